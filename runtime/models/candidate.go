@@ -14,30 +14,30 @@ const (
 
 // CandidateRecord is one attempt to replace the live version of an endpoint, kept for ever.
 type CandidateRecord struct {
-	Group      string     `json:"group"`
-	ID         string     `json:"id"`
-	Endpoint   string     `json:"endpoint"`
-	Model      string     `json:"model"`
-	Version    int        `json:"version"`  // the challenger
-	Champion   int        `json:"champion"` // the version it was compared with
-	Job        string     `json:"job"`      // that trained it
-	Alert      string     `json:"alert,omitempty"`
-	TrainFrom  time.Time  `json:"train_from"`
-	TrainTo    time.Time  `json:"train_to"`
-	EvalFrom   time.Time  `json:"eval_from"`
-	EvalTo     time.Time  `json:"eval_to"`
-	Days       int        `json:"days"`  // steps evaluated
-	Pairs      int        `json:"pairs"` // rows compared
-	ChampionE  float64    `json:"champion_mae"`
-	ChallengeE float64    `json:"challenger_mae"`
-	Low        float64    `json:"low"` // of the interval of champion minus challenger, in units of the target
-	High       float64    `json:"high"`
-	Verdict    Verdict    `json:"verdict"`
-	Why        string     `json:"why"`
-	Created    time.Time  `json:"created"`
-	Decided    *time.Time `json:"decided,omitempty"`
-	Promoted   *time.Time `json:"promoted,omitempty"`
-	By         string     `json:"by,omitempty"`     // who promoted it
-	Reason     string     `json:"reason,omitempty"` // and why
-	Demo       bool       `json:"demo,omitempty"`
+	Group         string     `json:"group"`
+	ID            string     `json:"id"`
+	Endpoint      string     `json:"endpoint"`
+	Model         string     `json:"model"`
+	Version       int        `json:"version"`  // the challenger
+	Champion      int        `json:"champion"` // the version it was compared with
+	Job           string     `json:"job"`      // that trained it
+	Alert         string     `json:"alert,omitempty"`
+	TrainFrom     time.Time  `json:"train_from"`
+	TrainTo       time.Time  `json:"train_to"`
+	EvalFrom      time.Time  `json:"eval_from"`
+	EvalTo        time.Time  `json:"eval_to"`
+	Days          int        `json:"days"`  // steps evaluated
+	Pairs         int        `json:"pairs"` // rows compared
+	ChampionMAE   float64    `json:"champion_mae"`
+	ChallengerMAE float64    `json:"challenger_mae"`
+	Low           float64    `json:"low"` // of the interval of champion minus challenger, in units of the target
+	High          float64    `json:"high"`
+	Verdict       Verdict    `json:"verdict"`
+	Why           string     `json:"why"`
+	Created       time.Time  `json:"created"`
+	Decided       *time.Time `json:"decided,omitempty"`
+	Promoted      *time.Time `json:"promoted,omitempty"`
+	By            string     `json:"by,omitempty"`     // who promoted it
+	Reason        string     `json:"reason,omitempty"` // and why
+	Demo          bool       `json:"demo,omitempty"`
 }
