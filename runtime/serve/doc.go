@@ -1,0 +1,26 @@
+// Package serve puts model versions behind stable endpoints.
+//
+// # Parties
+//
+// An Endpoint is the name clients call; all its versions are versions of one model. A person (or the loop, in a
+// person's name) writes its Spec: which version is live, which are canaries with what share of the answers, which are
+// shadows. A Spec changes only through its methods, pure functions that refuse a stale revision. The Server's reconciler
+// makes Status follow: it loads a new version beside the old one, warms it with example rows, compares its answers with
+// the golden outputs, swaps one pointer, drains the old one by reference count and unloads it.
+//
+// # Guarantees
+//
+//   - A request is answered by exactly one version, and the answer names it. No request fails because of a swap.
+//   - The same prediction id goes to the same version as long as the spec stands: the share is a hash of the id.
+//   - A version that does not load or does not give its golden answers never answers: the last good one goes on and
+//     Status says degraded with the evidence.
+//   - The version before the last promotion stays loaded, so that a roll back is one pointer swap.
+//   - Every routed request is also given to each shadow after its answer, through a bounded queue. A full queue drops
+//     and counts; an endpoint with ShadowWait makes the caller wait instead, so that every request is really answered.
+//   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
+//
+// # What a caller may not assume
+//
+// Inputs given to Infer belong to the Server afterwards (a shadow and the record may still read them): never reuse
+// their memory. Outputs are shared with the record: read only. Counters start at zero with the process.
+package serve

@@ -1,0 +1,85 @@
+package serve
+
+import (
+	"time"
+
+	"edgeward"
+	"edgeward/runtime/record"
+)
+
+// Key names an endpoint: names are unique within a group.
+type Key struct {
+	Group string `json:"group"`
+	Name  string `json:"name"`
+}
+
+// String returns "group/name", for logs.
+func (k Key) String() string { return k.Group + "/" + k.Name }
+
+// Kind says what an endpoint's requests look like.
+type Kind string
+
+// The kinds of endpoint.
+const (
+	Forecast Kind = "forecast" // rows of features of a series; answers speak of a target time
+	Table    Kind = "table"    // rows of features
+	Raw      Kind = "raw"      // whatever the model's signature says
+)
+
+// Defaults and bounds of an endpoint.
+const (
+	DefaultInFlight = 256
+	MaxInFlight     = 65536
+	MaxDescription  = 4096
+)
+
+// Endpoint is the stable name clients call. Group, Name, Kind and Model never change.
+type Endpoint struct {
+	Group       string        `json:"group"`
+	Name        string        `json:"name"`
+	Kind        Kind          `json:"kind"`
+	Model       string        `json:"model"` // whose versions may stand behind it
+	Demo        bool          `json:"demo,omitempty"`
+	Created     time.Time     `json:"created"`
+	CreatedBy   string        `json:"created_by"`
+	Description string        `json:"description,omitempty"`
+	Record      record.Policy `json:"record,omitempty"`        // what of the inputs is kept; empty means none
+	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
+	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
+}
+
+// Key returns the endpoint's key.
+func (e Endpoint) Key() Key { return Key{e.Group, e.Name} }
+
+// Check reports why e is no endpoint.
+func (e Endpoint) Check() error {
+	if err := edgeward.CheckName("endpoint", e.Name); err != nil {
+		return err
+	}
+	if err := edgeward.CheckName("model", e.Model); err != nil {
+		return err
+	}
+	bad := func(format string, args ...any) error {
+		return edgeward.E("serve.Endpoint", edgeward.Invalid, "endpoint.invalid", format, args...)
+	}
+	switch e.Kind {
+	case Forecast, Table, Raw:
+	default:
+		return bad("kind %.40q is not forecast, table or raw", e.Kind)
+	}
+	switch e.Record {
+	case "", record.None, record.Features, record.Full:
+	default:
+		return bad("record policy %.40q is not none, features or full", e.Record)
+	}
+	if e.Group == "" {
+		return bad("an endpoint belongs to a group")
+	}
+	if e.MaxInFlight < 0 || e.MaxInFlight > MaxInFlight {
+		return bad("max_in_flight %d is not between 0 and %d", e.MaxInFlight, MaxInFlight)
+	}
+	if len(e.Description) > MaxDescription {
+		return bad("description is longer than %d bytes", MaxDescription)
+	}
+	return nil
+}
