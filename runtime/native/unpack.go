@@ -109,7 +109,7 @@ func verify(ctx context.Context, path string, f File) (bool, error) {
 		return false, nil
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, &reader{ctx, r}); err != nil {
+	if _, err := io.Copy(h, &reader{ctx: ctx, r: r}); err != nil {
 		return false, ctx.Err()
 	}
 	return bytes.Equal(h.Sum(nil), sum(f.Digest)), nil
@@ -135,11 +135,15 @@ func (p *Pack) unpack(ctx context.Context, path string, f File) error {
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(tmp, h), io.LimitReader(&reader{ctx, z}, f.Size+1))
-	if err != nil {
-		return err
+	src := &reader{ctx: ctx, r: z}
+	n, err := io.Copy(io.MultiWriter(tmp, h), io.LimitReader(src, f.Size+1))
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	if n != f.Size || !bytes.Equal(h.Sum(nil), sum(f.Digest)) {
+	if err != nil && src.failed == nil {
+		return err // of the disk
+	}
+	if src.failed != nil || n != f.Size || !bytes.Equal(h.Sum(nil), sum(f.Digest)) {
 		return edgeward.E("native.unpack", edgeward.Internal, "native.damaged", "the packed %s inside this program is damaged", f.Name).
 			WithHint("the program's own file has changed since it was built: install it again and check the disk")
 	}
@@ -156,17 +160,22 @@ func (p *Pack) unpack(ctx context.Context, path string, f File) error {
 	}
 }
 
-// reader stops a long copy when its context ends.
+// reader stops a long copy when its context ends, and keeps the source's own error apart from the destination's.
 type reader struct {
-	ctx context.Context
-	r   io.Reader
+	ctx    context.Context
+	r      io.Reader
+	failed error
 }
 
 func (r *reader) Read(b []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return r.r.Read(b)
+	n, err := r.r.Read(b)
+	if err != nil && err != io.EOF {
+		r.failed = err
+	}
+	return n, err
 }
 
 func sum(d edgeward.Digest) []byte {
