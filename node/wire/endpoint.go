@@ -1,0 +1,136 @@
+package wire
+
+import (
+	"time"
+
+	"edgeward/runtime/models"
+)
+
+// EndpointRequest makes an endpoint. Its first version answers only after a promotion, which needs a reason.
+type EndpointRequest struct {
+	Name        string      `json:"name"`
+	Model       string      `json:"model"` // whose versions stand behind it
+	Description string      `json:"description,omitempty"`
+	Title       string      `json:"title,omitempty"`  // for the Forecast page: "Emergency attendances"
+	Record      string      `json:"record,omitempty"` // what prediction records keep of inputs: none (default), features, full
+	Demo        bool        `json:"demo,omitempty"`
+	Task        models.Task `json:"task,omitempty"`
+}
+
+// ChangeRequest is promote, canary, shadow, remove and roll back: each only writes the endpoint's spec.
+type ChangeRequest struct {
+	Version  int     `json:"version,omitempty"`
+	Share    float64 `json:"share,omitempty"` // of a canary, 0 to 1
+	Reason   string  `json:"reason"`
+	Revision uint64  `json:"revision,omitempty"` // the spec revision this change assumes; 0: whatever it is now
+}
+
+// PredictRequest asks an endpoint with named fields, one map per row.
+type PredictRequest struct {
+	Rows      []map[string]any `json:"rows"`
+	EventTime *time.Time       `json:"event_time,omitempty"`
+	Target    *time.Time       `json:"target,omitempty"` // the step a forecast speaks of
+	Group     string           `json:"group,omitempty"`
+	Version   int              `json:"version,omitempty"` // 0: as the endpoint routes
+}
+
+// Prediction is one answered row: Outputs by output name, a number or a list of numbers each.
+type Prediction struct {
+	ID      string         `json:"id"`
+	Version int            `json:"version"`
+	Outputs map[string]any `json:"outputs"`
+}
+
+// FeedbackRequest is truth or a word about predictions, in bulk. It is idempotent by (prediction id, source): the
+// newest value counts, earlier ones are kept.
+type FeedbackRequest struct {
+	Items []Feedback `json:"items"`
+}
+
+// Feedback is one line of it. Kind is truth, wrong ("this looks wrong") or correction.
+type Feedback struct {
+	Prediction string     `json:"prediction_id"`
+	Source     string     `json:"source"`
+	Kind       string     `json:"kind"`
+	Value      *float64   `json:"value,omitempty"`
+	EventTime  *time.Time `json:"event_time,omitempty"` // when it became true; default now
+	Note       string     `json:"note,omitempty"`
+}
+
+// FeedbackAnswer says what became of the items.
+type FeedbackAnswer struct {
+	Accepted int `json:"accepted"`
+	Known    int `json:"known"`   // said before with the same value
+	Missing  int `json:"missing"` // no such prediction in this group
+}
+
+// EndpointStats is what one version behind an endpoint did since the server started.
+type EndpointStats struct {
+	Version  int     `json:"version"`
+	Role     string  `json:"role"`
+	Requests uint64  `json:"requests"`
+	Errors   uint64  `json:"errors"`
+	P50Ms    float64 `json:"p50_ms"`
+	P95Ms    float64 `json:"p95_ms"`
+	P99Ms    float64 `json:"p99_ms"`
+}
+
+// SeriesPoint is one target step of one group: what was said and what happened.
+type SeriesPoint struct {
+	Prediction string    `json:"prediction_id"`
+	Group      string    `json:"group,omitempty"`
+	Target     time.Time `json:"target"`
+	Version    int       `json:"version"`
+	Role       string    `json:"role"`
+	Forecast   float64   `json:"forecast"`
+	Low        *float64  `json:"low,omitempty"`
+	High       *float64  `json:"high,omitempty"`
+	Truth      *float64  `json:"truth,omitempty"`
+	Flagged    bool      `json:"flagged,omitempty"` // a person said "this looks wrong"
+}
+
+// Performance is the error of one version on the answers it gave, between two target days.
+type Performance struct {
+	Version  int       `json:"version"`
+	Role     string    `json:"role"`
+	Group    string    `json:"group,omitempty"` // "" is all groups pooled
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Answers  int       `json:"answers"`
+	Pairs    int       `json:"pairs"` // answers whose truth is known
+	MAE      float64   `json:"mae"`
+	Bias     float64   `json:"bias"` // mean of truth minus forecast
+	Coverage float64   `json:"coverage"`
+}
+
+// ForecastView is the page for the ward manager: the newest answer of each group and how far to trust it.
+type ForecastView struct {
+	Endpoint string          `json:"endpoint"`
+	Title    string          `json:"title"`
+	Unit     string          `json:"unit,omitempty"`
+	Demo     bool            `json:"demo,omitempty"`
+	Phase    string          `json:"phase,omitempty"` // of the loop, so that the page can say "being retrained"
+	Alert    bool            `json:"alert,omitempty"`
+	Groups   []GroupForecast `json:"groups"`
+}
+
+// GroupForecast is one group's newest forecast. Level is the wanted coverage of Low..High (0.8: "8 of 10 such days").
+type GroupForecast struct {
+	Group      string        `json:"group,omitempty"`
+	Prediction string        `json:"prediction_id"`
+	Target     time.Time     `json:"target"`
+	Forecast   float64       `json:"forecast"`
+	Low        *float64      `json:"low,omitempty"`
+	High       *float64      `json:"high,omitempty"`
+	Level      float64       `json:"level,omitempty"`
+	LastSeason *float64      `json:"last_season,omitempty"` // truth one season before the target
+	Truth      *float64      `json:"truth,omitempty"`       // of the target, if it has come
+	Version    int           `json:"version"`
+	SaidAt     time.Time     `json:"said_at"`           // our clock
+	EventTime  time.Time     `json:"event_time"`        // forecast origin, as the request said
+	DataTo     *time.Time    `json:"data_to,omitempty"` // newest truth known
+	Coverage   float64       `json:"coverage"`          // measured share of truths inside the interval
+	Covered    int           `json:"covered_days"`      // over how many
+	MAE        float64       `json:"mae"`
+	Recent     []SeriesPoint `json:"recent"` // the last 60 steps, oldest first
+}

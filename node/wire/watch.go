@@ -1,0 +1,156 @@
+package wire
+
+import (
+	"encoding/json"
+	"time"
+
+	"edgeward/runtime/alerts"
+	"edgeward/runtime/drift"
+	"edgeward/runtime/loop"
+	"edgeward/runtime/models"
+)
+
+// DriftView is an endpoint's monitor: the newest verdict, its course, the evidence and the loop.
+type DriftView struct {
+	Endpoint  string            `json:"endpoint"`
+	Version   int               `json:"version"` // that is watched
+	Reference string            `json:"reference"`
+	Settings  drift.Settings    `json:"settings"`
+	Verdict   *drift.Verdict    `json:"verdict,omitempty"`
+	Course    []drift.Verdict   `json:"course,omitempty"` // one per step, newest last, at most 1,000
+	Control   *ControlRun       `json:"control,omitempty"`
+	Evidence  json.RawMessage   `json:"evidence,omitempty"` // the newest drift report's columns
+	Reports   []json.RawMessage `json:"reports,omitempty"`  // newest first
+	Watermark *time.Time        `json:"watermark,omitempty"`
+	Loop      loop.State        `json:"loop"`
+	Busy      bool              `json:"busy"` // work for this endpoint is queued or running
+}
+
+// ControlRun is the detector over validation days that were used for nothing else.
+type ControlRun struct {
+	Days   int `json:"days"`
+	Alarms int `json:"alarms"`
+}
+
+// AlertView is an alert with what can be done about it.
+type AlertView struct {
+	alerts.Alert
+	Endpoint string `json:"endpoint,omitempty"`
+	Demo     bool   `json:"demo,omitempty"`
+}
+
+// CandidateView is an attempt to replace a live version.
+type CandidateView = models.CandidateRecord
+
+// NodeStatus is what this server is and how it does.
+type NodeStatus struct {
+	Site      string         `json:"site"`
+	Node      string         `json:"node"`
+	Version   string         `json:"version"`
+	Started   time.Time      `json:"started"`
+	Health    Health         `json:"health"`
+	Listeners []Listener     `json:"listeners"`
+	Host      map[string]any `json:"host"`
+	Workers   []WorkerStatus `json:"workers"`
+	MQTT      map[string]any `json:"mqtt"`
+	Storage   map[string]any `json:"storage"`
+	Outbound  []Flow         `json:"outbound"` // each flow that may leave this server
+}
+
+// Listener is one address this server answers on.
+type Listener struct {
+	Name    string `json:"name"`
+	Address string `json:"address,omitempty"`
+	State   string `json:"state"` // on, off, taken
+	Note    string `json:"note,omitempty"`
+}
+
+// WorkerStatus is one worker process.
+type WorkerStatus struct {
+	Kind   string   `json:"kind"`
+	PID    int      `json:"pid,omitempty"`
+	Starts int      `json:"starts"`
+	Deaths int      `json:"deaths"`
+	Last   []string `json:"last_errors,omitempty"`
+}
+
+// Flow is a way on which data may leave the server, and what went over it last.
+type Flow struct {
+	Name string     `json:"name"`
+	To   string     `json:"to"`
+	What string     `json:"what"`
+	Last *time.Time `json:"last,omitempty"`
+	Body string     `json:"last_body,omitempty"`
+}
+
+// Setting is one configuration value as the Settings page shows it. Secrets have no Value.
+type Setting struct {
+	Key     string `json:"key"`
+	Value   any    `json:"value"`
+	Default any    `json:"default"`
+	Source  string `json:"source"` // default, file, env, flag
+	Doc     string `json:"doc"`
+	Secret  bool   `json:"secret,omitempty"`
+}
+
+// DemoStatus is where the demonstration stands. The demonstration writes it; the pages show it.
+type DemoStatus struct {
+	Present       bool            `json:"present"` // demo objects exist
+	Running       bool            `json:"running"`
+	Stage         string          `json:"stage,omitempty"`
+	Stages        []DemoStage     `json:"stages,omitempty"`
+	Day           *time.Time      `json:"day,omitempty"` // replayed day
+	DaysPerSecond float64         `json:"days_per_second,omitempty"`
+	Done          float64         `json:"done"`
+	Error         string          `json:"error,omitempty"`
+	Report        json.RawMessage `json:"report,omitempty"` // the final document
+	Updated       time.Time       `json:"updated,omitzero"`
+}
+
+// DemoStage is one stage and its time.
+type DemoStage struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+	Done    bool    `json:"done"`
+	Note    string  `json:"note,omitempty"`
+}
+
+// Overview is the first page: what needs me, then how everything does.
+type Overview struct {
+	Needs     []Need         `json:"needs"`
+	Endpoints []EndpointLine `json:"endpoints"`
+	Jobs      []JobLine      `json:"jobs"` // newest
+	Counts    map[string]int `json:"counts"`
+	Health    Health         `json:"health"`
+}
+
+// Need is one thing a person should look at. Link is a page of this UI.
+type Need struct {
+	Severity int       `json:"severity"` // 3 worst
+	Code     string    `json:"code"`     // "alert.firing", "candidate.approval", "version.promote", "node.degraded", "job.failed"
+	Text     string    `json:"text"`
+	Link     string    `json:"link"`
+	Since    time.Time `json:"since"`
+}
+
+// EndpointLine is an endpoint in one line.
+type EndpointLine struct {
+	Name     string  `json:"name"`
+	Title    string  `json:"title,omitempty"`
+	Version  int     `json:"version"`
+	State    string  `json:"state"`
+	Phase    string  `json:"phase,omitempty"`
+	Drift    string  `json:"drift,omitempty"`
+	Requests uint64  `json:"requests"`
+	P95Ms    float64 `json:"p95_ms"`
+	MAE      float64 `json:"mae,omitempty"`
+	Demo     bool    `json:"demo,omitempty"`
+}
+
+// JobLine is a job in one line.
+type JobLine struct {
+	ID    string    `json:"id"`
+	Title string    `json:"title"`
+	State string    `json:"state"`
+	At    time.Time `json:"at"`
+}
