@@ -1,0 +1,245 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"edgeward"
+)
+
+// marker is the environment variable that tells a process it was started by a Worker, beside its arguments.
+const marker = "EDGEWARD_WORKER"
+
+// socketFD is where the parent's exec puts the child's end.
+const socketFD = 3
+
+// hello is the parent's first frame, welcome the child's answer.
+type hello struct {
+	Protocol    int    `json:"protocol"`
+	Build       string `json:"build"`
+	Kind        string `json:"kind"`
+	MaxFrame    int    `json:"max_frame"`
+	Concurrency int    `json:"concurrency"`
+	Env         Env    `json:"env"`
+}
+type welcome struct {
+	Protocol int    `json:"protocol"`
+	Build    string `json:"build"`
+}
+
+// Dispatch serves and exits when this process was started as a worker; otherwise it returns at once. It belongs on the
+// first line of main, and of TestMain in packages whose tests start workers.
+func Dispatch(kinds Kinds) {
+	if len(os.Args) < 3 || os.Args[1] != "worker" || os.Getenv(marker) == "" {
+		return
+	}
+	os.Unsetenv(marker)
+	syscall.CloseOnExec(socketFD)
+	// Signals to the process group (Ctrl-C, a stopping service) are the parent's to judge; it closes the socket.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := serve(kinds); err != nil {
+		fmt.Fprintf(os.Stderr, "edgeward worker: %v\n", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// child is the serving end.
+type child struct {
+	*wire
+	service Service
+	slots   chan struct{} // one per handler that may run
+
+	mu    sync.Mutex
+	calls map[uint64]context.CancelFunc
+}
+
+func serve(kinds Kinds) error {
+	file := os.NewFile(socketFD, "socket")
+	conn, err := net.FileConn(file)
+	file.Close()
+	if err != nil {
+		return fmt.Errorf("file descriptor %d is no socket: %w", socketFD, err)
+	}
+	w := newWire(conn, 1<<20)
+	f, err := w.read()
+	if err != nil || f.kind != kindHello {
+		return fmt.Errorf("no hello from the parent: %w", err)
+	}
+	service, h, err := greet(kinds, f.body)
+	if err != nil {
+		w.write(frame{kind: kindError, id: f.id}, encodeError(err)) // the parent sees the end in any case
+		return err
+	}
+	b, err := json.Marshal(welcome{Protocol, Build()})
+	if err != nil {
+		return err
+	}
+	w.max = h.MaxFrame
+	if err := w.write(frame{kind: kindReady, id: f.id}, b); err != nil {
+		return err
+	}
+	c := &child{wire: w, service: service, slots: make(chan struct{}, h.Concurrency), calls: map[uint64]context.CancelFunc{}}
+	c.run()
+	return nil
+}
+
+// greet checks the hello, sets the limits and builds the service.
+func greet(kinds Kinds, body []byte) (Service, hello, error) {
+	const op = "worker.Dispatch"
+	var h hello
+	if err := json.Unmarshal(body, &h); err != nil {
+		return Service{}, h, edgeward.E(op, edgeward.Unavailable, "worker.protocol", "the parent's hello cannot be read: %w", err)
+	}
+	if h.Protocol != Protocol || h.Build != Build() {
+		return Service{}, h, edgeward.E(op, edgeward.Unavailable, "worker.build",
+			"this worker is build %.12s with protocol %d, and its parent is build %.12s with protocol %d", Build(), Protocol, h.Build, h.Protocol).
+			WithHint("restart the service, so that it and its workers run the same program")
+	}
+	build, ok := kinds[h.Kind]
+	if !ok {
+		return Service{}, h, edgeward.E(op, edgeward.Internal, "", "no worker is of kind %q", h.Kind)
+	}
+	if h.MaxFrame < 1 || h.Concurrency < 1 {
+		return Service{}, h, edgeward.E(op, edgeward.Internal, "", "the parent's hello has no limits")
+	}
+	if err := limit(h.Env.MemoryLimit); err != nil {
+		return Service{}, h, edgeward.E(op, edgeward.Unavailable, "worker.limit", "the memory limit cannot be set: %w", err)
+	}
+	s, err := build(h.Env)
+	return s, h, err
+}
+
+// limit bounds the address space to what the bare process has now plus n bytes, asks the garbage collector to stay well
+// below, and offers this process, not the server, to a system that runs out of memory.
+func limit(n uint64) error {
+	size, _, err := memory(os.Getpid())
+	if err != nil {
+		return err
+	}
+	rl := syscall.Rlimit{Cur: size + n, Max: size + n}
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &rl); err != nil {
+		return err
+	}
+	debug.SetMemoryLimit(int64(min(n/4*3, 1<<62)))
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0) // a wish: may be refused in a container
+	return nil
+}
+
+// memory returns the address space and the resident bytes of a process.
+func memory(pid int) (size, resident uint64, err error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0, 0, err
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0, 0, fmt.Errorf("statm of process %d has no sizes", pid)
+	}
+	page := uint64(os.Getpagesize())
+	s, err1 := strconv.ParseUint(fields[0], 10, 64)
+	r, err2 := strconv.ParseUint(fields[1], 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0, 0, fmt.Errorf("statm of process %d: %q", pid, b)
+	}
+	return s * page, r * page, nil
+}
+
+// run reads until the parent has gone, then cancels all calls and lets the service clean up for a second.
+func (c *child) run() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	for {
+		f, err := c.read()
+		if err != nil {
+			break
+		}
+		switch f.kind {
+		case kindCall:
+			c.start(ctx, f)
+		case kindCancel:
+			c.mu.Lock()
+			if cancel := c.calls[f.id]; cancel != nil {
+				cancel()
+			}
+			c.mu.Unlock()
+		default: // a parent of the same build sends nothing else
+			fmt.Fprintf(os.Stderr, "edgeward worker: frame of kind %d\n", f.kind)
+			return
+		}
+	}
+	stop()
+	if c.service.Close == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); c.service.Close() }()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+}
+
+// start runs a call on a goroutine of its own, which waits for a slot first. The parent bounds how many there are.
+func (c *child) start(parent context.Context, f frame) {
+	ctx, cancel := context.WithCancel(parent)
+	if f.left > 0 {
+		ctx, cancel = context.WithTimeout(parent, f.left)
+	}
+	c.mu.Lock()
+	c.calls[f.id] = cancel
+	c.mu.Unlock()
+	go func() {
+		out, err := c.call(ctx, f)
+		c.mu.Lock()
+		delete(c.calls, f.id)
+		c.mu.Unlock()
+		cancel()
+		if err == nil && len(out) > c.max {
+			err = edgeward.E("worker", edgeward.TooLarge, "worker.answer_too_large", "the answer has %d bytes, and at most %d fit", len(out), c.max)
+		}
+		if err != nil {
+			err = c.write(frame{kind: kindError, id: f.id}, encodeError(err))
+		} else {
+			err = c.write(frame{kind: kindResult, id: f.id}, out)
+		}
+		if err != nil { // the stream is broken; the reader ends the process
+			c.conn.Close()
+		}
+	}()
+}
+
+func (c *child) call(ctx context.Context, f frame) ([]byte, error) {
+	method, body, err := splitCall(f.body)
+	if err != nil {
+		return nil, err
+	}
+	h := c.service.Methods[method]
+	if h == nil {
+		return nil, edgeward.E("worker", edgeward.Internal, "", "no method %q", method)
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	out, err := h(ctx, body, func(p []byte) {
+		if len(p) <= c.max && c.write(frame{kind: kindProgress, id: f.id}, p) != nil {
+			c.conn.Close()
+		}
+	})
+	runtime.KeepAlive(body)
+	return out, err
+}

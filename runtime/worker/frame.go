@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Protocol is the version of the wire form. Parent and child must agree.
+const Protocol = 1
+
+type kind uint8
+
+const (
+	kindHello    kind = 1
+	kindReady    kind = 2
+	kindCall     kind = 3
+	kindResult   kind = 4
+	kindError    kind = 5
+	kindCancel   kind = 6
+	kindProgress kind = 7
+	// 8 and 9: call and result with a memfd, reserved
+)
+
+const headerSize = 24
+
+type frame struct {
+	kind kind
+	id   uint64
+	left time.Duration // until the deadline; 0: none
+	body []byte
+}
+
+// writeLimit is how long the other end may leave a frame unread; both ends always read.
+const writeLimit = 10 * time.Second
+
+// wire is one end of the socket. Reads come from one goroutine, writes from any.
+type wire struct {
+	conn net.Conn
+	in   *bufio.Reader
+	max  int // payload bytes
+
+	mu   sync.Mutex // held while writing
+	head [headerSize]byte
+}
+
+func newWire(conn net.Conn, max int) *wire {
+	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), max: max}
+}
+
+var errFrame = errors.New("the other end sent what is no frame")
+
+// read returns the next frame. It allocates only what the header says and only up to the bound.
+func (w *wire) read() (frame, error) {
+	var h [headerSize]byte
+	if _, err := io.ReadFull(w.in, h[:]); err != nil {
+		return frame{}, err
+	}
+	f, n, err := parseHeader(h, w.max)
+	if err != nil {
+		return frame{}, err
+	}
+	if n > 0 {
+		f.body = make([]byte, n)
+		if _, err := io.ReadFull(w.in, f.body); err != nil {
+			return frame{}, err
+		}
+	}
+	return f, nil
+}
+
+func parseHeader(h [headerSize]byte, max int) (frame, int, error) {
+	n := binary.LittleEndian.Uint32(h[:])
+	left := int64(binary.LittleEndian.Uint64(h[16:]))
+	f := frame{kind: kind(h[4]), id: binary.LittleEndian.Uint64(h[8:])}
+	switch {
+	case int64(n) > int64(max):
+		return f, 0, fmt.Errorf("%w: %d bytes pass the bound of %d", errFrame, n, max)
+	case h[5]|h[6]|h[7] != 0, f.kind < kindHello, f.kind > kindProgress, left < 0, left > int64(1<<62)/int64(time.Microsecond):
+		return f, 0, fmt.Errorf("%w: kind %d", errFrame, f.kind)
+	}
+	f.left = time.Duration(left) * time.Microsecond
+	return f, int(n), nil
+}
+
+// write sends a frame whose payload is parts one after the other. After an error the stream is broken for good.
+func (w *wire) write(f frame, parts ...[]byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	bufs := make(net.Buffers, 1, 1+len(parts))
+	for _, p := range parts {
+		n += len(p)
+		bufs = append(bufs, p)
+	}
+	clear(w.head[:])
+	binary.LittleEndian.PutUint32(w.head[:], uint32(n))
+	w.head[4] = byte(f.kind)
+	binary.LittleEndian.PutUint64(w.head[8:], f.id)
+	binary.LittleEndian.PutUint64(w.head[16:], uint64(f.left/time.Microsecond))
+	bufs[0] = w.head[:]
+	if err := w.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil { // room:clock a timer of the socket
+		return err
+	}
+	_, err := bufs.WriteTo(w.conn)
+	return err
+}
+
+// callHead is the start of a call's payload: the method's length and name, padded so that the body keeps the payload's
+// alignment of 8.
+func callHead(method string) []byte {
+	h := make([]byte, (1+len(method)+7)/8*8)
+	h[0] = byte(len(method))
+	copy(h[1:], method)
+	return h
+}
+
+// splitCall is the inverse of callHead.
+func splitCall(payload []byte) (method string, body []byte, err error) {
+	if len(payload) == 0 {
+		return "", nil, errFrame
+	}
+	n := int(payload[0])
+	end := (1 + n + 7) / 8 * 8
+	if len(payload) < end {
+		return "", nil, errFrame
+	}
+	return string(payload[1 : 1+n]), payload[end:], nil
+}

@@ -1,0 +1,297 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"edgeward"
+)
+
+// process is one life of a worker: from its start to its death.
+type process struct {
+	*wire
+	pid   int
+	lines *tail
+	done  chan struct{} // closed when the process is reaped, its last frames are read and reason is set
+
+	mu     sync.Mutex
+	calls  map[uint64]*call
+	nextID uint64
+	killed string // why we killed it, if we did
+	proc   *os.Process
+	reason error // set before done closes
+}
+
+// call is one request in flight.
+type call struct {
+	reply    chan frame // one result or error
+	progress chan []byte
+	gone     chan struct{} // closed when the caller no longer listens
+}
+
+// environment returns what the child may know: where to find its way, nothing secret, and threads that sleep when they
+// have no work.
+func environment(threads int) []string {
+	n := strconv.Itoa(max(threads, 1))
+	env := []string{marker + "=1", "OMP_WAIT_POLICY=passive", "OMP_NUM_THREADS=" + n, "MALLOC_ARENA_MAX=2", "GOTRACEBACK=single"}
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		if slices.Contains([]string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "GOCOVERDIR"}, name) {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// launch starts a process and shakes hands with it.
+func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) {
+	const op = "worker.start"
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no socket pair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "parent"), os.NewFile(uintptr(fds[1]), "child")
+	conn, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no connection: %w", err)
+	}
+	p := &process{wire: newWire(conn, o.MaxFrame), lines: &tail{log: log}, done: make(chan struct{}), calls: map[uint64]*call{}}
+	cmd := exec.Command(o.Program, "worker", o.Kind)
+	cmd.Env = environment(o.Env.Threads)
+	cmd.Stdout, cmd.Stderr = p.lines, p.lines
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = time.Second // should a grandchild hold stderr
+
+	started, greeted := make(chan error), make(chan struct{})
+	go p.reap(cmd, started, greeted)
+	err = <-started
+	theirs.Close()
+	if err != nil {
+		conn.Close()
+		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "%w", err)
+	}
+	err = p.greet(ctx, o)
+	close(greeted)
+	if err == nil {
+		return p, nil
+	}
+	if errors.Is(err, errNotReady) && ctx.Err() == nil { // it is ending: let it say why
+		select {
+		case <-p.done:
+		case <-time.After(o.Grace):
+		}
+	}
+	p.kill("it did not start well")
+	<-p.done
+	if errors.Is(err, errNotReady) {
+		cause := p.lines.cause()
+		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "%w: %s", err, cause).With("cause", cause).
+			WithHint("its last words: %s", cause)
+	}
+	return nil, err
+}
+
+var errNotReady = errors.New("the worker was not ready in time or ended before")
+
+// reap starts the process, waits for its end and tells why. It keeps one OS thread from start to end, because Pdeathsig
+// fires when the starting thread ends, not the program.
+func (p *process) reap(cmd *exec.Cmd, started chan<- error, greeted <-chan struct{}) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	p.pid, p.proc = cmd.Process.Pid, cmd.Process
+	started <- nil
+	read := make(chan struct{})
+	go func() { defer close(read); <-greeted; p.receive() }()
+	waitErr := cmd.Wait()
+	p.lines.flush()
+	p.conn.SetReadDeadline(time.Now().Add(time.Second)) // room:clock the dead send nothing more; read what is there
+	<-read
+	p.conn.Close()
+	p.mu.Lock()
+	p.reason = p.obituary(waitErr)
+	p.mu.Unlock()
+	close(p.done)
+}
+
+// greet sends hello and waits for the answer.
+func (p *process) greet(ctx context.Context, o Options) error {
+	const op = "worker.start"
+	stop := context.AfterFunc(ctx, func() { p.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	b, err := json.Marshal(hello{Protocol, o.build, o.Kind, o.MaxFrame, o.Concurrency, o.Env})
+	if err != nil {
+		return err
+	}
+	if err := p.write(frame{kind: kindHello}, b); err != nil {
+		return fmt.Errorf("%w: %w", errNotReady, err)
+	}
+	f, err := p.read()
+	if err != nil || !stop() {
+		return fmt.Errorf("%w: %w", errNotReady, errors.Join(err, context.Cause(ctx)))
+	}
+	if f.kind == kindError {
+		return decodeError(op, f.body)
+	}
+	var w welcome
+	if err := json.Unmarshal(f.body, &w); err != nil || f.kind != kindReady || w.Protocol != Protocol || w.Build != o.build {
+		return edgeward.E(op, edgeward.Unavailable, "worker.build", "the worker is another build than this program").
+			WithHint("restart the service, so that it and its workers run the same program")
+	}
+	return nil
+}
+
+// receive hands frames to their calls until the socket ends.
+func (p *process) receive() {
+	for {
+		f, err := p.read()
+		if err != nil {
+			if errors.Is(err, errFrame) {
+				p.kill(err.Error())
+			}
+			return
+		}
+		p.mu.Lock()
+		c := p.calls[f.id]
+		p.mu.Unlock()
+		switch {
+		case c == nil:
+		case f.kind == kindProgress:
+			select {
+			case c.progress <- f.body: // a slow caller slows this worker rather than losing messages
+			case <-c.gone:
+			}
+		case f.kind == kindResult || f.kind == kindError:
+			select {
+			case c.reply <- f:
+			default:
+			}
+		}
+	}
+}
+
+func (p *process) kill(why string) {
+	p.mu.Lock()
+	if p.killed == "" {
+		p.killed = why
+	}
+	p.mu.Unlock()
+	p.proc.Kill() // an error means that it has ended already
+}
+
+// closing is the reason of a process that ends because its Worker was closed.
+const closing = "the server closed it"
+
+// obituary makes the error that calls in flight get. p.mu is held.
+func (p *process) obituary(waitErr error) error {
+	const op = "worker.Call"
+	cause := p.lines.cause()
+	how := "it ended"
+	if ee, ok := errors.AsType[*exec.ExitError](waitErr); ok {
+		how = ee.String() // "exit status 2", "signal: killed"
+	}
+	switch {
+	case p.killed != "":
+		cause = p.killed
+		how = "killed by the server"
+	case cause == "":
+		cause = how
+	}
+	kind, code, hint := edgeward.Unavailable, "worker.died", "the worker is started again by the next request; its last words: "+cause
+	if p.killed == "" && p.lines.outOfMemory() {
+		kind, code, hint = edgeward.Exhausted, "worker.memory", "the worker needed more memory than it may have; use a smaller model or input, or raise the worker's memory limit"
+	}
+	if p.killed == closing {
+		code, hint = "worker.closed", "the server is stopping"
+	}
+	return edgeward.E(op, kind, code, "the worker process died (%s): %s", how, cause).WithHint("%s", hint).With("cause", cause)
+}
+
+// tail keeps the last lines a worker wrote and the one that says why it ended.
+type tail struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	part  []byte
+	lines []string
+	why   string // the first line that looks like a cause
+	oom   bool
+}
+
+const (
+	tailLines = 20
+	tailWidth = 500
+)
+
+var causes = []string{"panic:", "fatal error:", "terminate called", "what():", "edgeward worker:", "SIG", "runtime: out of memory", "Assertion"}
+var memoryWords = []string{"out of memory", "cannot allocate memory", "bad_alloc", "failed to create new OS thread"}
+
+// Write takes any bytes and keeps whole lines.
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for rest := b; len(rest) > 0; {
+		line, after, found := bytes.Cut(rest, []byte("\n"))
+		if room := tailWidth - len(t.part); room > 0 {
+			t.part = append(t.part, line[:min(room, len(line))]...)
+		}
+		if found {
+			t.end()
+		}
+		rest = after
+	}
+	return len(b), nil
+}
+
+func (t *tail) end() {
+	s := strings.TrimRight(string(t.part), "\r ")
+	t.part = t.part[:0]
+	if s == "" {
+		return
+	}
+	t.log.Debug("worker says", "line", s)
+	if len(t.lines) == tailLines {
+		t.lines = slices.Delete(t.lines, 0, 1)
+	}
+	t.lines = append(t.lines, s)
+	if t.why == "" && slices.ContainsFunc(causes, func(c string) bool { return strings.HasPrefix(s, c) }) {
+		t.why = s
+	}
+	t.oom = t.oom || slices.ContainsFunc(memoryWords, func(w string) bool { return strings.Contains(s, w) })
+}
+
+func (t *tail) flush() { t.mu.Lock(); t.end(); t.mu.Unlock() }
+
+func (t *tail) last() []string { t.mu.Lock(); defer t.mu.Unlock(); return slices.Clone(t.lines) }
+
+func (t *tail) outOfMemory() bool { t.mu.Lock(); defer t.mu.Unlock(); return t.oom }
+
+// cause returns the line that best says why the process ended, or "".
+func (t *tail) cause() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.why == "" && len(t.lines) > 0 {
+		return t.lines[len(t.lines)-1]
+	}
+	return t.why
+}
