@@ -211,6 +211,9 @@ func (q *Queue) recover(ctx context.Context) error {
 		if err != nil {
 			return edgeward.Wrap("jobs.recover", err)
 		}
+		q.mu.Lock()
+		q.ended(j.ID) // wakes who waits; a job queued again is looked at again
+		q.mu.Unlock()
 	}
 	return nil
 }
@@ -225,7 +228,6 @@ func (q *Queue) run(parent context.Context, j Job) {
 		return
 	}
 	q.cancels[j.ID] = cancel
-	q.logs[j.ID] = &lines{first: 1}
 	q.mu.Unlock()
 	defer func() {
 		q.mu.Lock()
@@ -244,6 +246,9 @@ func (q *Queue) run(parent context.Context, j Job) {
 	if err != nil {
 		return // claimed or cancelled meanwhile
 	}
+	q.mu.Lock()
+	q.logs[j.ID] = &lines{first: 1}
+	q.mu.Unlock()
 	result, err := q.handlers[j.Kind].Work(ctx, claimed, q.reporter(ctx, claimed))
 	if parent.Err() != nil {
 		return // the server stops: recover decides at the next start
