@@ -11,7 +11,7 @@ import (
 )
 
 // format is raised when the same list is to give other bytes: another compressor, another layout of the pack.
-const format = "1"
+const format = "2"
 
 type list struct {
 	Platform string  `json:"platform"` // of the libraries: "linux/amd64"

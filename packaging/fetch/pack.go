@@ -213,9 +213,9 @@ func (b builder) entry(pkg, name string) ([]byte, error) {
 func (b builder) licences() ([]byte, error) {
 	var all []native.Licence
 	for _, w := range b.list.Wheels {
-		component := w.Package
+		component, version := w.Package, w.Version
 		if w.Component != "" {
-			component = w.Component
+			component, version = w.Component, "of "+w.Package+" "+w.Version
 		}
 		for _, p := range w.Texts {
 			raw, err := b.entry(w.Package, p)
@@ -223,7 +223,7 @@ func (b builder) licences() ([]byte, error) {
 				return nil, err
 			}
 			text := strings.ToValidUTF8(string(raw), "?")
-			all = append(all, native.Licence{Component: component, Version: w.Version, Licence: w.Licence, From: w.File, File: path.Base(p), Text: text})
+			all = append(all, native.Licence{Component: component, Version: version, Licence: w.Licence, From: w.File, File: path.Base(p), Text: text})
 		}
 	}
 	raw, err := json.Marshal(all)

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"edgeward"
+	"edgeward/runtime/native"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"edgeward": main})
+}
+
+// TestScripts runs testdata/script: one file per command. Beside testscript's own words there are
+// "exitcode N command…", which wants exactly that exit code, and the condition [built], true where make build ran.
+func TestScripts(t *testing.T) {
+	built := len(native.Sets()) > 0
+	if _, err := readLicences(nil); err != nil {
+		built = false
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Condition: func(cond string) (bool, error) {
+			if cond == "built" {
+				if !built && os.Getenv("EDGEWARD_REQUIRE_ALL") == "1" {
+					return false, errors.New("run make build first")
+				}
+				return built, nil
+			}
+			return false, fmt.Errorf("no condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode},
+	})
+}
+
+func exitcode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exitcode N command [args]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("anything"), 1},
+		{edgeward.E("x", edgeward.Invalid, "x", "x"), 2},
+		{edgeward.E("x", edgeward.Unauthenticated, "x", "x"), 4},
+		{edgeward.E("x", edgeward.NotFound, "x", "x"), 5},
+		{edgeward.Wrap("y", edgeward.E("x", edgeward.Conflict, "x", "x")), 6},
+		{edgeward.E("x", edgeward.Forbidden, "x", "x"), 7},
+		{fmt.Errorf("waiting: %w", context.DeadlineExceeded), 8},
+		{edgeward.E("x", edgeward.Unavailable, "x", "x"), 9},
+		{edgeward.E("x", edgeward.TooLarge, "x", "x"), 1},
+		{edgeward.E("x", edgeward.Exhausted, "x", "x"), 1},
+		{edgeward.E("x", edgeward.Unknown, "x", "x"), 1},
+		{context.Canceled, 130},
+	} {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("%v: exit code %d, want %d", c.err, got, c.want)
+		}
+		if c.want != 3 && !strings.Contains(exitCodes, fmt.Sprintf("\n  %d ", c.want)) {
+			t.Errorf("help does not speak of exit code %d", c.want)
+		}
+	}
+}
+
+// TestEveryCommandIsFinished holds for all commands to come: each has words for help and, if it prints a result, --json.
+func TestEveryCommandIsFinished(t *testing.T) {
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
+	scripts, err := os.ReadDir("testdata/script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range root.Commands() {
+		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
+			continue
+		}
+		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
+			t.Errorf("%s: Short is %q; want one line without a full stop", c.Name(), c.Short)
+		}
+		if !slices.ContainsFunc(scripts, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), c.Name()) }) {
+			t.Errorf("%s: no testdata/script/%s.txtar", c.Name(), c.Name())
+		}
+	}
+}

@@ -1,0 +1,171 @@
+// Command notices collects the licence texts of the Go modules linked into a program, and of Go itself, into one
+// compressed file that the program embeds. A module without a licence text is an error: we may not ship it. The same
+// go.sum gives the same bytes.
+//
+//	go run ./packaging/notices -out cmd/edgeward/notices/go.json.zst ./cmd/edgeward
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"edgeward/runtime/native"
+)
+
+func main() {
+	out := flag.String("out", "", "the file to write")
+	flag.Parse()
+	if *out == "" || flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := run(*out, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "notices:", err)
+		os.Exit(1)
+	}
+}
+
+// pkg is what go list -json tells about one package.
+type pkg struct {
+	ImportPath string
+	Dir        string
+	Standard   bool
+	Module     *struct {
+		Path, Version, Dir string
+		Main               bool
+	}
+}
+
+func run(out string, programs []string) error {
+	pkgs, err := linked(programs)
+	if err != nil {
+		return err
+	}
+	goroot, goversion, err := toolchain()
+	if err != nil {
+		return err
+	}
+	dirs := map[string]native.Licence{} // folder -> whose it is
+	dirs[goroot] = native.Licence{Component: "go", Version: goversion, From: "GOROOT"}
+	modules := map[string]bool{}
+	for _, p := range pkgs {
+		if p.Standard || p.Module == nil || p.Module.Main {
+			continue
+		}
+		m := p.Module
+		modules[m.Path] = false
+		for d := p.Dir; len(d) >= len(m.Dir); d = filepath.Dir(d) {
+			dirs[d] = native.Licence{Component: m.Path, Version: m.Version, From: strings.TrimPrefix(strings.TrimPrefix(d, m.Dir), "/")}
+		}
+	}
+	var all []native.Licence
+	for dir, whose := range dirs {
+		texts, err := textsIn(dir, whose)
+		if err != nil {
+			return err
+		}
+		if len(texts) > 0 {
+			modules[whose.Component] = true
+		}
+		all = append(all, texts...)
+	}
+	for path, has := range modules {
+		if !has {
+			err = errors.Join(err, fmt.Errorf("module %s has no licence text", path))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b native.Licence) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.From, b.From), cmp.Compare(a.File, b.File))
+	})
+	return write(out, all, len(modules))
+}
+
+// linked lists the packages of the programs and of everything they import.
+func linked(programs []string) ([]pkg, error) {
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=ImportPath,Dir,Standard,Module"}, programs...)...)
+	cmd.Stderr = os.Stderr
+	raw, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(bytes.NewReader(raw)); ; {
+		var p pkg
+		if err := d.Decode(&p); err == io.EOF {
+			return pkgs, nil
+		} else if err != nil {
+			return nil, err
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func toolchain() (root, version string, err error) {
+	raw, err := exec.Command("go", "env", "GOROOT", "GOVERSION").Output()
+	if err != nil {
+		return "", "", err
+	}
+	root, version, _ = strings.Cut(strings.TrimSpace(string(raw)), "\n")
+	return root, version, nil
+}
+
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|copyright|notices?|patents|third.?party.*)([-._].*)?$`)
+
+// textsIn returns the licence texts that lie directly in dir.
+func textsIn(dir string, whose native.Licence) ([]native.Licence, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []native.Licence
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !licenceFile.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		l := whose
+		l.File, l.Text = e.Name(), strings.ToValidUTF8(string(raw), "?")
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// write leaves out alone when it already holds the same bytes, so that nothing is built again for nothing.
+func write(out string, all []native.Licence, modules int) error {
+	raw, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	packed := z.EncodeAll(raw, nil)
+	if old, err := os.ReadFile(out); err == nil && bytes.Equal(old, packed) {
+		return nil
+	}
+	if err := errors.Join(os.WriteFile(out+".tmp", packed, 0o644), os.Rename(out+".tmp", out)); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "licences: %d texts of %d Go modules, %d kB\n", len(all), modules, len(packed)/1000)
+	return nil
+}
