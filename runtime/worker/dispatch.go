@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -233,13 +232,15 @@ func (c *child) call(ctx context.Context, f frame) ([]byte, error) {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, ended(ctx)
 	}
 	out, err := h(ctx, body, func(p []byte) {
 		if len(p) <= c.max && c.write(frame{kind: kindProgress, id: f.id}, p) != nil {
 			c.conn.Close()
 		}
 	})
-	runtime.KeepAlive(body)
+	if err != nil && ctx.Err() != nil {
+		err = ended(ctx) // this end's timer may fire before the parent's
+	}
 	return out, err
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 
@@ -35,6 +36,9 @@ func decodeError(op string, b []byte) error {
 	var w wireError
 	if err := json.Unmarshal(b, &w); err != nil {
 		return edgeward.E(op, edgeward.Internal, "", "the worker sent an error that cannot be read: %w", err)
+	}
+	if w.Code == timeoutCode {
+		return edgeward.E(op, edgeward.Unavailable, timeoutCode, "%s: %w", w.Text, context.DeadlineExceeded).WithHint("%s", w.Hint)
 	}
 	return &edgeward.Error{Op: op, Kind: edgeward.KindFromString(w.Kind), Code: w.Code, Params: w.Params, Hint: w.Hint, Err: errors.New(w.Text)}
 }

@@ -24,9 +24,10 @@ import (
 // process is one life of a worker: from its start to its death.
 type process struct {
 	*wire
-	pid   int
-	lines *tail
-	done  chan struct{} // closed when the process is reaped, its last frames are read and reason is set
+	pid    int
+	lines  *tail
+	reaped chan struct{} // closed when the process has ended, its last frames are read and reason is set
+	done   chan struct{} // closed after that, when the Worker has noted the death; calls wait for this one
 
 	mu     sync.Mutex
 	calls  map[uint64]*call
@@ -71,7 +72,7 @@ func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) 
 		theirs.Close()
 		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no connection: %w", err)
 	}
-	p := &process{wire: newWire(conn, o.MaxFrame), lines: &tail{log: log}, done: make(chan struct{}), calls: map[uint64]*call{}}
+	p := &process{wire: newWire(conn, o.MaxFrame), lines: &tail{log: log}, reaped: make(chan struct{}), done: make(chan struct{}), calls: map[uint64]*call{}}
 	cmd := exec.Command(o.Program, "worker", o.Kind)
 	cmd.Env = environment(o.Env.Threads)
 	cmd.Stdout, cmd.Stderr = p.lines, p.lines
@@ -94,12 +95,12 @@ func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) 
 	}
 	if errors.Is(err, errNotReady) && ctx.Err() == nil { // it is ending: let it say why
 		select {
-		case <-p.done:
+		case <-p.reaped:
 		case <-time.After(o.Grace):
 		}
 	}
 	p.kill("it did not start well")
-	<-p.done
+	<-p.reaped
 	if errors.Is(err, errNotReady) {
 		cause := p.lines.cause()
 		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "%w: %s", err, cause).With("cause", cause).
@@ -131,7 +132,7 @@ func (p *process) reap(cmd *exec.Cmd, started chan<- error, greeted <-chan struc
 	p.mu.Lock()
 	p.reason = p.obituary(waitErr)
 	p.mu.Unlock()
-	close(p.done)
+	close(p.reaped)
 }
 
 // greet sends hello and waits for the answer.
@@ -244,7 +245,7 @@ const (
 )
 
 var causes = []string{"panic:", "fatal error:", "terminate called", "what():", "edgeward worker:", "SIG", "runtime: out of memory", "Assertion"}
-var memoryWords = []string{"out of memory", "cannot allocate memory", "bad_alloc", "failed to create new OS thread"}
+var memoryWords = []string{"out of memory", "cannot allocate memory", "bad_alloc", "failed to create new OS thread", "too many address space collisions"}
 
 // Write takes any bytes and keeps whole lines.
 func (t *tail) Write(b []byte) (int, error) {

@@ -182,7 +182,8 @@ func (w *Worker) start(ctx context.Context, s *start, delay time.Duration) {
 	close(s.done)
 	w.log.Debug("worker started", "pid", s.proc.pid)
 
-	<-s.proc.done
+	<-s.proc.reaped
+	defer close(s.proc.done)
 	w.mu.Lock()
 	closed := w.closed
 	if !closed {
@@ -258,11 +259,13 @@ func (w *Worker) Close() error {
 	return nil
 }
 
+const timeoutCode = "worker.timeout"
+
 // ended turns the end of a ctx into the error a caller gets.
 func ended(ctx context.Context) error {
 	const op = "worker.Call"
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return edgeward.E(op, edgeward.Unavailable, "worker.timeout", "the worker did not answer in time: %w", ctx.Err()).
+		return edgeward.E(op, edgeward.Unavailable, timeoutCode, "the worker did not answer in time: %w", ctx.Err()).
 			WithHint("the model or the job takes longer than its time limit allows")
 	}
 	return edgeward.E(op, edgeward.Unavailable, "worker.canceled", "the call was cancelled: %w", ctx.Err())
@@ -270,7 +273,7 @@ func ended(ctx context.Context) error {
 
 func (p *process) dead() bool {
 	select {
-	case <-p.done:
+	case <-p.reaped:
 		return true
 	default:
 	}
