@@ -1,0 +1,191 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"edgeward"
+	"edgeward/sync/disk"
+)
+
+var (
+	segName    = regexp.MustCompile(`^(\d{20})\.seg$`)
+	sealedName = regexp.MustCompile(`^(\d{20})-(\d{20})\.parquet$`)
+)
+
+// Open reads the directory, makes it if it is missing, cuts a torn tail and makes everything found durable. A file of a
+// newer format is Conflict "segment.newer".
+func Open(dir string, o Options) (*Log, error) {
+	const op = "segment.Open"
+	if err := disk.MkdirAll(dir); err != nil {
+		return nil, disk.Err(op, err)
+	}
+	l := &Log{dir: dir, o: o.withDefaults(), syncing: make(chan struct{}, 1), changed: make(chan struct{}), next: 1}
+	l.syncing <- struct{}{}
+	if err := l.inventory(); err != nil {
+		return nil, disk.Err(op, err)
+	}
+	if err := l.resume(); err != nil {
+		return nil, disk.Err(op, err)
+	}
+	l.durable = l.next
+	return l, nil
+}
+
+// inventory fills files and sealed from the folder and removes what a crash left half done.
+func (l *Log) inventory() error {
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		p := filepath.Join(l.dir, e.Name())
+		st, err := e.Info()
+		switch {
+		case err != nil:
+			return err
+		case strings.HasPrefix(e.Name(), ".tmp-"):
+			err = os.Remove(p)
+		case segName.MatchString(e.Name()):
+			err = l.addFile(p, number(segName.FindStringSubmatch(e.Name())[1]), st)
+		case sealedName.MatchString(e.Name()):
+			m := sealedName.FindStringSubmatch(e.Name())
+			l.sealed = append(l.sealed, Sealed{Path: p, First: number(m[1]), Last: number(m[2]), Bytes: st.Size(), End: st.ModTime()})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(l.sealed, func(a, b Sealed) int { return int(int64(a.First - b.First)) })
+	if n := len(l.sealed); n > 0 {
+		l.next = l.sealed[n-1].Last + 1
+	}
+	for len(l.files) > 0 && l.files[0].first < l.next { // sealed, but a crash came before its removal
+		if err := os.Remove(l.files[0].path); err != nil {
+			return err
+		}
+		l.files = l.files[1:]
+	}
+	return nil
+}
+
+// addFile notes one .seg file; ReadDir gives them in order.
+func (l *Log) addFile(p string, first uint64, st os.FileInfo) error {
+	if first == 0 {
+		return fmt.Errorf("%s: numbers start at 1", p)
+	}
+	f, err := os.Open(p)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var b [headerSize]byte
+	if _, err := io.ReadFull(f, b[:]); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return err
+	}
+	seg := file{path: p, first: first, created: st.ModTime(), size: st.Size()}
+	format, _, created, ok := parseHeader(b[:])
+	switch {
+	case ok && format > Format:
+		return edgeward.E("segment.Open", edgeward.Conflict, "segment.newer", "%s has format %d, this program reads up to %d", p, format, Format).
+			WithHint("the data directory was used by a newer edgeward: start that one, or restore a backup")
+	case ok:
+		seg.created = created
+	case st.Size() > headerSize: // the name says all that the header does
+		l.o.Log.Warn("damaged header of a segment", "path", p)
+	}
+	l.files = append(l.files, seg)
+	return nil
+}
+
+// resume opens the newest file for appending, or makes the first.
+func (l *Log) resume() error {
+	now := l.o.Now()
+	if len(l.files) == 0 {
+		f, seg, err := create(l.dir, l.next, now)
+		l.f, l.size, l.files = f, headerSize, []file{seg}
+		return err
+	}
+	last := &l.files[len(l.files)-1]
+	f, err := os.OpenFile(last.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if last.size <= headerSize { // no frame was ever in it
+		if err = f.Truncate(0); err == nil {
+			_, err = f.WriteAt(header(last.first, now), 0)
+		}
+		l.size = headerSize
+	} else {
+		l.size, l.next, err = l.cutTail(f, *last)
+		l.oldest = last.created
+	}
+	if l.next < last.first {
+		l.next = last.first
+	}
+	if l.size == headerSize {
+		l.oldest = time.Time{}
+	}
+	last.size, l.f = l.size, f
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Close()
+	}
+	return err
+}
+
+// cutTail finds the end of the last whole frame, cuts what follows and returns the new size and the next number.
+func (l *Log) cutTail(f *os.File, seg file) (int64, uint64, error) {
+	s, next := scan(f, headerSize, seg.size), seg.first
+	for {
+		_, err := s.next()
+		switch {
+		case err == nil:
+			next++
+		case errors.Is(err, errDamaged):
+			l.o.Log.Error("damaged frame in a segment", "path", seg.path, "seq", next)
+			next++
+		case err == io.EOF:
+			return s.off, next, nil
+		case errors.Is(err, errTorn):
+			aside := filepath.Join(l.dir, fmt.Sprintf("%020d-%d.aside", seg.first, s.off))
+			if err := copyOut(aside, f, s.off, seg.size); err != nil {
+				l.o.Log.Error("could not keep the torn tail of a segment", "path", seg.path, "error", err)
+			}
+			l.o.Log.Warn("cut the torn tail of a segment", "path", seg.path, "bytes", seg.size-s.off, "kept", aside)
+			return s.off, next, f.Truncate(s.off)
+		default:
+			return 0, 0, err
+		}
+	}
+}
+
+func copyOut(p string, f *os.File, from, to int64) error {
+	out, err := os.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, io.NewSectionReader(f, from, to-from))
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		os.Remove(p)
+	}
+	return err
+}
+
+func number(digits string) uint64 {
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil { // 20 digits may be too many: 0 is refused
+		return 0
+	}
+	return n
+}
