@@ -1,0 +1,64 @@
+# make build    bin/edgeward: fetches the pinned native libraries once, then compiles
+# make run      build, then the demo in the browser
+# make test     vet, room test and all tests with the race detector; says what it skipped for want of a tool
+# make package  .deb, .rpm and .tar.gz in dist/
+# The machine needs Go, gcc, g++, Python 3 with pip, and this Makefile; node only for make ui.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := $(shell sed -n 's/^const release = "\(.*\)"$$/\1/p' cmd/edgeward/version.go)
+GOARCH ?= $(shell go env GOARCH)
+# The revision goes into the program where git can tell it; a tree without git builds as well.
+VCS := $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 && echo true || echo false)
+# No path of this machine, no symbol table, no build id: the same source gives the same bytes everywhere.
+GOBUILD := go build -trimpath -buildvcs=$(VCS) -ldflags "-s -w -buildid="
+# Every package gets this long; a hanging test fails with its goroutines instead of eating the night.
+TEST_TIMEOUT ?= 15m
+TESTFLAGS ?= -race
+NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+
+.PHONY: all build pack run vet test bench soak reproducible package clean
+
+all: build
+
+# pack is quick when up to date.
+pack:
+	@go run ./packaging/fetch
+	@go run ./packaging/notices -out cmd/edgeward/notices/go.json.zst ./cmd/edgeward
+
+build: pack
+	$(GOBUILD) -o bin/edgeward ./cmd/edgeward
+	@ls -l bin/edgeward | awk '{printf "bin/edgeward: %.1f MiB\n", $$5/1048576}'
+
+run: build
+	bin/edgeward up --demo
+
+vet:
+	go vet ./...
+
+# EDGEWARD_REQUIRE_ALL=1 turns a skip for want of a tool into a failure.
+test: build vet
+	go test -count=1 .
+	go test -json $(TESTFLAGS) -timeout $(TEST_TIMEOUT) ./... | go run ./packaging/testsum
+
+BENCH ?= .
+bench: build
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+# Long tests look at EDGEWARD_SOAK for how long they are to run.
+DURATION ?= 1h
+soak: build
+	EDGEWARD_SOAK=$(DURATION) go test -count=1 -v -timeout 0 -run Soak ./...
+
+# Two clones in two folders, with caches of their own, must give the same bytes. Only what is committed counts.
+reproducible: pack
+	packaging/reproducible.sh
+
+package: build
+	NFPM='$(NFPM)' VERSION='$(VERSION)' GOARCH='$(GOARCH)' packaging/package.sh
+
+clean:
+	rm -rf bin dist
