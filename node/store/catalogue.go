@@ -1,0 +1,35 @@
+package store
+
+// noun is what every Collection can do without its type.
+type noun interface {
+	buckets() []string
+	check(tx *Tx, problem func(bucket string, key []byte, what string)) error
+}
+
+// catalogue lists the collections: Open creates their buckets, Check compares them with their indexes. A noun that is not
+// here does not exist.
+func catalogue() []noun {
+	return []noun{
+		&Groups, &Users, &Tokens, &Sessions,
+		&settings, &idempotency, &outbox,
+		&Datasets, &DatasetVersions, &Models, &ModelVersions, &Candidates,
+		&Endpoints, &statuses, &Jobs,
+	}
+}
+
+func bucketNames() []string {
+	names := []string{bucketMeta, bucketEvents, bucketTree, bucketHead, bucketByGroup, bucketByObject}
+	for _, n := range catalogue() {
+		names = append(names, n.buckets()...)
+	}
+	return names
+}
+
+const (
+	bucketMeta     = "meta"
+	bucketEvents   = "events"
+	bucketTree     = "events.tree"
+	bucketHead     = "events.head"
+	bucketByGroup  = "ix/events/group"
+	bucketByObject = "ix/events/object"
+)
