@@ -34,6 +34,7 @@ const (
 	MaxInputs   = 1 << 20 // bytes of all inputs under Full
 	MaxOutputs  = 1 << 20 // bytes of all outputs
 	MaxText     = 1024    // bytes of a key, code, note or name
+	MaxFeedback = 64      // feedbacks to one prediction, superseded ones included
 )
 
 // Prediction is one request as one version answered it.

@@ -42,7 +42,9 @@ type Change struct {
 }
 
 // Live returns the live target.
-func (s Spec) Live() (Target, bool) { return s.find(func(t Target) bool { return t.Role == record.Live }) }
+func (s Spec) Live() (Target, bool) {
+	return s.find(func(t Target) bool { return t.Role == record.Live })
+}
 
 // Target returns the target of a version.
 func (s Spec) Target(version int) (Target, bool) {

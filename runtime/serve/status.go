@@ -11,9 +11,9 @@ import (
 // State sums up a status.
 type State string
 
-// The states. An endpoint without targets is Pending.
+// The states.
 const (
-	Pending  State = "pending"  // nothing is wanted yet, or the first version is being loaded
+	Pending  State = "pending"  // nothing is wanted yet, or something wanted is loaded for the first time
 	Ready    State = "ready"    // everything wanted is loaded and proved
 	Degraded State = "degraded" // clients get answers, but something wanted is not there
 	Failed   State = "failed"   // no version can answer
@@ -75,6 +75,8 @@ type Store interface {
 	// PutSpec stores spec if the stored revision is spec.Revision-1, else Conflict "endpoint.stale". It writes the event
 	// that names spec.By and spec.Reason in the same transaction.
 	PutSpec(ctx context.Context, key Key, spec Spec) error
+	// Status returns the stored status; the zero Status if there is none.
+	Status(ctx context.Context, key Key) (Status, error)
 	// PutStatus stores status, whatever was there. An endpoint that is gone is no error.
 	PutStatus(ctx context.Context, key Key, status Status) error
 }

@@ -1,0 +1,279 @@
+package serve
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"edgeward"
+	"edgeward/runtime/models"
+	"edgeward/runtime/record"
+	"edgeward/runtime/tensor"
+)
+
+// Request is one question to an endpoint.
+type Request struct {
+	ID         string // ULID; the caller's, never used twice
+	Endpoint   Key
+	Version    int             // 0: the router chooses; else this version, if it stands behind the endpoint
+	Inputs     []tensor.Tensor // belong to the Server from now on
+	ReceivedAt time.Time
+	EventTime  time.Time // zero means ReceivedAt
+	Target     time.Time // the time a forecast speaks of; may be zero
+	SeriesKey  string    // of the series within the endpoint; may be empty
+}
+
+// Answer is what one version said.
+type Answer struct {
+	ID      string
+	Version int
+	Digest  edgeward.Digest
+	Role    record.Role
+	Outputs []tensor.Tensor // read only
+	Latency time.Duration
+}
+
+// Served says what an endpoint looks like from outside.
+type Served struct {
+	Endpoint Endpoint
+	Version  models.Version // the live one, or the one asked for
+	Versions []int          // all that answer when asked by number, ascending
+	Ready    bool           // somebody answers
+}
+
+// Infer answers one request. Errors: NotFound "endpoint.not_found" or "endpoint.no_version"; Invalid with a code of
+// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.busy" with params retry_after in seconds;
+// Unavailable "endpoint.not_ready" or the engine's.
+func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
+	const op = "serve.Infer"
+	begin := time.Now() // room:clock elapsed time
+	e := (*s.endpoints.Load())[r.Endpoint]
+	if e == nil {
+		return Answer{}, notFound(op, r.Endpoint)
+	}
+	limit := int64(e.table.Load().endpoint.MaxInFlight)
+	if n := e.inFlight.Add(1); limit > 0 && n > limit {
+		e.inFlight.Add(-1)
+		e.overload.Add(1)
+		return Answer{}, edgeward.E(op, edgeward.Exhausted, "endpoint.busy", "%d requests are under way", limit).
+			With("retry_after", "1").WithHint("send again in a second, or raise max_in_flight of the endpoint")
+	}
+	defer e.inFlight.Add(-1)
+	if r.EventTime.IsZero() {
+		r.EventTime = r.ReceivedAt
+	}
+	for attempt := 0; ; attempt++ {
+		t, in, role, err := e.acquire(r)
+		if err != nil {
+			return Answer{}, edgeward.Wrap(op, err)
+		}
+		a, err := s.answer(ctx, e, t, in, role, r, begin)
+		in.release()
+		if err == nil || attempt > 0 || edgeward.KindOf(err) != edgeward.Unavailable {
+			return a, edgeward.Wrap(op, err)
+		}
+		// The session is lost, not the question: wait for the version loaded again, once.
+		select {
+		case <-t.replaced:
+		case <-ctx.Done():
+			return Answer{}, edgeward.Wrap(op, err)
+		case <-time.After(min(s.Timeout, 5*time.Second)):
+			return Answer{}, edgeward.Wrap(op, err)
+		}
+	}
+}
+
+// acquire picks who answers and takes a reference. An instance that drains has left the table already: look again.
+func (e *served) acquire(r Request) (*table, *instance, record.Role, error) {
+	for {
+		t := e.table.Load()
+		in, role := t.pick(r.ID, r.Version)
+		switch {
+		case in == nil && r.Version != 0 && t.live != nil:
+			return nil, nil, "", edgeward.E("serve.route", edgeward.NotFound, "endpoint.no_version", "version %d does not stand behind endpoint %s", r.Version, r.Endpoint.Name).
+				WithHint("leave the version out, or ask for the metadata of the endpoint to see its versions")
+		case in == nil:
+			return nil, nil, "", edgeward.E("serve.route", edgeward.Unavailable, "endpoint.not_ready", "no version of endpoint %s is loaded", r.Endpoint.Name).
+				With("retry_after", "1").WithHint("look at the endpoint's status: a version may be loading, or have failed to load")
+		case in.acquire():
+			return t, in, role, nil
+		}
+	}
+}
+
+// answer runs the request on one instance, counts, records, and hands copies to the shadows.
+func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, role record.Role, r Request, begin time.Time) (Answer, error) {
+	c := in.counters[role]
+	if err := in.accept(r.Inputs, c); err != nil {
+		c.refused.Add(1)
+		return Answer{}, err
+	}
+	c.requests.Add(1)
+	c.inFlight.Add(1)
+	out, err := in.run(ctx, r.Inputs, s.Timeout)
+	c.inFlight.Add(-1)
+	took := time.Since(begin) // room:clock elapsed time
+	if err != nil {
+		c.errors.Add(1)
+		if ctx.Err() == nil {
+			e.lost(s, in, err)
+		}
+		s.record(t, in, role, r, nil, took, err, c)
+		return Answer{}, err
+	}
+	c.observe(took)
+	in.watch(out, c)
+	s.record(t, in, role, r, out, took, nil, c)
+	if role != record.Direct {
+		s.copyToShadows(e, t, r, out)
+	}
+	return Answer{ID: r.ID, Version: in.version.Number, Digest: in.version.Digest, Role: role, Outputs: out, Latency: took}, nil
+}
+
+func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {
+	if s.Record == nil {
+		return
+	}
+	p := record.Prediction{
+		ID: r.ID, Group: r.Endpoint.Group, Endpoint: r.Endpoint.Name, Version: in.version.Number, Digest: in.version.Digest, Role: role,
+		ReceivedAt: r.ReceivedAt, EventTime: r.EventTime, Target: r.Target, Key: r.SeriesKey,
+		Outputs: out, LatencyUS: took.Microseconds(), Demo: t.endpoint.Demo,
+	}
+	p.Inputs, p.Cut = t.endpoint.Record.Keep(r.Inputs)
+	if err != nil {
+		if p.Error = edgeward.CodeOf(err); p.Error == "" {
+			p.Error = edgeward.KindOf(err).String()
+		}
+	}
+	if s.Record.Add(p) != nil {
+		c.unrecord.Add(1) // the log itself says why, once
+	}
+}
+
+// lost marks an instance whose session said Unavailable, so that follow loads the version again.
+func (e *served) lost(s *Server, in *instance, err error) {
+	if edgeward.KindOf(err) == edgeward.Unavailable && !in.broken.Swap(true) {
+		e.note(Evidence{At: s.Now(), Version: in.version.Number, What: "crash", Detail: err.Error()})
+		e.nudge()
+	}
+}
+
+// accept refuses what the version cannot answer and counts rows outside the reference range.
+func (in *instance) accept(inputs []tensor.Tensor, c *counters) error {
+	if err := in.version.Manifest.Signature.Check(inputs); err != nil {
+		return err
+	}
+	ranges := in.assets.Inputs
+	for _, t := range inputs {
+		if !in.missing {
+			if err := t.CheckFinite(); err != nil {
+				return err
+			}
+		}
+		if t.Datatype != tensor.FP32 && t.Datatype != tensor.FP64 {
+			continue
+		}
+		width := len(ranges)
+		if len(t.Shape) != 2 || int64(width) != t.Shape[1] {
+			width = 0
+		}
+		rows, outside, err := scan(t, ranges[:width])
+		if err != nil {
+			return err
+		}
+		if width > 0 {
+			c.rows.Add(uint64(rows))
+			c.inputsOut.Add(uint64(outside))
+			ranges = nil
+		}
+	}
+	return nil
+}
+
+// scan refuses infinity and counts rows with a value outside its column's range. Missing values are outside nothing.
+func scan(t tensor.Tensor, ranges []Range) (rows, outside int, err error) {
+	width := max(len(ranges), 1)
+	values := func(yield func(int, float64) bool) {
+		if t.Datatype == tensor.FP32 {
+			v, _ := t.Float32s() // FP32 has numbers
+			for i, x := range v {
+				if !yield(i, float64(x)) {
+					return
+				}
+			}
+			return
+		}
+		v, _ := t.Float64s()
+		for i, x := range v {
+			if !yield(i, x) {
+				return
+			}
+		}
+	}
+	bad := -1 // the last row found outside
+	for i, x := range values {
+		if math.IsInf(x, 0) {
+			return 0, 0, edgeward.E("serve.accept", edgeward.Invalid, "input.not_finite", "tensor %q: element %d is %v", t.Name, i, x).
+				With("tensor", t.Name).WithHint("send a finite number, or a missing value where the endpoint allows it")
+		}
+		rows = i/width + 1
+		if len(ranges) > 0 && (x < ranges[i%width].Low || x > ranges[i%width].High) && bad != rows {
+			bad = rows
+			outside++
+		}
+	}
+	return rows, outside, nil
+}
+
+// watch counts an answer that no sound version gives.
+func (in *instance) watch(out []tensor.Tensor, c *counters) {
+	for i, t := range out {
+		if t.Datatype != tensor.FP32 && t.Datatype != tensor.FP64 {
+			continue
+		}
+		v, err := t.Float64s()
+		if err != nil {
+			continue
+		}
+		for _, x := range v {
+			r := in.assets.Answers
+			if math.IsNaN(x) || math.IsInf(x, 0) || i == 0 && r != nil && (x < r.Low || x > r.High) {
+				c.answersOut.Add(1)
+				return
+			}
+		}
+	}
+}
+
+// Describe returns what stands behind an endpoint: the live version, or the version asked for.
+func (s *Server) Describe(key Key, version int) (Served, error) {
+	const op = "serve.Describe"
+	e := (*s.endpoints.Load())[key]
+	if e == nil {
+		return Served{}, notFound(op, key)
+	}
+	t := e.table.Load()
+	d := Served{Endpoint: t.endpoint, Ready: t.live != nil}
+	for v := range t.versions {
+		d.Versions = append(d.Versions, v)
+	}
+	slices.Sort(d.Versions)
+	in := t.live
+	if version != 0 {
+		in = t.versions[version]
+		d.Ready = in != nil
+	}
+	if in == nil {
+		_, _, _, err := e.acquire(Request{Endpoint: key, Version: version})
+		return d, edgeward.Wrap(op, err)
+	}
+	d.Ready = d.Ready && !in.broken.Load()
+	d.Version = in.version
+	return d, nil
+}
+
+func notFound(op string, key Key) error {
+	return edgeward.E(op, edgeward.NotFound, "endpoint.not_found", "there is no endpoint %s", key.Name).With("endpoint", key.Name).
+		WithHint("endpoints are listed on the Endpoints page and by edgeward endpoint list")
+}

@@ -1,0 +1,90 @@
+package serve
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"edgeward/runtime/models"
+	"edgeward/runtime/record"
+	"edgeward/runtime/tensor"
+)
+
+// Runner makes versions ready to answer. The client of the infer worker is one.
+type Runner interface {
+	// Load returns a session once the version can answer. It may be called for several versions at once.
+	Load(ctx context.Context, v models.Version) (Session, error)
+}
+
+// Session is a loaded version. Run may be called by many goroutines; Close is called once, when no Run is under way.
+// Run must not change the inputs; an error of kind Unavailable says that the session may be lost: the reconciler then
+// loads the version again and closes this session.
+type Session interface {
+	Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
+	Engine() (engine, device string)
+	Close() error
+}
+
+// Assets is what a version brings to be proved and watched. All of it may be missing.
+type Assets struct {
+	Examples  []tensor.Tensor // example inputs, for warming
+	Golden    []tensor.Tensor // outputs for the examples
+	Tolerance float64         // largest |answer - golden| / max(1, |golden|); 0 means DefaultTolerance
+	Inputs    []Range         // by column of the first [N,F] input: what the reference profile saw
+	Answers   *Range          // of every value of the first output: what is plausible
+}
+
+// DefaultTolerance lets engines differ in rounding, and nothing else.
+const DefaultTolerance = 1e-3
+
+// Range is a closed interval.
+type Range struct{ Low, High float64 }
+
+// instance is one loaded version behind one endpoint. refs starts at one, the owner's; at zero nobody can take one any
+// more and idle is closed.
+type instance struct {
+	version  models.Version
+	session  Session
+	assets   Assets
+	missing  bool // NaN means a missing value here; elsewhere it is refused
+	counters map[record.Role]*counters
+	status   VersionStatus
+	refs     atomic.Int64
+	idle     chan struct{}
+	broken   atomic.Bool // the session said Unavailable: to be loaded again
+}
+
+func newInstance(v models.Version, s Session, a Assets) *instance {
+	in := &instance{version: v, session: s, assets: a, idle: make(chan struct{})}
+	in.refs.Store(1)
+	return in
+}
+
+// acquire takes a reference unless the instance is already draining to its end.
+func (in *instance) acquire() bool {
+	for {
+		n := in.refs.Load()
+		if n <= 0 {
+			return false
+		}
+		if in.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (in *instance) release() {
+	if in.refs.Add(-1) == 0 {
+		close(in.idle)
+	}
+}
+
+// run answers in, bounded by timeout if ctx has no deadline of its own.
+func (in *instance) run(ctx context.Context, inputs []tensor.Tensor, timeout time.Duration) ([]tensor.Tensor, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	return in.session.Run(ctx, inputs)
+}

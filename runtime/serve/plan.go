@@ -1,0 +1,102 @@
+package serve
+
+import (
+	"slices"
+	"time"
+
+	"edgeward/runtime/record"
+)
+
+// Observed is what the planner knows of one version that is or was wanted.
+type Observed struct {
+	Loaded    bool
+	Broken    bool      // loaded, but its session is lost: load it again beside the broken one
+	NotBefore time.Time // after a failure: when to try again; zero if it never failed
+	Final     bool      // after a failure: trying again is of no use until the spec changes
+}
+
+// Plan is what to do next, in this order: load, then route, then drop.
+type Plan struct {
+	Load  []Target // to be loaded now; only the first is loaded before the next plan is made
+	Route Route    // over what is loaded already
+	Drop  []int    // loaded versions nobody wants any more, to be drained and unloaded
+	State State
+	Retry time.Time // when to plan again if nothing happens before; zero means never
+}
+
+// Route says which of the loaded versions do what. Live 0 means that nobody answers.
+type Route struct {
+	Live     int
+	Canaries []Target
+	Shadows  []int
+}
+
+// MakePlan compares what is wanted with what is there. lastLive is the version that answered last, also before a
+// restart: it goes on answering until the wanted one can. Pure.
+func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Plan {
+	var p Plan
+	wanted := slices.Clone(spec.Targets)
+	if spec.Previous != nil {
+		wanted = append(wanted, Target{Version: spec.Previous.Version, Digest: spec.Previous.Digest})
+	}
+	keep := map[int]bool{}
+	missing, failed := false, false // a target with a role is not there; and not for the first time
+	for _, t := range wanted {
+		keep[t.Version] = true
+		o := seen[t.Version]
+		if o.Loaded && !o.Broken {
+			continue
+		}
+		if t.Role != "" {
+			missing = true
+			failed = failed || o.Broken || o.Final || !o.NotBefore.IsZero()
+		}
+		switch {
+		case o.Final:
+		case o.NotBefore.After(now):
+			if p.Retry.IsZero() || o.NotBefore.Before(p.Retry) {
+				p.Retry = o.NotBefore
+			}
+		default:
+			p.Load = append(p.Load, t)
+		}
+	}
+	live, hasLive := spec.Live()
+	switch {
+	case hasLive && seen[live.Version].Loaded:
+		p.Route.Live = live.Version
+	case hasLive && lastLive != 0 && seen[lastLive].Loaded:
+		p.Route.Live = lastLive
+		keep[lastLive] = true
+	}
+	for _, t := range spec.Targets {
+		if !seen[t.Version].Loaded || t.Version == p.Route.Live || p.Route.Live == 0 {
+			continue
+		}
+		switch t.Role {
+		case record.Canary:
+			p.Route.Canaries = append(p.Route.Canaries, t)
+		case record.Shadow:
+			p.Route.Shadows = append(p.Route.Shadows, t.Version)
+		}
+	}
+	for v, o := range seen {
+		if o.Loaded && !keep[v] {
+			p.Drop = append(p.Drop, v)
+		}
+	}
+	slices.Sort(p.Drop)
+	switch {
+	case !hasLive:
+		p.State = Pending
+	case missing && !failed:
+		p.State = Pending
+	case p.Route.Live == 0:
+		p.State = Failed
+	case missing:
+		p.State = Degraded
+	default:
+		p.State = Ready
+	}
+	return p
+}

@@ -1,0 +1,311 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"edgeward"
+	"edgeward/runtime/models"
+	"edgeward/runtime/record"
+)
+
+// Waiting times after failed loads: one second, doubled each time, at most a minute.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// follower is what follow knows: which versions are loaded and which failed.
+type follower struct {
+	*Server
+	*served
+	loaded   map[int]*instance
+	failed   map[int]failure
+	lastLive int
+	revision uint64 // failures are forgotten when it changes
+	written  Status
+	draining sync.WaitGroup
+}
+
+type failure struct {
+	status   VersionStatus
+	attempts int
+	next     time.Time
+	final    bool
+}
+
+// follow owns what is loaded behind one endpoint, until ctx ends or the endpoint is gone.
+func (s *Server) follow(ctx context.Context, e *served) {
+	f := &follower{Server: s, served: e, loaded: map[int]*instance{}, failed: map[int]failure{}}
+	stop := make(chan struct{})
+	var workers sync.WaitGroup
+	for range s.ShadowWorkers {
+		workers.Go(func() { s.answerShadows(e, stop) })
+	}
+	f.loop(ctx)
+	f.swap(&table{})
+	for v := range f.loaded {
+		f.drop(v)
+	}
+	f.draining.Wait() // requests under way and waiting shadow copies hold references
+	close(stop)
+	workers.Wait()
+}
+
+func (f *follower) loop(ctx context.Context) {
+	if old, err := f.Store.Status(ctx, f.key); err == nil {
+		f.lastLive, f.written, f.evidence = old.Live, old, slices.Clone(old.Evidence)
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.wake:
+		case <-timer.C:
+		}
+		again, gone := f.reconcile(ctx)
+		if gone {
+			f.forget(f.key)
+			select {
+			case <-f.wake: // made again meanwhile
+				f.Notify(f.key)
+			default:
+			}
+			return
+		}
+		timer.Stop()
+		if !again.IsZero() {
+			timer.Reset(max(again.Sub(f.Now()), 0))
+		}
+	}
+}
+
+// reconcile goes from what is to what is wanted, one load at a time, and says when to look again.
+func (f *follower) reconcile(ctx context.Context) (again time.Time, gone bool) {
+	for {
+		d, err := f.Store.Deployment(ctx, f.key)
+		if edgeward.KindOf(err) == edgeward.NotFound {
+			return time.Time{}, true
+		}
+		if err != nil {
+			f.Log.Warn("endpoint cannot be read", "endpoint", f.key.String(), "error", err)
+			return f.Now().Add(firstRetry), false
+		}
+		if d.Spec.Revision != f.revision {
+			f.revision = d.Spec.Revision
+			clear(f.failed)
+		}
+		now := f.Now()
+		plan := MakePlan(d.Spec, f.lastLive, f.seen(), now)
+		f.apply(d, plan.Route)
+		for _, v := range plan.Drop {
+			f.drop(v)
+		}
+		f.write(ctx, d.Spec, plan, now)
+		if len(plan.Load) == 0 || ctx.Err() != nil {
+			return plan.Retry, false
+		}
+		f.bring(ctx, d, plan.Load[0])
+	}
+}
+
+func (f *follower) seen() map[int]Observed {
+	out := map[int]Observed{}
+	for v, in := range f.loaded {
+		out[v] = Observed{Loaded: true, Broken: in.broken.Load()}
+	}
+	for v, x := range f.failed {
+		o := out[v]
+		o.NotBefore, o.Final = x.next, x.final
+		out[v] = o
+	}
+	return out
+}
+
+// bring loads, warms and proves one version; what was loaded of it before is drained.
+func (f *follower) bring(ctx context.Context, d Deployment, t Target) {
+	loadCtx, cancel := context.WithTimeout(ctx, f.LoadTimeout)
+	defer cancel()
+	in, st, err := f.load(loadCtx, d.Endpoint, t)
+	st.Version, st.Digest, st.Role, st.Weight = t.Version, t.Digest, t.Role, t.Weight
+	now := f.Now()
+	if err != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		x := f.failed[t.Version]
+		x.attempts++
+		x.status = st
+		x.status.Error, x.status.Code, x.status.Attempts = err.Error(), edgeward.CodeOf(err), x.attempts
+		x.next = now.Add(min(firstRetry<<min(x.attempts-1, 10), lastRetry))
+		switch edgeward.KindOf(err) {
+		case edgeward.Invalid, edgeward.Conflict, edgeward.NotFound, edgeward.TooLarge:
+			x.final = true // the same bytes will fail in the same way
+		}
+		f.failed[t.Version] = x
+		f.note(Evidence{At: now, Version: t.Version, What: "load", Detail: err.Error()})
+		f.Log.Warn("version not loaded", "endpoint", f.key.String(), "version", t.Version, "attempt", x.attempts, "error", err)
+		return
+	}
+	delete(f.failed, t.Version)
+	old := f.loaded[t.Version]
+	in.status, in.counters = st, f.countersOf(t.Version)
+	f.loaded[t.Version] = in
+	f.note(Evidence{At: now, Version: t.Version, What: "load", OK: true,
+		Detail: fmt.Sprintf("%s on %s in %.0f ms; %d golden values, largest difference %.3g", st.Engine, st.Device, st.LoadMS, st.Golden, st.MaxDiff)})
+	f.Log.Info("version loaded", "endpoint", f.key.String(), "version", t.Version, "engine", st.Engine, "device", st.Device)
+	if old != nil {
+		f.apply(d, MakePlan(d.Spec, f.lastLive, f.seen(), now).Route)
+		f.drain(t.Version, old)
+	}
+}
+
+func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, VersionStatus, error) {
+	const op = "serve.Load"
+	var st VersionStatus
+	v, err := f.Models.Version(ctx, e.Group, models.Ref{Model: e.Model, Version: t.Version})
+	if err != nil {
+		return nil, st, edgeward.Wrap(op, err)
+	}
+	if v.Digest != t.Digest {
+		return nil, st, conflict(op, "endpoint.digest", "version %d is %s in the registry and %s in the spec", t.Version, v.Digest.Short(), t.Digest.Short())
+	}
+	var assets Assets
+	if f.Assets != nil {
+		if assets, err = f.Assets(ctx, v); err != nil {
+			return nil, st, edgeward.Wrap(op, err)
+		}
+	}
+	begin := time.Now() // room:clock elapsed time
+	session, err := f.Runner.Load(ctx, v)
+	if err != nil {
+		return nil, st, edgeward.Wrap(op, err)
+	}
+	st.LoadMS = float64(time.Since(begin).Microseconds()) / 1e3 // room:clock elapsed time
+	st.Engine, st.Device = session.Engine()
+	in := newInstance(v, session, assets)
+	in.missing = e.Kind != Raw
+	if err := prove(ctx, in, &st); err != nil {
+		if cerr := session.Close(); cerr != nil {
+			f.Log.Warn("rejected version not unloaded", "endpoint", f.key.String(), "version", t.Version, "error", cerr)
+		}
+		return nil, st, edgeward.Wrap(op, err)
+	}
+	st.Loaded, st.Since = true, f.Now()
+	return in, st, nil
+}
+
+// apply swaps the router's table if it would differ.
+func (f *follower) apply(d Deployment, r Route) {
+	t := &table{endpoint: d.Endpoint, revision: d.Spec.Revision, live: f.loaded[r.Live], versions: maps.Clone(f.loaded)}
+	if t.endpoint.MaxInFlight == 0 {
+		t.endpoint.MaxInFlight = DefaultInFlight
+	}
+	for v := range t.versions {
+		if _, wanted := d.Spec.Target(v); !wanted && v != r.Live && (d.Spec.Previous == nil || d.Spec.Previous.Version != v) {
+			delete(t.versions, v)
+		}
+	}
+	upto := 0
+	for _, c := range r.Canaries {
+		upto += c.Weight
+		t.canaries = append(t.canaries, slot{f.loaded[c.Version], uint32(upto)})
+	}
+	for _, v := range r.Shadows {
+		t.shadows = append(t.shadows, f.loaded[v])
+	}
+	old := f.table.Load()
+	if old.endpoint == t.endpoint && old.revision == t.revision && old.live == t.live && slices.Equal(old.canaries, t.canaries) &&
+		slices.Equal(old.shadows, t.shadows) && maps.Equal(old.versions, t.versions) {
+		return
+	}
+	f.swap(t)
+	if r.Live != f.lastLive && r.Live != 0 {
+		f.note(Evidence{At: f.Now(), Version: r.Live, What: "swap", OK: true, Detail: fmt.Sprintf("version %d answers, before it version %d", r.Live, f.lastLive)})
+		f.lastLive = r.Live
+	}
+}
+
+func (f *follower) swap(t *table) {
+	t.replaced = make(chan struct{})
+	close(f.table.Swap(t).replaced)
+}
+
+// drop takes a version that the table does not name any more out of memory.
+func (f *follower) drop(version int) {
+	in := f.loaded[version]
+	delete(f.loaded, version)
+	f.drain(version, in)
+}
+
+// drain waits, beside the loop, until nobody uses the instance, and unloads it.
+func (f *follower) drain(version int, in *instance) {
+	in.release()
+	f.draining.Go(func() {
+		<-in.idle
+		e := Evidence{At: f.Now(), Version: version, What: "unload", OK: true}
+		if err := in.session.Close(); err != nil {
+			e.OK, e.Detail = false, err.Error()
+			f.Log.Warn("version not unloaded", "endpoint", f.key.String(), "version", version, "error", err)
+		}
+		f.note(e)
+		f.nudge()
+	})
+}
+
+// nudge makes follow look again. It never waits.
+func (e *served) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write stores the status if it says something new.
+func (f *follower) write(ctx context.Context, spec Spec, plan Plan, now time.Time) {
+	st := Status{ObservedRevision: spec.Revision, State: plan.State, Live: plan.Route.Live, At: now}
+	wanted := slices.Clone(spec.Targets)
+	if spec.Previous != nil {
+		wanted = append(wanted, Target{Version: spec.Previous.Version, Digest: spec.Previous.Digest})
+	}
+	if _, ok := spec.Target(f.lastLive); !ok && plan.Route.Live != 0 && plan.Route.Live == f.lastLive && (spec.Previous == nil || spec.Previous.Version != f.lastLive) {
+		wanted = append(wanted, Target{Version: f.lastLive, Role: record.Live})
+	}
+	for _, t := range wanted {
+		v := VersionStatus{Version: t.Version, Digest: t.Digest}
+		if x, ok := f.failed[t.Version]; ok {
+			v = x.status
+		}
+		if in := f.loaded[t.Version]; in != nil {
+			v = in.status
+			if in.broken.Load() {
+				v.Loaded, v.Error, v.Code = false, "the session is lost", "worker.lost"
+			}
+		}
+		v.Role, v.Weight = t.Role, t.Weight
+		st.Versions = append(st.Versions, v)
+	}
+	f.served.mu.Lock()
+	st.Evidence = slices.Clone(f.evidence)
+	f.served.mu.Unlock()
+	f.status.Store(&st)
+	if same(st, f.written) {
+		return
+	}
+	if err := f.Store.PutStatus(ctx, f.key, st); err != nil {
+		f.Log.Warn("status not stored", "endpoint", f.key.String(), "error", err)
+		return
+	}
+	f.written = st
+}
+
+func same(a, b Status) bool {
+	return a.ObservedRevision == b.ObservedRevision && a.State == b.State && a.Live == b.Live &&
+		slices.Equal(a.Versions, b.Versions) && slices.Equal(a.Evidence, b.Evidence)
+}

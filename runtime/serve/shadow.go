@@ -1,0 +1,91 @@
+package serve
+
+import (
+	"context"
+	"time"
+
+	"edgeward/runtime/record"
+	"edgeward/runtime/tensor"
+)
+
+// shadowJob is a copy of an answered request. It holds a reference to its instance.
+type shadowJob struct {
+	table    *table
+	instance *instance
+	request  Request
+	answer   []tensor.Tensor // what the client got
+}
+
+// copyToShadows queues an answered request for every shadow.
+func (s *Server) copyToShadows(e *served, t *table, r Request, answer []tensor.Tensor) {
+	for _, in := range t.shadows {
+		if !in.acquire() {
+			continue // it is being unloaded
+		}
+		job := shadowJob{t, in, r, answer}
+		if t.endpoint.ShadowWait {
+			e.shadow <- job // the workers live until every reference is given back
+			continue
+		}
+		select {
+		case e.shadow <- job:
+		default:
+			in.counters[record.Shadow].dropped.Add(1)
+			in.release()
+		}
+	}
+}
+
+// answerShadows answers queued copies until stop is closed; nothing is queued any more by then.
+func (s *Server) answerShadows(e *served, stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case job := <-e.shadow:
+			s.answerShadow(e, job)
+			job.instance.release()
+		}
+	}
+}
+
+func (s *Server) answerShadow(e *served, job shadowJob) {
+	in, r := job.instance, job.request
+	c := in.counters[record.Shadow]
+	if err := in.accept(r.Inputs, c); err != nil {
+		c.refused.Add(1) // a shadow with another signature answers nothing
+		return
+	}
+	begin := time.Now() // room:clock elapsed time
+	c.requests.Add(1)
+	c.inFlight.Add(1)
+	out, err := in.run(context.Background(), r.Inputs, s.Timeout)
+	c.inFlight.Add(-1)
+	took := time.Since(begin) // room:clock elapsed time
+	if err != nil {
+		c.errors.Add(1)
+		e.lost(s, in, err)
+		s.record(job.table, in, record.Shadow, r, nil, took, err, c)
+		return
+	}
+	c.observe(took)
+	in.watch(out, c)
+	c.compared.Add(1)
+	if differs(job.answer, out) {
+		c.differ.Add(1)
+	}
+	s.record(job.table, in, record.Shadow, r, out, took, nil, c)
+}
+
+// differs reports whether two answers are unlike beyond rounding.
+func differs(a, b []tensor.Tensor) bool {
+	if len(a) != len(b) {
+		return true
+	}
+	for i := range a {
+		if d, _, err := difference(a[i], b[i]); err != nil || d > 1e-6 {
+			return true
+		}
+	}
+	return false
+}
