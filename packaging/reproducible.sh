@@ -4,11 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+rev=$(git rev-parse HEAD)
 tmp=$(mktemp -d)
 trap 'chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
 
 for dir in "$tmp/a" "$tmp/some/other/place"; do
 	git clone -q --no-hardlinks "$root" "$dir"
+	git -C "$dir" checkout -q --detach "$rev"
 	mkdir -p "$dir/.cache"
 	cp -r "$root/.cache/wheels" "$dir/.cache/wheels"
 	GOCACHE="$tmp/cache-$(basename "$dir")" make -C "$dir" build
