@@ -20,6 +20,9 @@ TEST_TIMEOUT ?= 15m
 TESTFLAGS ?= -race
 NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 
+# Tests that need Python modules use .ci/run's environment where it was made.
+export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
+
 .PHONY: all build pack run vet test bench soak reproducible package clean
 
 all: build
