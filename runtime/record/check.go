@@ -89,39 +89,39 @@ const maxIndexed = 64
 // rowsOf returns the numbers of outputs by row: row i is values[i*width:(i+1)*width]. Outputs that do not share the
 // first one's number of rows, and texts, are left out; so are values beyond MaxValues a row and maxIndexed in all.
 func rowsOf(outputs []tensor.Tensor) (values []float64, width int) {
-	rows := 1
-	if len(outputs) > 0 && len(outputs[0].Shape) > 0 {
-		rows = int(min(outputs[0].Shape[0], maxIndexed))
+	type column struct {
+		values []float64
+		wide   int // values a row
 	}
-	var cols [][]float64 // by output: all values
-	var wide []int
-	for _, t := range outputs {
-		if t.Datatype == tensor.Bytes || len(t.Shape) > 0 && outputs[0].Shape != nil && (len(outputs[0].Shape) == 0 || t.Shape[0] != outputs[0].Shape[0]) {
-			continue
+	var columns []column
+	var rows int64
+	for i, t := range outputs {
+		n := int64(1)
+		if len(t.Shape) > 0 {
+			n = t.Shape[0]
+		}
+		if i == 0 {
+			rows = n
 		}
 		v, err := t.Float64s()
-		if err != nil || len(v) == 0 {
+		if err != nil || len(v) == 0 || n != rows {
 			continue
 		}
-		all := rows
-		if len(t.Shape) > 0 {
-			all = int(t.Shape[0])
-		}
-		cols, wide = append(cols, v), append(wide, len(v)/all)
-		width += len(v) / all
+		columns = append(columns, column{v, len(v) / int(n)})
+		width += len(v) / int(n)
 	}
 	width = min(width, MaxValues)
 	if width == 0 {
 		return nil, 0
 	}
-	rows = min(rows, maxIndexed/width)
-	values = make([]float64, 0, rows*width)
-	for row := range rows {
-		n := 0
-		for i, v := range cols {
-			take := min(wide[i], width-n)
-			values = append(values, v[row*wide[i]:row*wide[i]+take]...)
-			n += take
+	keep := int(min(rows, maxIndexed/int64(width)))
+	values = make([]float64, 0, keep*width)
+	for row := range keep {
+		left := width
+		for _, c := range columns {
+			n := min(c.wide, left)
+			values = append(values, c.values[row*c.wide:row*c.wide+n]...)
+			left -= n
 		}
 	}
 	return values, width
