@@ -109,8 +109,8 @@ func TestImportsPointDown(t *testing.T) {
 				if target == "ui" && from != "node" && from != "ui" {
 					t.Errorf("%s: %s imports %s: only node may import the web page", at, f.dir, to)
 				}
-				if target == "packaging" && (to != "packaging/needtest" || !test) {
-					t.Errorf("%s: %s imports %s: of packaging only needtest may be imported, and only by tests", at, f.dir, to)
+				if helper := test || strings.HasSuffix(f.dir, "test"); target == "packaging" && (to != "packaging/needtest" || !helper) {
+					t.Errorf("%s: %s imports %s: of packaging only needtest may be imported, and only by tests and their helpers", at, f.dir, to)
 				}
 				if floors[target] > floors[from] {
 					t.Errorf("%s: %s imports %s: imports point down (cmd, node, fleet, runtime, sync, root)", at, f.dir, to)

@@ -31,11 +31,11 @@ type event struct {
 }
 
 type summary struct {
-	passed, failed, skipped int
-	failedIn                map[string]bool // packages with a failed test
-	output                  map[[2]string][]string
-	missing                 map[[2]string]string // test -> the tool it lacked
-	w                       io.Writer
+	passed, failed int
+	failedIn       map[string]bool // packages with a failed test
+	output         map[[2]string][]string
+	missing        map[[2]string]string // test -> the tool it lacked
+	w              io.Writer
 }
 
 func summarize(r io.Reader, w io.Writer) bool {
@@ -67,9 +67,6 @@ func (s *summary) add(e event) {
 	key := [2]string{e.Package, e.Test}
 	switch e.Action {
 	case "output":
-		if _, tool, ok := strings.Cut(e.Output, needtest.Mark+" "); ok {
-			s.missing[key] = strings.Trim(strings.TrimSpace(tool), "'\"")
-		}
 		s.output[key] = append(s.output[key], e.Output)
 		return
 	case "build-output":
@@ -91,7 +88,10 @@ func (s *summary) test(e event, key [2]string) {
 	case "pass":
 		s.passed++
 	case "skip":
-		s.skipped++
+		if _, tool, ok := strings.Cut(strings.Join(s.output[key], ""), needtest.Mark+" "); ok {
+			tool, _, _ = strings.Cut(tool, "\n")
+			s.missing[key] = strings.Trim(strings.TrimSpace(tool), "'\"")
+		}
 	case "fail":
 		s.failed++
 		s.failedIn[e.Package] = true

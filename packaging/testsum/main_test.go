@@ -31,6 +31,9 @@ func TestSummary(t *testing.T) {
 {"Action":"skip","Package":"p","Test":"A"}
 {"Action":"pass","Package":"p","Test":"B"}
 `, true, []string{"SKIPPED 1: mosquitto\n1 passed, 0 failed\n"}, nil},
+		{"a script speaks of a tool it has", `{"Action":"output","Package":"p","Test":"A","Output":"> [!x] skip 'SKIPPED-FOR-TOOL x'\n"}
+{"Action":"pass","Package":"p","Test":"A"}
+`, true, []string{"1 passed, 0 failed\n"}, []string{"SKIPPED"}},
 		{"nothing ran", "go: no such package\n", false, []string{"go: no such package", "0 passed, 0 failed\n"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
