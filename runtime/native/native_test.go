@@ -157,6 +157,33 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+func TestPruneLeavesOnlyThisBuild(t *testing.T) {
+	packed(t)
+	dir := filepath.Join(t.TempDir(), "native")
+	p := native.Open(dir)
+	if err := p.Prune(); err != nil {
+		t.Fatalf("nothing there yet: %v", err)
+	}
+	at := locate(t, dir, native.LightGBM)
+	old, broken := filepath.Join(dir, "lightgbm-4.0.0-0123456789ab"), filepath.Join(at.Dir, ".unpack-123")
+	if err := errors.Join(os.Mkdir(old, 0o755), os.WriteFile(filepath.Join(old, "lib_lightgbm.so"), nil, 0o644), os.WriteFile(broken, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Prune(); err != nil {
+		t.Fatal(err)
+	}
+	for _, gone := range []string{old, broken} {
+		if _, err := os.Lstat(gone); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there", gone)
+		}
+	}
+	for name, path := range at.Files {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s went too: %v", name, err)
+		}
+	}
+}
+
 func TestAnEndedContextEndsLocate(t *testing.T) {
 	packed(t)
 	ctx, cancel := context.WithCancel(t.Context())

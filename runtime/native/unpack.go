@@ -76,6 +76,42 @@ func (p *Pack) Locate(ctx context.Context, set string) (Located, error) {
 	return at, nil
 }
 
+// Prune removes what other builds and broken unpackings left below the folder; a program without a pack removes nothing.
+// Call it when no other process uses the folder, at the start of the node. Libraries that a process has open stay
+// usable for it.
+func (p *Pack) Prune() error {
+	ix, err := p.load()
+	if err != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mine := map[string]bool{}
+	for _, s := range ix.Sets {
+		if s.Extends == "" {
+			mine[ix.folder(s)] = true
+		}
+	}
+	entries, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return edgeward.Wrap("native.Prune", err)
+	}
+	for _, e := range entries {
+		if !mine[e.Name()] {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(p.dir, e.Name())))
+			continue
+		}
+		broken, _ := filepath.Glob(filepath.Join(p.dir, e.Name(), ".unpack-*"))
+		for _, b := range broken {
+			err = errors.Join(err, os.Remove(b))
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return edgeward.Wrap("native.Prune", err)
+}
+
 // folder names the place of a set: a digest over every file that may lie in it, so that two builds never share one.
 func (ix index) folder(base Set) string {
 	h := sha256.New()
