@@ -82,10 +82,10 @@ func (c *Column) number(v float64) {
 	n.Moments.Add(v)
 }
 
-// ObserveText counts one category, or one text by its length in characters. The empty string is missing. For a column of
-// another kind the text counts as missing.
+// ObserveText counts one category, or one text by its length in characters. A text of nothing but ASCII white space is
+// missing. For a column of another kind the text counts as missing.
 func (c *Column) ObserveText(s string) {
-	if s == "" {
+	if isBlank(s) {
 		c.ObserveMissing()
 		return
 	}
@@ -104,6 +104,15 @@ func (c *Column) ObserveText(s string) {
 	default:
 		c.ObserveMissing()
 	}
+}
+
+func isBlank(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c != ' ' && (c < '\t' || c > '\r') {
+			return false
+		}
+	}
+	return true
 }
 
 // ObserveMissing counts one missing value.
