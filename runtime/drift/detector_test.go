@@ -90,7 +90,7 @@ func TestFalseAlarmsAreNoMoreThanSet(t *testing.T) {
 		least     float64 // measured over set
 	}{
 		{"independent days, no tolerance: the theorem alone", 1, -1, 1},
-		{"independent days", 1, 0, 5},
+		{"independent days", 1, 0, 10},
 		{"days in blocks of four weeks, with all their dependence", 28, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestDelay(t *testing.T) {
 	for _, c := range []struct {
 		shift float64 // in standard deviations
 		most  int
-	}{{0.75, 150}, {1, 60}, {1.5, 25}, {2, 15}} {
+	}{{1, 80}, {1.5, 25}, {2, 15}, {3, 10}} {
 		rng := rand.New(rand.NewPCG(3, 4))
 		var delays []int
 		for range 25 {

@@ -20,12 +20,12 @@ func (o Observation) Residual() float64 { return o.Truth - o.Forecast }
 type Settings struct {
 	YearsPerFalseAlarm float64 `json:"years_per_false_alarm"` // least mean quiet time to a false alarm; default 4
 	PerYear            float64 `json:"per_year"`              // target times per year and group; default 365.25 (daily)
-	Tolerance          float64 `json:"tolerance"`             // shift, in standard deviations of the residual, that is not drift; default 0.25, negative for none
+	Tolerance          float64 `json:"tolerance"`             // shift, in standard deviations of the residual, that is not drift; default 0.35, negative for none
 }
 
 // DefaultSettings is at most one false alarm in four years of daily forecasts.
 func DefaultSettings() Settings {
-	return Settings{YearsPerFalseAlarm: 4, PerYear: 365.25, Tolerance: 0.25}
+	return Settings{YearsPerFalseAlarm: 4, PerYear: 365.25, Tolerance: 0.35}
 }
 
 // Threshold returns A, the value of the statistic at which the verdict becomes Alarm: the number of target times in
