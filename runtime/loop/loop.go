@@ -75,7 +75,8 @@ type Transition struct {
 }
 
 // Observed is everything the loop looks at. What belongs to another key or version than the wanted one is ignored, so
-// stale observations do no harm. Nil means not seen.
+// stale observations do no harm. Champion alone must not be older than the last saved state: an old one reads as a
+// roll-back. Nil means not seen.
 type Observed struct {
 	Watermark       time.Time   `json:"watermark"`                  // last day whose truth has wholly come
 	Champion        string      `json:"champion"`                   // digest that the endpoint's status says answers; "" is not known
