@@ -1,0 +1,117 @@
+// Package config is how a server is configured: one typed struct, its defaults, its documentation and its checks.
+//
+// A value comes from, in this order: the command line, the environment (EDGEWARD_ and the key in capitals with "_" for
+// ".", such as EDGEWARD_HTTP_ADDRESS), the file (TOML, /etc/edgeward/config.toml or --config), what an administrator set
+// on the page Settings, the default. Nothing else reads the environment. Every value knows where it came from.
+//
+// A key that does not exist is an error that names the nearest one; a wrong value is an error that names the key, the
+// value and what would be right. All errors of a start are reported together. Secrets are named by file (*_file) and
+// never printed. A stray EDGEWARD_ variable is a warning, since the environment has other writers.
+//
+// Each field's doc tag is its documentation: docs/configuration.md and docs/config.example.toml are made of it
+// (go generate), and a test compares them.
+package config
+
+import "time"
+
+//go:generate env EDGEWARD_WRITE_GOLDEN=1 go test -count=1 -run TestDocsAreGenerated .
+
+// File is where the configuration is looked for when none is named.
+const File = "/etc/edgeward/config.toml"
+
+// Names in the environment that are no settings.
+const (
+	EnvConfig         = "EDGEWARD_CONFIG"          // path of the configuration file, as --config
+	EnvBootstrapToken = "EDGEWARD_BOOTSTRAP_TOKEN" // first administrator's API token, see node/auth
+	EnvURL            = "EDGEWARD_URL"             // for commands: the node to talk to
+	EnvToken          = "EDGEWARD_TOKEN"           // for commands: the API token
+	EnvGroup          = "EDGEWARD_GROUP"           // for commands: the group
+)
+
+// Config is all that can be configured. Get one from Load or Default; the zero value is not usable.
+type Config struct {
+	DataDir string `key:"data_dir" doc:"Directory of everything this server keeps. Default: /var/lib/edgeward as root, else $XDG_DATA_HOME/edgeward or ~/.local/share/edgeward."`
+	Site    string `key:"site" doc:"Name of the site: servers of one site find each other by gossip and share an MQTT topic level. Lower-case letters, digits and dashes."`
+
+	Node struct {
+		Name string `key:"name" doc:"Name of this server. Empty: the host name, made to fit (lower-case letters, digits, dashes)."`
+	} `key:"node"`
+	HTTP struct {
+		Address      string   `key:"address" doc:"Address of the web page and the API. Plain HTTP on loopback; TLS on every other address."`
+		AllowedHosts []string `key:"allowed_hosts" doc:"DNS names this server answers to besides its addresses and localhost; others are refused (protection against DNS rebinding)."`
+		MaxBody      Bytes    `key:"max_body" doc:"Largest body of an API request."`
+		MaxUpload    Bytes    `key:"max_upload" doc:"Largest file that can be uploaded: data set or model."`
+	} `key:"http"`
+	TLS struct {
+		CertFile string `key:"cert_file" doc:"PEM file with the certificate chain. Empty: a certificate of this server's own CA, made at first start."`
+		KeyFile  string `key:"key_file" doc:"PEM file with the private key of tls.cert_file."`
+	} `key:"tls"`
+	GRPC struct {
+		Address string `key:"address" doc:"Address of the Open Inference Protocol over gRPC, or off."`
+	} `key:"grpc"`
+	S3 struct {
+		Address string `key:"address" doc:"Address of the S3 interface to data sets, or off."`
+	} `key:"s3"`
+	Gossip struct {
+		Address string `key:"address" doc:"Address where servers of the site find each other (TCP and UDP), or off."`
+	} `key:"gossip"`
+	MQTT struct {
+		Broker       bool   `key:"broker" doc:"Run the built-in MQTT broker. Switch it off when mqtt.url names one of yours."`
+		Address      string `key:"address" doc:"Address of the built-in broker."`
+		URL          string `key:"url" doc:"Broker that reports are sent to, such as tcp://broker:1883 or ssl://broker:8883. Empty: the built-in one."`
+		Username     string `key:"username" doc:"User name at mqtt.url."`
+		PasswordFile string `key:"password_file" doc:"File with the password at mqtt.url."`
+		CAFile       string `key:"ca_file" doc:"PEM file with the CA that signed the broker's certificate. Empty: the system's CAs."`
+	} `key:"mqtt"`
+	Workers struct {
+		Memory  Bytes `key:"memory" doc:"Most memory one inference or training worker may map."`
+		Threads int   `key:"threads" doc:"Threads of one worker. 0: as many as the machine has cores."`
+	} `key:"workers"`
+	Query struct {
+		Memory Bytes `key:"memory" doc:"Most memory one query over files may use."`
+	} `key:"query"`
+	Jobs struct {
+		Parallel int           `key:"parallel" doc:"Jobs that run at the same time. 0: half of the cores, at least one."`
+		Timeout  time.Duration `key:"timeout" doc:"A job that runs longer is stopped."`
+	} `key:"jobs"`
+	Auth struct {
+		SessionIdle     time.Duration `key:"session_idle" doc:"A browser session ends when it is not used for this long."`
+		SessionAbsolute time.Duration `key:"session_absolute" doc:"A browser session ends after this long in any case."`
+	} `key:"auth"`
+	Drift struct {
+		FalseAlarmsPerYear float64 `key:"false_alarms_per_year" doc:"How many false alarms a year a new monitor may raise; sets its threshold."`
+		WindowDays         int     `key:"window_days" doc:"Days of a new monitor's current window for inputs. Fewer than 90 make the seasons look like drift."`
+		MinCases           int     `key:"min_cases" doc:"Categories and bins with fewer cases than this never leave the server in a report."`
+	} `key:"drift"`
+	Retention struct {
+		PredictionDays int `key:"prediction_days" doc:"Days that prediction records are kept. 0: for ever."`
+		JobDays        int `key:"job_days" doc:"Days that the logs of ended jobs are kept. 0: for ever."`
+	} `key:"retention"`
+	Health struct {
+		Delay time.Duration `key:"delay" doc:"Trouble must last this long before the server calls itself degraded: a blip is not an alarm."`
+	} `key:"health"`
+	Log struct {
+		Level  string `key:"level" doc:"Least level that is logged: debug, info, warn or error."`
+		Format string `key:"format" doc:"Form of a log line: text or json."`
+	} `key:"log"`
+}
+
+// Off is the address of an interface that is not wanted.
+const Off = "off"
+
+// Default returns the configuration of a server nobody configured, with the given data directory.
+func Default(dataDir string) Config {
+	var c Config
+	c.DataDir, c.Site = dataDir, "default"
+	c.HTTP.Address, c.HTTP.MaxBody, c.HTTP.MaxUpload = "127.0.0.1:8080", 64<<20, 8<<30
+	c.GRPC.Address, c.S3.Address, c.Gossip.Address = "127.0.0.1:8001", "127.0.0.1:9000", "127.0.0.1:7946"
+	c.MQTT.Broker, c.MQTT.Address = true, "127.0.0.1:1883"
+	c.Workers.Memory, c.Query.Memory = 4<<30, 1<<30
+	c.Jobs.Timeout = 24 * time.Hour
+	c.Auth.SessionIdle, c.Auth.SessionAbsolute = 8*time.Hour, 7*24*time.Hour
+	c.Drift.FalseAlarmsPerYear, c.Drift.WindowDays, c.Drift.MinCases = 1, 90, 10
+	c.Retention.PredictionDays, c.Retention.JobDays = 400, 90
+	c.Health.Delay = 10 * time.Second
+	c.Log.Level, c.Log.Format = "info", "text"
+	return c
+}
