@@ -74,7 +74,7 @@ func TestDeathsAreAnswersAndTheWorkerComesBack(t *testing.T) {
 		{"panic", edgeward.Unavailable, "worker.died", "model is bad"},
 		{"exit", edgeward.Unavailable, "worker.died", "I have had enough"},
 		{"abort", edgeward.Unavailable, "worker.died", "terminate called"},
-		{"allocate", edgeward.Exhausted, "worker.memory", "fatal error"},
+		{"allocate", edgeward.Exhausted, "worker.memory", ""},
 		{"loop", edgeward.Unavailable, "worker.timeout", "deadline"},
 	} {
 		t.Run(c.method, func(t *testing.T) {

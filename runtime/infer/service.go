@@ -1,0 +1,230 @@
+package infer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"edgeward"
+	"edgeward/runtime/engine"
+	"edgeward/runtime/engine/onnx"
+	"edgeward/runtime/engine/openvino"
+	"edgeward/runtime/native"
+	"edgeward/runtime/tensor"
+	"edgeward/runtime/worker"
+)
+
+// NewService builds the infer worker's service with the product's engines; it is the entry of Kind in worker.Kinds. It
+// opens no library yet.
+func NewService(env worker.Env) (worker.Service, error) {
+	pack := native.Open(env.NativeDir)
+	find := func(set, prefix string) func(context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) {
+			at, err := pack.Locate(ctx, set)
+			if err != nil {
+				return "", err
+			}
+			for name, path := range at.Files {
+				if strings.HasPrefix(name, prefix) {
+					return path, nil
+				}
+			}
+			return "", errors.New("the native set " + set + " has no " + prefix)
+		}
+	}
+	return ServiceOf(
+		onnx.New(find(native.ONNXRuntime, "libonnxruntime.so")),
+		openvino.New(find(native.OpenVINO, "libopenvino_c.so")),
+	), nil
+}
+
+// ServiceOf builds the service with other engines, for tests.
+func ServiceOf(engines ...engine.Engine) worker.Service {
+	s := &service{engines: engines, models: map[string]*model{}}
+	return worker.Service{Methods: map[string]worker.Handler{
+		methodLoad: s.load, methodRun: s.run, methodUnload: s.unload, methodStats: s.stats,
+	}}
+}
+
+type service struct {
+	engines []engine.Engine
+
+	mu     sync.RWMutex
+	models map[string]*model
+}
+
+type model struct {
+	engine.Session
+	Candidate
+	memory       int64
+	runs, failed atomic.Uint64
+}
+
+// load loads a model with one engine, answers the examples and times them, and keeps the session under its key.
+func (s *service) load(ctx context.Context, body []byte, _ func([]byte)) ([]byte, error) {
+	const op = "infer.load"
+	var h loadHead
+	parts, err := unpack(body, &h)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(s.engines, func(e engine.Engine) bool { return e.Name() == h.Engine })
+	if i < 0 || len(parts) < 2 {
+		return nil, edgeward.E(op, edgeward.Invalid, "infer.engine", "there is no engine %q", h.Engine)
+	}
+	e := s.engines[i]
+	before, began := resident(), time.Now() // room:clock elapsed time of the load
+	session, err := e.Load(ctx, engine.Model{Format: h.Format, Bytes: parts[0], Weights: parts[1], Path: h.Path, Threads: h.Threads, Device: h.Device})
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began) // room:clock elapsed time of the load
+	answer := loaded{Version: e.Version(), Signature: session.Signature(), LoadMillis: float64(took.Microseconds()) / 1000}
+	outputs, p50, err := try(ctx, session, parts[2:], h.Runs)
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	answer.P50Micros = float64(p50.Nanoseconds()) / 1000
+	answer.MemoryBytes = max(0, resident()-before)
+	out, err := pack(answer, outputs...)
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	m := &model{Session: session, Candidate: h.Candidate, memory: answer.MemoryBytes}
+	s.mu.Lock()
+	old := s.models[h.Key]
+	s.models[h.Key] = m
+	s.mu.Unlock()
+	if old != nil {
+		err = old.Close()
+	}
+	return out, err
+}
+
+// try answers every example once and times n runs over them. Without examples it makes one of zeros.
+func try(ctx context.Context, s engine.Session, examples [][]byte, n int) (outputs [][]byte, p50 time.Duration, err error) {
+	requests := make([][]tensor.Tensor, len(examples))
+	for i, b := range examples {
+		if requests[i], err = tensor.Decode(b); err != nil {
+			return nil, 0, err
+		}
+	}
+	if len(requests) == 0 {
+		requests = [][]tensor.Tensor{zeros(s.Signature())}
+	}
+	for _, in := range requests {
+		out, err := s.Run(ctx, in)
+		if err != nil {
+			return nil, 0, err
+		}
+		outputs = append(outputs, tensor.Append(make([]byte, 0, tensor.EncodedSize(out)), out))
+	}
+	took := make([]time.Duration, n)
+	for i := range took {
+		began := time.Now() // room:clock elapsed time of a run
+		if _, err := s.Run(ctx, requests[i%len(requests)]); err != nil {
+			return nil, 0, err
+		}
+		took[i] = time.Since(began) // room:clock elapsed time of a run
+	}
+	if n > 0 {
+		slices.Sort(took)
+		p50 = took[n/2]
+	}
+	return outputs, p50, nil
+}
+
+// zeros makes an input of zeros, with 1 for every open dimension.
+func zeros(sig tensor.Signature) []tensor.Tensor {
+	in := make([]tensor.Tensor, len(sig.Inputs))
+	for i, spec := range sig.Inputs {
+		shape := make([]int64, len(spec.Shape))
+		for j, d := range spec.Shape {
+			if d == tensor.Any {
+				d = 1
+			}
+			shape[j] = d
+		}
+		in[i] = tensor.Tensor{Name: spec.Name, Datatype: spec.Datatype, Shape: shape}
+		size := spec.Datatype.Size()
+		if size == 0 {
+			size = 4 // an empty string is its length
+		}
+		if n, err := tensor.Elements(shape); err == nil && n <= tensor.MaxData/int64(size) {
+			in[i].Data = make([]byte, n*int64(size)) // else Run refuses the tensor
+		}
+	}
+	return in
+}
+
+func (s *service) run(ctx context.Context, body []byte, _ func([]byte)) ([]byte, error) {
+	key, rest, err := splitRun(body)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	m := s.models[key]
+	s.mu.RUnlock()
+	if m == nil {
+		return nil, notLoaded(key)
+	}
+	in, err := tensor.Decode(rest)
+	if err != nil {
+		return nil, err
+	}
+	m.runs.Add(1)
+	out, err := m.Run(ctx, in)
+	if err != nil {
+		m.failed.Add(1)
+		return nil, err
+	}
+	return tensor.Append(make([]byte, 0, tensor.EncodedSize(out)), out), nil
+}
+
+const notLoadedCode = "infer.not_loaded"
+
+func notLoaded(key string) error {
+	return edgeward.E("infer.run", edgeward.NotFound, notLoadedCode, "no model is loaded as %q", key)
+}
+
+func (s *service) unload(_ context.Context, body []byte, _ func([]byte)) ([]byte, error) {
+	s.mu.Lock()
+	m := s.models[string(body)]
+	delete(s.models, string(body))
+	s.mu.Unlock()
+	if m == nil {
+		return nil, nil
+	}
+	return nil, m.Close()
+}
+
+func (s *service) stats(context.Context, []byte, func([]byte)) ([]byte, error) {
+	st := Stats{Sessions: []SessionStats{}, RSS: resident()}
+	s.mu.RLock()
+	for key, m := range s.models {
+		st.Sessions = append(st.Sessions, SessionStats{Key: key, Candidate: m.Candidate, Runs: m.runs.Load(), Errors: m.failed.Load(), MemoryBytes: m.memory})
+	}
+	s.mu.RUnlock()
+	slices.SortFunc(st.Sessions, func(a, b SessionStats) int { return strings.Compare(a.Key, b.Key) })
+	return json.Marshal(st)
+}
+
+// resident returns this process's resident bytes, or 0 where the system does not tell.
+func resident() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	if f := strings.Fields(string(b)); len(f) > 1 {
+		pages, _ := strconv.ParseInt(f[1], 10, 64) // 0 where it is no number
+		return pages * int64(os.Getpagesize())
+	}
+	return 0
+}
