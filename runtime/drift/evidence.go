@@ -3,10 +3,12 @@ package drift
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/profile"
 )
 
 // MinWindowDays is the shortest window of inputs that is compared. Shorter ones differ from any reference in any
@@ -46,13 +48,30 @@ func (w Window) SameSeason(day time.Time) bool {
 }
 
 // Column is one feature counted over the window and over the same season of the reference, in the same cells: bins in
-// order, then any others (missing, unseen, out of range).
+// order, then any others (missing, unseen).
 type Column struct {
 	Name      string
-	Reference []uint64
-	Current   []uint64
+	Reference []int64
+	Current   []int64
 	Ordered   int     // how many leading cells are bins in order; 0 for categories
 	Share     float64 // effectively independent rows per row (EffectiveShare); 0 means 1
+}
+
+// ColumnOf makes a Column of two profiled columns of one shape. It returns Conflict "profile.shape" when the window was
+// not counted in the shape of the reference.
+func ColumnOf(ref, cur *profile.Column, share float64) (Column, error) {
+	if !profile.SameShape(ref, cur) {
+		return Column{}, edgeward.E("drift.ColumnOf", edgeward.Conflict, "profile.shape", "column %.60q is counted in another shape", cur.Name).
+			WithHint("count the window into a fresh profile of the version's reference")
+	}
+	cells := func(c profile.Counts) []int64 {
+		return append(slices.Clone(c.Bins), c.Missing+c.NonFinite, c.Unseen)
+	}
+	c := Column{Name: ref.Name, Reference: cells(ref.Counts), Current: cells(cur.Counts), Share: share}
+	if ref.Kind == profile.Numeric || ref.Kind == profile.Text {
+		c.Ordered = len(ref.Counts.Bins)
+	}
+	return c, nil
 }
 
 // Effect is how far one feature has moved.
@@ -64,16 +83,16 @@ type Effect struct {
 	Tolerance float64 `json:"tolerance"` // distance that does not matter
 	Moved     bool    `json:"moved"`     // Low is above Tolerance
 	Up        float64 `json:"up"`        // chance that a current value is above a reference value, ties half; 0.5 where there is no order
-	N         uint64  `json:"n"`         // current cases
+	N         int64   `json:"n"`         // current cases
 }
 
 // Evidence ranks features by how surely and how far they have moved from the same season of the reference. It explains
 // an alarm and never makes one. Columns with fewer than MinCases cases on either side are left out. It returns Invalid
 // "drift.window_short" for a window of fewer than MinWindowDays days and "drift.cells" for counts that do not match.
 //
-// The distance is the square root of the Jensen-Shannon divergence. Low takes off the divergence that chance alone
-// brings ((k-1)/8·(1/n+1/m) in k cells) and then z standard errors (delta method, Bonferroni over columns), with n and
-// m scaled by Share.
+// The distance and its bounds are profile.JensenShannon's, on as many merged neighbouring bins as leave ten effectively
+// independent rows a bin, with the counts scaled by Share for the bound and the error shared out over the columns
+// (Bonferroni).
 func Evidence(w Window, columns []Column, tolerance float64) ([]Effect, error) {
 	if w.Days() < MinWindowDays {
 		return nil, edgeward.E("drift.Evidence", edgeward.Invalid, "drift.window_short", "the window has %d days", w.Days()).
@@ -82,10 +101,10 @@ func Evidence(w Window, columns []Column, tolerance float64) ([]Effect, error) {
 	if !(tolerance > 0) {
 		tolerance = DefaultTolerance
 	}
-	z := quantile(1 - 0.05/float64(max(1, len(columns))))
+	alpha := 0.1 / float64(max(1, len(columns))) // of a two-sided bound: 0.05 below
 	var out []Effect
 	for _, c := range columns {
-		if len(c.Reference) != len(c.Current) || c.Ordered < 0 || c.Ordered > len(c.Current) {
+		if len(c.Reference) != len(c.Current) || c.Ordered < 0 || c.Ordered > len(c.Current) || negative(c.Reference) || negative(c.Current) {
 			return nil, edgeward.E("drift.Evidence", edgeward.Invalid, "drift.cells", "column %q has %d cells in the reference and %d now", c.Name, len(c.Reference), len(c.Current)).
 				WithHint("count the window in the cells of the reference's profile")
 		}
@@ -93,7 +112,7 @@ func Evidence(w Window, columns []Column, tolerance float64) ([]Effect, error) {
 		if n < MinCases || m < MinCases {
 			continue
 		}
-		value, low := distance(c, z)
+		value, low := distance(c, alpha)
 		out = append(out, Effect{Name: c.Name, Statistic: "js_distance", Value: value, Low: low,
 			Tolerance: tolerance, Moved: low > tolerance, Up: above(c), N: n})
 	}
@@ -109,39 +128,30 @@ func Evidence(w Window, columns []Column, tolerance float64) ([]Effect, error) {
 	return out, nil
 }
 
-// distance returns the Jensen-Shannon distance of a column and its lower bound at z standard errors.
-func distance(c Column, z float64) (value, low float64) {
-	nc, nr := float64(sum(c.Current)), float64(sum(c.Reference))
+// distance returns the Jensen-Shannon distance of a column and its lower bound.
+func distance(c Column, alpha float64) (value, low float64) {
 	share := c.Share
 	if !(share > 0 && share <= 1) {
 		share = 1
 	}
-	var js, cells float64
-	var gp, gp2, gq, gq2 float64 // moments of the gradients under p and q
-	for i := range c.Current {
-		p, q := float64(c.Current[i])/nc, float64(c.Reference[i])/nr
-		if p+q == 0 {
-			continue
+	ref, cur := c.Reference, c.Current
+	if c.Ordered > 0 {
+		rows := float64(min(sum(ref[:c.Ordered]), sum(cur[:c.Ordered])))
+		bins := profile.Coarse(c.Ordered, int64(rows*share))
+		merge := func(x []int64) []int64 {
+			return append(slices.Clone(profile.Rebin(x[:c.Ordered], bins)), x[c.Ordered:]...)
 		}
-		cells++
-		m := (p + q) / 2
-		if p > 0 {
-			g := math.Log(p/m) / 2
-			js += p * g
-			gp, gp2 = gp+p*g, gp2+p*g*g
-		}
-		if q > 0 {
-			g := math.Log(q/m) / 2
-			js += q * g
-			gq, gq2 = gq+q*g, gq2+q*g*g
-		}
+		ref, cur = merge(ref), merge(cur)
 	}
-	js = math.Max(0, js)
-	n, m := nc*share, nr*share
-	noise := (1/n + 1/m) / 8
-	variance := math.Max(0, gp2-gp*gp)/n + math.Max(0, gq2-gq*gq)/m + 2*(cells-1)*noise*noise
-	low = js - (cells-1)*noise - z*math.Sqrt(variance)
-	return math.Sqrt(js), math.Sqrt(math.Max(0, low))
+	scaled := func(x []int64) []int64 {
+		out := make([]int64, len(x))
+		for i := range x {
+			out[i] = int64(math.Round(float64(x[i]) * share))
+		}
+		return out
+	}
+	value = profile.JensenShannon(ref, cur, alpha).Value
+	return value, min(value, profile.JensenShannon(scaled(ref), scaled(cur), alpha).Low)
 }
 
 // above returns the chance that a current value lies in a higher bin than a reference value, ties counted half.
@@ -182,11 +192,15 @@ func EffectiveShare(x []float64) float64 {
 	return math.Max(1/float64(len(x)), 1/time)
 }
 
-func sum(counts []uint64) (n uint64) {
+func sum(counts []int64) (n int64) {
 	for _, c := range counts {
 		n += c
 	}
 	return n
+}
+
+func negative(counts []int64) bool {
+	return slices.ContainsFunc(counts, func(n int64) bool { return n < 0 })
 }
 
 // String names the effect for a log line.
