@@ -45,7 +45,7 @@ func coverage(ctx context.Context, l limits, in CoverageRequest) (*profile.Cover
 		if err := t.check(in.Value); err != nil {
 			return nil, err
 		}
-		zero, empty = "count_if(TRY_CAST("+name(in.Value)+" AS DOUBLE) = 0)", "count_if("+name(in.Value)+" IS NULL)"
+		zero, empty = "count(*) FILTER (TRY_CAST("+name(in.Value)+" AS DOUBLE) = 0)", "count(*) FILTER ("+name(in.Value)+" IS NULL)"
 	}
 	key := "[]::VARCHAR[]"
 	if len(in.Groups) > 0 {

@@ -209,7 +209,7 @@ func splitLines(s string, delimiter byte, most int) [][]string {
 
 var looksLikeValue = regexp.MustCompile(`^[+-]?[0-9.,]+([eE][+-]?[0-9]+)?$|^[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}`)
 
-// isHeader reports whether the first line holds names: none of its cells is empty-only, a number or a date.
+// isHeader reports whether the first line holds names: it is not empty and none of its cells is a number or a date.
 func isHeader(rows [][]string) bool {
 	filled := false
 	for _, c := range rows[0] {

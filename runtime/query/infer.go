@@ -77,7 +77,7 @@ func (s *session) count(ctx context.Context, relation string, columns []string, 
 			values = append(values, value(c)+" AS "+v)
 			counts = append(counts, "count("+v+")")
 			for _, f := range forms {
-				counts = append(counts, "count_if("+strings.ReplaceAll(f.test, "{v}", v)+")")
+				counts = append(counts, "count(*) FILTER ("+strings.ReplaceAll(f.test, "{v}", v)+")")
 			}
 		}
 		from := relation
@@ -137,7 +137,7 @@ func (s *session) infer(ctx context.Context, relation string, columns []string) 
 	for i, f := range first {
 		guess[i], remarks[i] = f.decide()
 		v := value(columns[i])
-		checks = append(checks, "count_if("+v+" IS NOT NULL AND NOT ("+strings.ReplaceAll(guess[i].test, "{v}", "("+v+")")+"))")
+		checks = append(checks, "count(*) FILTER ("+v+" IS NOT NULL AND NOT ("+strings.ReplaceAll(guess[i].test, "{v}", "("+v+")")+"))")
 	}
 	got := make([]int64, len(checks))
 	dest := make([]any, len(checks))

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // newClient starts a query worker of its own.
 func newClient(t testing.TB) (*query.Client, *worker.Worker) {
 	t.Helper()
-	w := worker.New(worker.Options{Kind: query.Kind, Env: worker.Env{Threads: 2}})
+	w := worker.New(worker.Options{Kind: query.Kind, Env: worker.Env{Threads: 2}, MemoryLimit: 1 << 30})
 	t.Cleanup(func() { w.Close() })
 	return query.NewClient(w), w
 }

@@ -102,7 +102,7 @@ func (p profiler) numeric(ctx context.Context, cols []*profile.Column) error {
 		v := fmt.Sprintf("v%d", i)
 		f := fmt.Sprintf("f%d", i)
 		values = append(values, measure(c)+" AS "+v, "CASE WHEN isfinite("+v+") THEN "+v+" END AS "+f)
-		asks = append(asks, "count("+v+")", "count("+f+")", "count_if("+f+" = 0)", "coalesce(min("+f+"), 0)", "coalesce(max("+f+"), 0)", "coalesce(avg("+f+"), 0)",
+		asks = append(asks, "count("+v+")", "count("+f+")", "count(*) FILTER ("+f+" = 0)", "coalesce(min("+f+"), 0)", "coalesce(max("+f+"), 0)", "coalesce(avg("+f+"), 0)",
 			"approx_count_distinct("+f+")", "quantile_disc("+f+", "+list+")")
 	}
 	from := " FROM (SELECT " + strings.Join(values, ", ") + " FROM data" + p.where + ")"
@@ -287,7 +287,7 @@ func (p profiler) text(ctx context.Context, c *profile.Column) error {
 func (p profiler) boolean(ctx context.Context, c *profile.Column) error {
 	n := name(c.Name)
 	var rows, yes, no int64
-	q := "SELECT count(*), count_if(" + n + "), count_if(NOT " + n + ") FROM data" + p.where
+	q := "SELECT count(*), count(*) FILTER (" + n + "), count(*) FILTER (NOT " + n + ") FROM data" + p.where
 	if err := p.conn.QueryRowContext(ctx, q, p.args...).Scan(&rows, &yes, &no); err != nil {
 		return fault("query.profile", err)
 	}

@@ -82,7 +82,7 @@ func (in SelectRequest) columns(t table) ([]string, error) {
 		asks = append(asks, "CAST("+name(c)+" AS VARCHAR)")
 	}
 	if len(asks) == 0 {
-		return nil, edgeward.E(op, edgeward.Invalid, "query.columns", "no column is asked for")
+		return nil, edgeward.E(op, edgeward.Invalid, "query.columns", "no column is asked for").WithHint("name at least one column")
 	}
 	return asks, nil
 }
