@@ -1,0 +1,40 @@
+// Package oip speaks the Open Inference Protocol, version 2, over HTTP with JSON and binary tensors, as Triton and KServe
+// clients do. It is plain echo: decode, one call, encode.
+//
+//	GET  /v2                                        server metadata
+//	GET  /v2/health/live, /v2/health/ready          public
+//	GET  /v2/models/:m, …/versions/:v               metadata      read endpoint
+//	GET  /v2/models/:m/ready, …/versions/:v/ready   readiness     read endpoint
+//	POST /v2/models/:m/infer, …/versions/:v/infer   an answer     predict endpoint
+//
+// m is an endpoint of the caller's current group and v a version behind it (live, canary, shadow or the one before the
+// last promotion). Without v the endpoint's spec decides who answers; model_version in the answer says who did.
+//
+// # Ids
+//
+// Every answer has our prediction id, a ULID, in the header Edgeward-Prediction-Id and the parameter
+// edgeward_prediction_id; feedback names it. The field id is the client's own if it sent one, else ours.
+//
+// # Request parameters of ours
+//
+//	edgeward_event_time   when it happened in the world, RFC 3339; default: now. A forecast's origin.
+//	edgeward_target_time  the time a forecast speaks of, RFC 3339
+//	edgeward_key          the series within the endpoint, such as a hospital; at most 1024 bytes
+//	edgeward_lookup       true: the server takes the inputs from its own data by key and event time; inputs must be empty
+//
+// Any other parameter that begins with edgeward_ is refused, because it is misspelt; parameters of others are ignored,
+// except those that would change the answer and that we do not have (shared memory, classification).
+//
+// # Missing values
+//
+// JSON has no NaN. null stands for a missing value in FP32 and FP64 data and is taken by endpoints of kind forecast and
+// table; raw endpoints refuse it as they refuse NaN in binary data. Infinity is refused everywhere. A NaN or infinity in
+// an answer is null in JSON. FP16 and BF16 inputs are sent as binary data.
+//
+// # What is refused
+//
+// Everything wrong is a 4xx with {"error": text, "code": stable, "hint": what to do}: 400 what is wrong in the request,
+// 404 an endpoint or version that is not there, 413 a body over the bound, 415 a compressed body, 429 too many at once
+// (with Retry-After). 503 says that no version can answer now, 504 that the model took too long. Duplicate keys are
+// refused: two readers would understand two different things.
+package oip

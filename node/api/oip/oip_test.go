@@ -1,0 +1,420 @@
+package oip_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"edgeward"
+	"edgeward/node/api/oip"
+	"edgeward/node/auth"
+	"edgeward/runtime/models"
+	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
+	"edgeward/runtime/tensor"
+)
+
+const ourID = "01HQWZ0000000000000000000A"
+
+var now = time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// endpoints answers like a model of the signature below: the row sums of x as y, and every input of echo back. What it
+// is asked it keeps.
+type endpoints struct {
+	asked []serve.Request
+	err   error
+}
+
+var signatures = func() map[string]tensor.Signature {
+	out := map[string]tensor.Signature{
+		"sums": {Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{-1, 2}}},
+			Outputs: []tensor.Spec{{Name: "y", Datatype: tensor.FP32, Shape: []int64{-1, 1}}, {Name: "n", Datatype: tensor.Int64, Shape: []int64{1}}}},
+		"texts": {Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.Bytes, Shape: []int64{-1}}}, Outputs: []tensor.Spec{{Name: "x", Datatype: tensor.Bytes, Shape: []int64{-1}}}},
+	}
+	for _, d := range []tensor.Datatype{tensor.Bool, tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.FP16, tensor.BF16, tensor.FP32, tensor.FP64} {
+		spec := []tensor.Spec{{Name: "x", Datatype: d, Shape: []int64{-1}}}
+		out["echo-"+strings.ToLower(string(d))] = tensor.Signature{Inputs: spec, Outputs: spec}
+	}
+	return out
+}()
+
+func (e *endpoints) Describe(key serve.Key, version int) (serve.Served, error) {
+	s, ok := signatures[key.Name]
+	if !ok || key.Group != "ward" {
+		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.not_found", "there is no endpoint %s", key.Name)
+	}
+	if version > 2 {
+		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.no_version", "no version %d", version)
+	}
+	return serve.Served{Ready: true, Versions: []int{1, 2}, Version: models.Version{Number: max(version, 1), Manifest: models.Manifest{Kind: "onnx", Signature: s}}}, nil
+}
+
+func (e *endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, error) {
+	if e.err != nil {
+		return serve.Answer{}, e.err
+	}
+	d, err := e.Describe(r.Endpoint, r.Version)
+	if err == nil {
+		err = d.Version.Manifest.Signature.Check(r.Inputs)
+	}
+	if err != nil {
+		return serve.Answer{}, edgeward.Wrap("serve.Infer", err)
+	}
+	e.asked = append(e.asked, r)
+	a := serve.Answer{ID: r.ID, Version: d.Version.Number, Role: record.Live, Outputs: r.Inputs}
+	if r.Endpoint.Name == "sums" {
+		v, _ := r.Inputs[0].Float32s()
+		var sums []float32
+		for i := 0; i < len(v); i += 2 {
+			sums = append(sums, v[i]+v[i+1])
+		}
+		y, _ := tensor.FromFloat32s("y", []int64{int64(len(sums)), 1}, sums)
+		n, _ := tensor.FromInt64s("n", []int64{1}, []int64{int64(len(sums))})
+		a.Outputs = []tensor.Tensor{y, n}
+	}
+	return a, nil
+}
+
+// server is the protocol on a real HTTP server.
+type server struct {
+	*testing.T
+	*httptest.Server
+	*endpoints
+}
+
+func start(t *testing.T) *server {
+	t.Helper()
+	s := &server{T: t, endpoints: &endpoints{}}
+	e := echo.New()
+	oip.Register(e, oip.Config{
+		Serve: s.endpoints, Now: func() time.Time { return now }, NewID: func() string { return ourID }, Version: "1.2.3", MaxBody: 1 << 20,
+		Log: slog.New(slog.DiscardHandler),
+		Guard: func(c echo.Context, v auth.Verb, r auth.Resource) (auth.Principal, error) {
+			switch c.Request().Header.Get("Authorization") {
+			case "":
+				return auth.Principal{}, edgeward.E("guard", edgeward.Unauthenticated, "auth.required", "sign in first")
+			case "Bearer reader":
+				if v == auth.Predict {
+					return auth.Principal{}, edgeward.E("guard", edgeward.Forbidden, "auth.forbidden", "readers do not predict")
+				}
+			case "Bearer stranger":
+				return auth.Principal{Group: "other"}, nil
+			}
+			return auth.Principal{Group: "ward"}, nil
+		},
+		Lookup: func(_ context.Context, k serve.Key, key string, at time.Time) ([]tensor.Tensor, time.Time, error) {
+			if key != "north" {
+				return nil, time.Time{}, edgeward.E("lookup", edgeward.NotFound, "lookup.no_series", "no series %q", key)
+			}
+			x, err := tensor.FromFloat32s("x", []int64{1, 2}, []float32{20, 1})
+			return []tensor.Tensor{x}, at.AddDate(0, 0, 1), err
+		},
+	})
+	s.Server = httptest.NewServer(e)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// ask sends a request as one who may do all, and returns status, header and body.
+func (s *server) ask(method, path, body string, header ...string) (int, http.Header, []byte) {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer x")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, b
+}
+
+func (s *server) asks(status int, path, body string, header ...string) map[string]any {
+	s.Helper()
+	got, _, b := s.ask(http.MethodPost, path, body, header...)
+	var out map[string]any
+	if err := json.Unmarshal(b, &out); err != nil || got != status {
+		s.Fatalf("status %d, want %d: %s (%v)", got, status, b, err)
+	}
+	return out
+}
+
+const good = `{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[1,2,3,4.5]}]}`
+
+func TestAnAnswerInJSON(t *testing.T) {
+	s := start(t)
+	out := s.asks(200, "/v2/models/sums/infer", `{"id":"mine","parameters":{"edgeward_event_time":"2022-07-01T23:00:00+02:00","edgeward_target_time":"2022-07-02T00:00:00Z","edgeward_key":"north","sequence_id":0},
+		"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[[1,2],[3,4.5]]}],"outputs":[{"name":"n"},{"name":"y"}]}`)
+	want := `{"id":"mine","model_name":"sums","model_version":"1","outputs":[{"data":[2],"datatype":"INT64","name":"n","shape":[1]},{"data":[3,7.5],"datatype":"FP32","name":"y","shape":[2,1]}],` +
+		`"parameters":{"edgeward_prediction_id":"` + ourID + `","edgeward_role":"live"}}`
+	if b, _ := json.Marshal(out); string(b) != want {
+		t.Errorf("got  %s\nwant %s", b, want)
+	}
+	r := s.asked[0]
+	if r.ID != ourID || r.Endpoint != (serve.Key{Group: "ward", Name: "sums"}) || r.SeriesKey != "north" || !r.ReceivedAt.Equal(now) ||
+		!r.EventTime.Equal(time.Date(2022, 7, 1, 21, 0, 0, 0, time.UTC)) || !r.Target.Equal(time.Date(2022, 7, 2, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("asked %+v", r)
+	}
+	if out := s.asks(200, "/v2/models/sums/versions/2/infer", good); out["model_version"] != "2" || out["id"] != ourID {
+		t.Errorf("got %v", out)
+	}
+	if r := s.asked[1]; !r.EventTime.Equal(now) {
+		t.Errorf("event time %v, want the time of the request", r.EventTime)
+	}
+}
+
+func TestBinaryTensors(t *testing.T) {
+	s := start(t)
+	le := binary.LittleEndian
+	var data []byte
+	for _, f := range []float32{1, 2, 3, 4} {
+		data = le.AppendUint32(data, math.Float32bits(f))
+	}
+	head := `{"parameters":{"binary_data_output":true},"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{"binary_data_size":16}}],"outputs":[{"name":"y"},{"name":"n","parameters":{"binary_data":false}}]}`
+	status, h, b := s.ask(http.MethodPost, "/v2/models/sums/infer", head+string(data), "Inference-Header-Content-Length", fmt.Sprint(len(head)))
+	if status != 200 || h.Get("Edgeward-Prediction-Id") != ourID {
+		t.Fatalf("status %d, header %v: %s", status, h, b)
+	}
+	var n int
+	fmt.Sscan(h.Get("Inference-Header-Content-Length"), &n)
+	var out struct {
+		Outputs []struct {
+			Name       string
+			Parameters struct {
+				Size int `json:"binary_data_size"`
+			}
+			Data []int64
+		}
+	}
+	if err := json.Unmarshal(b[:n], &out); err != nil {
+		t.Fatalf("%v: %s", err, b[:n])
+	}
+	if out.Outputs[0].Parameters.Size != 8 || len(b) != n+8 || out.Outputs[1].Data[0] != 2 ||
+		math.Float32frombits(le.Uint32(b[n:])) != 3 || math.Float32frombits(le.Uint32(b[n+4:])) != 7 {
+		t.Errorf("got %s and %x", b[:n], b[n:])
+	}
+}
+
+// TestEveryDatatypeComesBack sends each datatype as JSON and reads it back, at the ends of its range.
+func TestEveryDatatypeComesBack(t *testing.T) {
+	s := start(t)
+	for d, data := range map[tensor.Datatype]string{
+		tensor.Bool: `[true,false]`, tensor.Uint8: `[0,255]`, tensor.Uint16: `[0,65535]`, tensor.Uint32: `[0,4294967295]`, tensor.Uint64: `[0,18446744073709551615]`,
+		tensor.Int8: `[-128,127]`, tensor.Int16: `[-32768,32767]`, tensor.Int32: `[-2147483648,2147483647]`, tensor.Int64: `[-9223372036854775808,9223372036854775807]`,
+		tensor.FP32: `[3.4028235e+38,null]`, tensor.FP64: `[-1.7976931348623157e+308,5e-324]`,
+	} {
+		_, _, b := s.ask(http.MethodPost, "/v2/models/echo-"+strings.ToLower(string(d))+"/infer", `{"inputs":[{"data":`+data+`,"name":"x","shape":[2],"datatype":"`+string(d)+`"}]}`)
+		if !bytes.Contains(b, []byte(`"data":`+data)) {
+			t.Errorf("%s: sent %s, got %s", d, data, b)
+		}
+	}
+	b := "\x02\x00\x00\x00\xff\xfe\x00\x00\x00\x00"
+	head := `{"inputs":[{"name":"x","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":10}}],"outputs":[{"name":"x","parameters":{"binary_data":true}}]}`
+	_, h, got := s.ask(http.MethodPost, "/v2/models/texts/infer", head+b, "Inference-Header-Content-Length", fmt.Sprint(len(head)))
+	var n int
+	if fmt.Sscan(h.Get("Inference-Header-Content-Length"), &n); string(got[n:]) != b {
+		t.Errorf("bytes: got %q", got[n:])
+	}
+	if out := s.asks(200, "/v2/models/texts/infer", `{"inputs":[{"name":"x","shape":[3],"datatype":"BYTES","data":["a\u00e9\n","","\ud83d\ude00"]}]}`); fmt.Sprint(out["outputs"].([]any)[0].(map[string]any)["data"]) != "[aé\n  😀]" {
+		t.Errorf("texts: %v", out)
+	}
+}
+
+func TestLookup(t *testing.T) {
+	s := start(t)
+	out := s.asks(200, "/v2/models/sums/infer", `{"parameters":{"edgeward_lookup":true,"edgeward_key":"north","edgeward_event_time":"2022-07-01T00:00:00Z"},"inputs":[]}`)
+	if r := s.asked[0]; !r.Target.Equal(time.Date(2022, 7, 2, 0, 0, 0, 0, time.UTC)) || len(r.Inputs) != 1 {
+		t.Errorf("%v: asked %+v", out, r)
+	}
+	if out := s.asks(404, "/v2/models/sums/infer", `{"parameters":{"edgeward_lookup":true,"edgeward_key":"west"}}`); out["code"] != "lookup.no_series" {
+		t.Errorf("got %v", out)
+	}
+}
+
+// TestWhatIsRefused: each way to be wrong has its own status and code.
+func TestWhatIsRefused(t *testing.T) {
+	s := start(t)
+	x := func(rest string) string { return `{"inputs":[{"name":"x",` + rest + `}]}` }
+	fp := func(data string) string { return x(`"shape":[1,2],"datatype":"FP32","data":` + data) }
+	bin := func(size int) string {
+		return x(fmt.Sprintf(`"shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":%d}`, size))
+	}
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	z.Write(make([]byte, 1<<20))
+	z.Close()
+	type header = []string
+	length := func(n int) header { return header{"Inference-Header-Content-Length", fmt.Sprint(n)} }
+	for name, c := range map[string]struct {
+		path, body string
+		header     header
+		status     int
+		code       string
+	}{
+		"nothing wrong":                  {"sums", good, nil, 200, ""},
+		"nobody asks":                    {"sums", good, header{"Authorization", ""}, 401, "auth.required"},
+		"who may not ask":                {"sums", good, header{"Authorization", "Bearer reader"}, 403, "auth.forbidden"},
+		"another group's endpoint":       {"sums", good, header{"Authorization", "Bearer stranger"}, 404, "endpoint.not_found"},
+		"an unknown model":               {"nosuch", good, nil, 404, "endpoint.not_found"},
+		"an unknown version":             {"sums/versions/9", good, nil, 404, "endpoint.no_version"},
+		"a version that is no number":    {"sums/versions/latest", good, nil, 404, "endpoint.no_version"},
+		"no body":                        {"sums", "", nil, 400, "request.json"},
+		"no JSON":                        {"sums", "x=1", nil, 400, "request.json"},
+		"JSON that ends early":           {"sums", good[:40], nil, 400, "request.json"},
+		"JSON with something behind":     {"sums", good + "x", nil, 400, "request.json"},
+		"JSON too deep":                  {"sums", `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, nil, 400, "request.json"},
+		"invalid UTF-8":                  {"sums", "{\"id\":\"\xff\"}", nil, 400, "request.json"},
+		"a key twice":                    {"sums", `{"inputs":[],"inputs":[]}`, nil, 400, "request.duplicate_key"},
+		"a key twice, once escaped":      {"sums", `{"id":"a","\u0069d":"b"}`, nil, 400, "request.duplicate_key"},
+		"no inputs":                      {"sums", `{}`, nil, 400, "input.missing"},
+		"an input twice":                 {"sums", `{"inputs":[` + strings.TrimSuffix(strings.TrimPrefix(fp("[1,2]"), `{"inputs":[`), `]}`) + "," + strings.TrimPrefix(fp("[1,2]"), `{"inputs":[`), nil, 400, "input.duplicate"},
+		"an unknown input":               {"sums", strings.Replace(good, `"x"`, `"z"`, 1), nil, 400, "input.unknown"},
+		"an input without a name":        {"sums", strings.Replace(good, `"name":"x",`, ``, 1), nil, 400, "tensor.name"},
+		"an input without a shape":       {"sums", x(`"datatype":"FP32","data":[1,2]`), nil, 400, "input.incomplete"},
+		"an input without data":          {"sums", x(`"shape":[1,2],"datatype":"FP32"`), nil, 400, "input.data"},
+		"an input with data twice":       {"sums", x(`"shape":[1,2],"datatype":"FP32","data":[1,2],"parameters":{"binary_data_size":8}`), nil, 400, "input.data"},
+		"a datatype nobody knows":        {"sums", strings.Replace(good, "FP32", "FP99", 1), nil, 400, "tensor.datatype"},
+		"another datatype":               {"sums", x(`"shape":[1,2],"datatype":"INT64","data":[1,2]`), nil, 400, "input.datatype"},
+		"another shape":                  {"sums", x(`"shape":[1,3],"datatype":"FP32","data":[1,2,3]`), nil, 400, "input.shape"},
+		"a negative dimension":           {"sums", x(`"shape":[-1,2],"datatype":"FP32","data":[1,2]`), nil, 400, "tensor.shape"},
+		"a shape that overflows":         {"sums", x(`"shape":[4294967296,4294967296],"datatype":"FP32","data":[1]`), nil, 400, "tensor.shape"},
+		"a shape of halves":              {"sums", x(`"shape":[0.5],"datatype":"FP32","data":[1]`), nil, 400, "tensor.shape"},
+		"a shape of too many dimensions": {"sums", x(`"shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"datatype":"FP32","data":[1]`), nil, 400, "tensor.shape"},
+		"a huge shape, little data":      {"sums", x(`"shape":[1000000000,2],"datatype":"FP32","data":[1]`), nil, 400, "tensor.size"},
+		"too few values":                 {"sums", fp("[1]"), nil, 400, "tensor.size"},
+		"too many values":                {"sums", fp("[1,2,3]"), nil, 400, "tensor.size"},
+		"ragged rows":                    {"sums", x(`"shape":[2,2],"datatype":"FP32","data":[[1],[2,3,4]]`), nil, 400, "tensor.shape"},
+		"rows nested too deep":           {"sums", fp("[[[1],[2]]]"), nil, 400, "request.json"},
+		"NaN":                            {"sums", fp("[NaN,1]"), nil, 400, "request.json"},
+		"Infinity":                       {"sums", fp("[1,Infinity]"), nil, 400, "request.json"},
+		"a number too large":             {"sums", fp("[1e39,1]"), nil, 400, "input.not_finite"},
+		"a string for a number":          {"sums", fp(`["1",2]`), nil, 400, "request.json"},
+		"a fraction for an integer":      {"echo-int64", x(`"shape":[1],"datatype":"INT64","data":[1.5]`), nil, 400, "tensor.value"},
+		"an integer too large":           {"echo-int8", x(`"shape":[1],"datatype":"INT8","data":[128]`), nil, 400, "tensor.value"},
+		"a negative for an unsigned":     {"echo-uint8", x(`"shape":[1],"datatype":"UINT8","data":[-1]`), nil, 400, "tensor.value"},
+		"FP16 in JSON":                   {"echo-fp16", x(`"shape":[1],"datatype":"FP16","data":[1]`), nil, 400, "input.json_datatype"},
+		"a header longer than the body":  {"sums", good, length(len(good) + 1), 400, "request.header_length"},
+		"a header that is no number":     {"sums", good, header{"Inference-Header-Content-Length", "x"}, 400, "request.header_length"},
+		"a header of length 0":           {"sums", good, length(0), 400, "request.header_length"},
+		"too little binary data":         {"sums", bin(8) + "1234567", length(len(bin(8))), 400, "request.binary_short"},
+		"too much binary data":           {"sums", bin(8) + "123456789", length(len(bin(8))), 400, "request.binary_left"},
+		"binary data of another size":    {"sums", bin(7) + "1234567", length(len(bin(7))), 400, "tensor.size"},
+		"a negative binary size":         {"sums", bin(-1), nil, 400, "input.binary_data_size"},
+		"a BYTES prefix over its buffer": {"texts", x(`"shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}`) + "\xff\xff\xff\x7fa", length(len(x(`"shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}`))), 400, "tensor.size"},
+		"an unknown output":              {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"q"}]}`, nil, 400, "output.unknown"},
+		"an output twice":                {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y"},{"name":"y"}]}`, nil, 400, "output.duplicate"},
+		"classification":                 {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y","parameters":{"classification":3}}]}`, nil, 400, "output.parameter"},
+		"shared memory":                  {"sums", x(`"parameters":{"shared_memory_region":"a"}`), nil, 400, "input.shared_memory"},
+		"a parameter misspelt":           {"sums", `{"parameters":{"edgeward_eventtime":"2022-07-01T00:00:00Z"}}`, nil, 400, "parameter.unknown"},
+		"a time that is none":            {"sums", `{"parameters":{"edgeward_event_time":"yesterday"}}`, nil, 400, "parameter.time"},
+		"a time nobody means":            {"sums", `{"parameters":{"edgeward_event_time":"0022-07-01T00:00:00Z"}}`, nil, 400, "time.out_of_range"},
+		"a key too long":                 {"sums", `{"parameters":{"edgeward_key":"` + strings.Repeat("k", 2000) + `"}}`, nil, 400, "parameter.key"},
+		"an id too long":                 {"sums", `{"id":"` + strings.Repeat("k", 2000) + `"}`, nil, 400, "request.id"},
+		"a lookup with inputs":           {"sums", strings.TrimSuffix(good, "}") + `,"parameters":{"edgeward_lookup":true}}`, nil, 400, "parameter.lookup"},
+		"a body over the bound":          {"sums", strings.Repeat(" ", 1<<20) + good, nil, 413, "request.too_large"},
+		"a gzip bomb":                    {"sums", zipped.String(), header{"Content-Encoding", "gzip"}, 415, "request.encoding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.T = t
+			h := c.header
+			if h == nil {
+				h = header{}
+			}
+			out := s.asks(c.status, "/v2/models/"+c.path+"/infer", c.body, h...)
+			if c.status != 200 && (out["code"] != c.code || out["error"] == "") {
+				t.Errorf("got %v, want code %q", out, c.code)
+			}
+		})
+	}
+	s.T = t
+	chunked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v2/models/sums/infer", io.MultiReader(strings.NewReader(strings.Repeat(" ", 2<<20))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunked.Header.Set("Authorization", "Bearer x")
+	resp, err := s.Client().Do(chunked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 413 {
+		t.Errorf("a chunked body over the bound: status %d", resp.StatusCode)
+	}
+}
+
+func TestWhatTheServerCannotDo(t *testing.T) {
+	s := start(t)
+	for name, c := range map[string]struct {
+		err         error
+		status      int
+		code, after string
+	}{
+		"too many at once":    {edgeward.E("serve", edgeward.Exhausted, "endpoint.busy", "busy").With("retry_after", "3"), 429, "endpoint.busy", "3"},
+		"no version is ready": {edgeward.E("serve", edgeward.Unavailable, "endpoint.not_ready", "loading"), 503, "endpoint.not_ready", "1"},
+		"the model is slow":   {fmt.Errorf("run: %w", context.DeadlineExceeded), 504, "request.timeout", ""},
+		"a defect of ours":    {fmt.Errorf("secret path /var/lib"), 500, "internal", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.err = c.err
+			status, h, b := s.ask(http.MethodPost, "/v2/models/sums/infer", good)
+			if status != c.status || h.Get("Retry-After") != c.after || !bytes.Contains(b, []byte(`"code":"`+c.code+`"`)) || bytes.Contains(b, []byte("secret")) {
+				t.Errorf("status %d, Retry-After %q: %s", status, h.Get("Retry-After"), b)
+			}
+		})
+	}
+}
+
+func TestMetadataAndHealth(t *testing.T) {
+	s := start(t)
+	for path, want := range map[string]string{
+		"/v2":                              `{"extensions":["binary_tensor_data"],"name":"edgeward","version":"1.2.3"}`,
+		"/v2/health/live":                  `{"live":true}`,
+		"/v2/health/ready":                 `{"ready":true}`,
+		"/v2/models/sums":                  `{"inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}],"name":"sums","outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]},{"name":"n","datatype":"INT64","shape":[1]}],"platform":"onnx","versions":["1","2"]}`,
+		"/v2/models/sums/versions/2":       `{"inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}],"name":"sums","outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]},{"name":"n","datatype":"INT64","shape":[1]}],"platform":"onnx","versions":["1","2"]}`,
+		"/v2/models/sums/ready":            `{"name":"sums","ready":true}`,
+		"/v2/models/sums/versions/1/ready": `{"name":"sums","ready":true}`,
+	} {
+		if status, _, b := s.ask(http.MethodGet, path, ""); status != 200 || strings.TrimSpace(string(b)) != want {
+			t.Errorf("%s: status %d\ngot  %s\nwant %s", path, status, b, want)
+		}
+	}
+	if status, _, _ := s.ask(http.MethodGet, "/v2/models/nosuch/ready", ""); status != 404 {
+		t.Errorf("an unknown model is ready with status %d", status)
+	}
+	if status, _, _ := s.ask(http.MethodGet, "/v2/health/live", "", "Authorization", ""); status != 200 {
+		t.Errorf("health asks who one is: status %d", status)
+	}
+}
+
+func TestEveryRouteButHealthNeedsARight(t *testing.T) {
+	for _, r := range oip.Register(echo.New(), oip.Config{}) {
+		public := r.Path == "/v2" || strings.HasPrefix(r.Path, "/v2/health/")
+		if public != (r.Verb == "") || !public && !slices.Contains(auth.Verbs, r.Verb) {
+			t.Errorf("%s %s needs %q on %q", r.Method, r.Path, r.Verb, r.Resource)
+		}
+	}
+}
