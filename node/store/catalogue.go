@@ -11,14 +11,14 @@ type noun interface {
 func catalogue() []noun {
 	return []noun{
 		&Groups, &Users, &Tokens, &Sessions,
-		&settings, &idempotency, &outbox,
+		&settings, &idempotency,
 		&Datasets, &DatasetVersions, &Models, &ModelVersions, &Candidates,
-		&Endpoints, &statuses, &Jobs,
+		&Endpoints, &statuses, &Jobs, &Watches,
 	}
 }
 
 func bucketNames() []string {
-	names := []string{bucketMeta, bucketEvents, bucketTree, bucketHead, bucketByGroup, bucketByObject}
+	names := []string{bucketMeta, bucketEvents, bucketTree, bucketHead, bucketByGroup, bucketByObject, bucketOutbox}
 	for _, n := range catalogue() {
 		names = append(names, n.buckets()...)
 	}

@@ -110,6 +110,9 @@ func (r *Report) run(ctx context.Context, tx *Tx) error {
 			r.problem(n.buckets()[0], nil, err.Error())
 		}
 	}
+	if count, err := tx.outboxCount(); err != nil || count.Waiting != r.Records[bucketOutbox] {
+		r.problem(bucketOutbox, nil, fmt.Sprintf("%d messages wait, the count says %d", r.Records[bucketOutbox], count.Waiting))
+	}
 	r.chain(tx)
 	if r.Found == 0 { // bbolt's check walks pages on its own goroutine: do not send it into pages known to be bad
 		for err := range tx.bolt.Check() {

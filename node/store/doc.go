@@ -27,7 +27,7 @@
 // itself have an empty group. Indexes are buckets "ix/<bucket>/<index>" with keys "group, 0, value, 0, id" ("group, 0,
 // value" when unique), written in the same transaction.
 //
-//	meta            format, created: what this file is
+//	meta            format -> format, created; outbox -> last number, how many wait
 //	events          seq uint64 big endian -> the event's JSON, as hashed
 //	events.tree     tlog stored hash index uint64 -> 32 byte hash, RFC 6962
 //	events.head     head -> size, root, last
@@ -38,12 +38,13 @@
 //	sessions        node/auth: browser sessions  index user, expires
 //	settings        small values by name: node id, site
 //	idempotency     answers to POSTs, 24 h       index expires
-//	outbox          MQTT messages not yet acknowledged, in order
+//	outbox          number uint64 -> MQTT message not yet acknowledged
 //	datasets, dataset_versions   runtime/datasets   index data_set, digest
 //	models, model_versions       runtime/models
 //	candidates                   runtime/models     index endpoint
 //	endpoints, endpoint_status   runtime/serve      index model; what is observed, without events
 //	jobs                         runtime/jobs       index key, open
+//	watches                      node/monitor       state of each endpoint's monitor
 //
 // Change this drawing first; a test compares it with the buckets that exist.
 //

@@ -65,7 +65,7 @@ func TestAFactAndItsEventStandOrFallTogether(t *testing.T) {
 		if _, err := tx.Append(event("group.created", "group", "G002")); err != nil {
 			return err
 		}
-		if err := tx.Send(store.Message{ID: "M1", Topic: "t", At: day}); err != nil {
+		if _, err := tx.Send(store.Outgoing{Topic: "t", Schema: "s/1", Key: "k", Body: []byte("{}")}); err != nil {
 			return err
 		}
 		return boom
@@ -78,7 +78,7 @@ func TestAFactAndItsEventStandOrFallTogether(t *testing.T) {
 	if head, _ := db.Head(ctx); head.Size != 1 {
 		t.Fatalf("the log has %d events, want 1", head.Size)
 	}
-	if ms, _ := db.Next(ctx, 10); len(ms) != 0 {
+	if ms, _ := db.Next(ctx, 0, 10); len(ms) != 0 {
 		t.Fatalf("%d messages were sent by a transaction that failed", len(ms))
 	}
 }
