@@ -101,12 +101,20 @@ func (c *Client) trial(ctx context.Context, key string, r LoadRequest, cand Cand
 		_, t.err = c.probe.Call(ctx, methodUnload, []byte(key), nil)
 	}
 	if t.Loads = t.err == nil; !t.Loads {
-		t.Error, t.Code = t.err.Error(), edgeward.CodeOf(t.err)
+		t.Error, t.Code = said(t.err), edgeward.CodeOf(t.err)
 		if errors.Is(t.err, context.DeadlineExceeded) {
 			t.Error = fmt.Sprintf("it did not load and answer within %v", r.Limit)
 		}
 	}
 	return t
+}
+
+// said returns err's text without the name of the call that failed: a report is for people.
+func said(err error) string {
+	if e, ok := errors.AsType[*edgeward.Error](err); ok && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
 }
 
 // place loads a model with its only candidate in the serving worker.

@@ -102,7 +102,7 @@ func New(name string, d Datatype, shape []int64, data []byte) (Tensor, error) {
 }
 
 // Elements returns the number of elements of shape, or an Invalid error where a dimension is negative, there are too
-// many, or the product passes 63 bits.
+// many, or the product of those above zero passes 63 bits (native code multiplies them, empty or not).
 func Elements(shape []int64) (int64, error) {
 	const op = "tensor.Elements"
 	if len(shape) > MaxRank {

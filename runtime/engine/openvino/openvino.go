@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -98,12 +99,19 @@ func (e *Engine) open(ctx context.Context) error {
 	return nil
 }
 
-// why returns the library's words about the last failure.
+// why returns the library's words about the last failure, in one line and without where in its source it was.
 func (a *api) why() string {
-	if s := a.owned(a.lastError()); s != "" {
-		return s
+	var words []string
+	for line := range strings.Lines(a.owned(a.lastError())) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "Exception from ") && !strings.HasPrefix(line, "Check '") && !strings.HasPrefix(line, "To facilitate ") {
+			words = append(words, line)
+		}
 	}
-	return "the library gives no reason"
+	if len(words) == 0 {
+		return "the library gives no reason"
+	}
+	return strings.Join(words, " ")
 }
 
 // Load opens a model. See package engine for the errors. Loads of one engine run one after the other.

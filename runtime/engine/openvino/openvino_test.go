@@ -119,6 +119,36 @@ func TestScalars(t *testing.T) {
 	}
 }
 
+// TestIntermediateRepresentation loads OpenVINO's own format: y = 2*x0 - x1 + 0.5 with its constants in the weights.
+func TestIntermediateRepresentation(t *testing.T) {
+	const xml = `<?xml version="1.0"?><net name="affine" version="11"><layers>
+<layer id="0" name="x" type="Parameter" version="opset1"><data shape="?,2" element_type="f32"/><output><port id="0" precision="FP32" names="x"><dim>-1</dim><dim>2</dim></port></output></layer>
+<layer id="1" name="w" type="Const" version="opset1"><data element_type="f32" shape="2,1" offset="0" size="8"/><output><port id="0" precision="FP32"><dim>2</dim><dim>1</dim></port></output></layer>
+<layer id="2" name="m" type="MatMul" version="opset1"><data transpose_a="false" transpose_b="false"/><input><port id="0"><dim>-1</dim><dim>2</dim></port><port id="1"><dim>2</dim><dim>1</dim></port></input><output><port id="2" precision="FP32"><dim>-1</dim><dim>1</dim></port></output></layer>
+<layer id="3" name="b" type="Const" version="opset1"><data element_type="f32" shape="1,1" offset="8" size="4"/><output><port id="0" precision="FP32"><dim>1</dim><dim>1</dim></port></output></layer>
+<layer id="4" name="a" type="Add" version="opset1"><data auto_broadcast="numpy"/><input><port id="0"><dim>-1</dim><dim>1</dim></port><port id="1"><dim>1</dim><dim>1</dim></port></input><output><port id="2" precision="FP32" names="y"><dim>-1</dim><dim>1</dim></port></output></layer>
+<layer id="5" name="r" type="Result" version="opset1"><input><port id="0"><dim>-1</dim><dim>1</dim></port></input></layer>
+</layers><edges><edge from-layer="0" from-port="0" to-layer="2" to-port="0"/><edge from-layer="1" from-port="0" to-layer="2" to-port="1"/><edge from-layer="2" from-port="2" to-layer="4" to-port="0"/><edge from-layer="3" from-port="0" to-layer="4" to-port="1"/><edge from-layer="4" from-port="2" to-layer="5" to-port="0"/></edges></net>`
+	weights := enginetest.Floats(t, "w", []int64{3}, 2, -1, .5).Data
+	enginetest.Run(t, newEngine, engine.Model{Format: engine.OpenVINO, Bytes: []byte(xml), Weights: weights})
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(dir+"/m.xml", []byte(xml), 0o600), os.WriteFile(dir+"/m.bin", weights, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newEngine(t).Load(t.Context(), engine.Model{Format: engine.OpenVINO, Path: dir + "/m.xml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	out, err := s.Run(t.Context(), []tensor.Tensor{enginetest.Floats(t, "x", []int64{1, 2}, 1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y, _ := out[0].Float32s(); y[0] != 2.5 {
+		t.Errorf("from a file: %v", y)
+	}
+}
+
 func TestIntegersThatWouldBeCutAreRefused(t *testing.T) {
 	s := load(t, "types")
 	var in []tensor.Tensor
