@@ -135,3 +135,6 @@ func (g *graph) code(x string, i, n int) string {
 	known := g.do("And", g.do("GreaterOrEqual", c, g.number(0)), g.do("Less", c, limit))
 	return g.cast(g.do("Where", known, c, limit), typeInt64)
 }
+
+// Version counts the forms of graphs this package has written; a change of the bytes for the same model raises it.
+const Version = 1
