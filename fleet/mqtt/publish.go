@@ -77,6 +77,9 @@ func (p *Publisher) Wake() {
 	}
 }
 
+// Connected reports whether there is a connection now.
+func (p *Publisher) Connected() bool { return p.link.status().Connected }
+
 // Status tells how things stand.
 func (p *Publisher) Status(ctx context.Context) (Status, error) {
 	n, err := p.out.Len(ctx)

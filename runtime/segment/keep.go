@@ -141,3 +141,22 @@ func (l *Log) forget(path string) {
 	l.files = slices.DeleteFunc(l.files, func(f file) bool { return f.path == path })
 	l.sealed = slices.DeleteFunc(l.sealed, func(s Sealed) bool { return s.Path == path })
 }
+
+// Drop removes the finished files all of whose frames have numbers below before: what their reader has taken over.
+// Sealed files stay.
+func (l *Log) Drop(before uint64) error {
+	l.keep.Lock()
+	defer l.keep.Unlock()
+	for {
+		l.mu.Lock()
+		ready, path := len(l.files) > 1 && l.files[1].first <= before, l.files[0].path
+		l.mu.Unlock()
+		if !ready {
+			return nil
+		}
+		l.forget(path)
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return disk.Err("segment.Drop", err)
+		}
+	}
+}

@@ -506,3 +506,21 @@ func TestCrashBetweenSealAndRemoval(t *testing.T) {
 		t.Errorf("first %d, files %v", l.First(), glob(t, dir, "*"))
 	}
 }
+
+func TestDropRemovesOnlyWholeFilesBelow(t *testing.T) {
+	l := open(t, t.TempDir(), segment.Options{})
+	add(t, l, "1", "2")
+	l.Roll()
+	add(t, l, "3", "4")
+	l.Roll()
+	for _, c := range []struct{ before, first uint64 }{{2, 1}, {3, 3}, {4, 3}} {
+		if err := l.Drop(c.before); err != nil || l.First() != c.first {
+			t.Errorf("Drop(%d): first %d, %v; want %d", c.before, l.First(), err, c.first)
+		}
+	}
+	if err := l.Drop(99); err != nil || l.First() != 5 {
+		t.Errorf("Drop of all: first %d, %v", l.First(), err)
+	}
+	add(t, l, "5")
+	want(t, read(t, l, 5), "5:5")
+}
