@@ -168,6 +168,9 @@ func noEngine(rep Report) error {
 		if hint == "" {
 			hint = edgeward.HintOf(t.err)
 		}
+		if edgeward.CodeOf(t.err) == "worker.too_large" {
+			hint = "give a model of this size as a file"
+		}
 		switch code := edgeward.CodeOf(t.err); {
 		case edgeward.KindOf(t.err) == edgeward.Exhausted && kind == edgeward.Invalid:
 			kind = edgeward.Exhausted

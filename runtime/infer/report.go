@@ -82,7 +82,8 @@ func named(ts []tensor.Tensor, name string) (tensor.Tensor, bool) {
 
 // judge compares all trials with the golden outputs, or with the first that loads, and chooses.
 func judge(r LoadRequest, trials []Trial) Report {
-	rep := Report{Candidates: trials, Examples: len(r.Examples), Tolerance: r.Tolerance}
+	rep := Report{Candidates: trials, Examples: len(r.Examples), Tolerance: r.Tolerance,
+		Signature: tensor.Signature{Inputs: []tensor.Spec{}, Outputs: []tensor.Spec{}}}
 	var reference [][]tensor.Tensor
 	for _, e := range r.Examples {
 		if e.Golden != nil {
@@ -98,7 +99,7 @@ func judge(r LoadRequest, trials []Trial) Report {
 		if !t.Loads {
 			continue
 		}
-		if rep.Signature.Outputs == nil {
+		if len(rep.Signature.Outputs) == 0 {
 			rep.Signature = t.sig
 		}
 		if reference == nil {

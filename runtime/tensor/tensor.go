@@ -166,7 +166,7 @@ func (t Tensor) Check() error {
 func checkBytes(data []byte, n int64) error {
 	const op = "tensor.Check"
 	rest := data
-	for i := int64(0); i < n; i++ {
+	for i := range n {
 		if len(rest) < 4 {
 			return edgeward.E(op, edgeward.Invalid, "tensor.size", "the data end before element %d of %d", i, n)
 		}

@@ -50,6 +50,9 @@ type wire struct {
 }
 
 func newWire(conn net.Conn, max int) *wire {
+	if c, ok := conn.(*net.UnixConn); ok {
+		_ = c.SetWriteBuffer(1 << 20) // a wish: larger frames then cross in one piece
+	}
 	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), max: max}
 }
 
