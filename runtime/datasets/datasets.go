@@ -3,9 +3,10 @@
 //
 // # Parties
 //
-// A person, a job or the S3 door brings a CSV or Parquet file. Importer (this package) detects its format by content,
+// A person, a job or the S3 door brings a CSV or Parquet file. Package datasets/importer detects its format by content,
 // keeps the bytes as they came, has the query worker write the same rows as one Parquet file with settled column types,
-// profiles that, and adds a version to the Store. Training, recipes and exploration read the Parquet file only.
+// profiles that, and makes a Version, which node adds to the Store together with its event. Training, recipes and
+// exploration read the Parquet file only.
 //
 // # Identity
 //

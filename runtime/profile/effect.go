@@ -122,25 +122,31 @@ func PSI(ref, cur []int64, alpha float64) Effect {
 		return Effect{}
 	}
 	gp, gq := make([]float64, len(ref)), make([]float64, len(ref))
-	var v, bias float64
+	var v, b, bias float64
 	for i := range w.p {
 		if w.p[i] == 0 && w.q[i] == 0 {
 			continue
 		}
-		p, q := w.p[i], w.q[i]
-		if p == 0 {
-			p = psiFloor
-		}
-		if q == 0 {
-			q = psiFloor
-		}
+		v += psiTerm(floored(w.p[i], psiFloor), floored(w.q[i], psiFloor))
+		// For the bounds an empty cell is taken as half a case, or every small window would seem far off.
+		p, q := floored(w.p[i], max(psiFloor, 0.5/w.n)), floored(w.q[i], max(psiFloor, 0.5/w.m))
+		b += psiTerm(p, q)
 		l := math.Log(p / q)
-		v += (p - q) * l
 		gp[i], gq[i] = l+1-q/p, -l+1-p/q
-		bias += ((1+q/p)*(1-w.p[i])/w.n + (1+p/q)*(1-w.q[i])/w.m) / 2
+		bias += ((1+q/max(p, 1/w.n))*(1-w.p[i])/w.n + (1+p/max(q, 1/w.m))*(1-w.q[i])/w.m) / 2
 	}
-	lo, hi := w.squared(v, bias, variance(w.p, gp)/w.n+variance(w.q, gq)/w.m, alpha)
+	lo, hi := w.squared(b, bias, variance(w.p, gp)/w.n+variance(w.q, gq)/w.m, alpha)
+	hi = max(hi, v)
 	return w.effect(StatPSI, v, lo, hi)
+}
+
+func psiTerm(p, q float64) float64 { return (p - q) * math.Log(p/q) }
+
+func floored(share, floor float64) float64 {
+	if share == 0 {
+		return floor
+	}
+	return share
 }
 
 // JensenShannon is the Jensen-Shannon distance: the square root of the divergence in nats, as

@@ -1,6 +1,9 @@
 package profile
 
-import "math"
+import (
+	"encoding/json"
+	"math"
+)
 
 // Moments are the count, mean and central sums of a set of finite numbers: M2 = Σ(x-mean)², M3 and M4 likewise. The zero
 // value is the empty set.
@@ -78,4 +81,18 @@ func (m Moments) Kurtosis() float64 {
 		return 0
 	}
 	return float64(m.N)*m.M4/(m.M2*m.M2) - 3
+}
+
+// MarshalJSON writes sums that have overflowed as the largest number, because JSON has no infinity.
+func (m Moments) MarshalJSON() ([]byte, error) {
+	type plain Moments
+	for _, v := range []*float64{&m.Mean, &m.M2, &m.M3, &m.M4} {
+		switch {
+		case math.IsInf(*v, -1):
+			*v = -math.MaxFloat64
+		case math.IsInf(*v, 1), math.IsNaN(*v):
+			*v = math.MaxFloat64
+		}
+	}
+	return json.Marshal(plain(m))
 }

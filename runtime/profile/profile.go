@@ -160,8 +160,9 @@ type Coverage struct {
 
 // Limits of a Coverage.
 const (
-	MaxSeries = 500 // series listed
-	MaxGaps   = 100 // gaps listed per series
+	MaxSeries    = 500  // series listed
+	MaxGaps      = 100  // gaps listed per series
+	MaxGapsInAll = 2000 // gaps listed: with many series each lists fewer, but at least three
 )
 
 // Series is the coverage of one series, between its own first and last step.
@@ -175,7 +176,7 @@ type Series struct {
 	Empty      int64    `json:"empty"`      // rows whose value is missing
 	From       string   `json:"from"`
 	To         string   `json:"to"`
-	Gaps       []Gap    `json:"gaps,omitempty"` // runs of missing steps, at most MaxGaps, oldest first
+	Gaps       []Gap    `json:"gaps,omitempty"` // runs of missing steps, oldest first; bounded, see MaxGapsInAll
 }
 
 // Gap is a run of missing steps, both ends missing.

@@ -148,8 +148,9 @@ func (s *session) series(ctx context.Context, out *profile.Coverage, month bool)
 		return fault(op, err)
 	}
 	rows.Close()
+	each := min(profile.MaxGaps, max(3, profile.MaxGapsInAll/max(1, len(out.Series))))
 	gaps, err := s.conn.QueryContext(ctx, fmt.Sprintf(`SELECT k, %s, %s, CAST(%s AS BIGINT) FROM steps WHERE us IS NOT NULL AND %s > 0
-		QUALIFY row_number() OVER (PARTITION BY k ORDER BY t) <= %d ORDER BY k, t LIMIT %d`, next, last, missing, missing, profile.MaxGaps, profile.MaxSeries*profile.MaxGaps))
+		QUALIFY row_number() OVER (PARTITION BY k ORDER BY t) <= %d ORDER BY k, t LIMIT %d`, next, last, missing, missing, each, each*len(out.Series)))
 	if err != nil {
 		return fault(op, err)
 	}

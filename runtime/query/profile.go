@@ -160,12 +160,6 @@ func (p profiler) numeric(ctx context.Context, cols []*profile.Column) error {
 			c.Counts.Distinct, c.Counts.Approx = *exacts[i], false
 		}
 		c.Counts.Distinct = min(c.Counts.Distinct, c.Counts.Moments.N)
-		m := &c.Counts.Moments
-		for _, v := range []*float64{&m.Mean, &m.M2, &m.M3, &m.M4} {
-			if math.IsInf(*v, 0) || math.IsNaN(*v) { // sums of huge values overflow; JSON has no infinity
-				*v = math.MaxFloat64
-			}
-		}
 		if err := fill(c, hists[i]); err != nil {
 			return err
 		}
