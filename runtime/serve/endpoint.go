@@ -42,6 +42,7 @@ type Endpoint struct {
 	Demo        bool          `json:"demo,omitempty"`
 	Created     time.Time     `json:"created"`
 	CreatedBy   string        `json:"created_by"`
+	Title       string        `json:"title,omitempty"` // for people: "Emergency attendances"
 	Description string        `json:"description,omitempty"`
 	Record      record.Policy `json:"record,omitempty"`        // what of the inputs is kept; empty means none
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight

@@ -76,8 +76,8 @@ func (s *store) PutStatus(_ context.Context, k serve.Key, st serve.Status) error
 	return nil
 }
 
-// engine answers 1000·version + the sum of the row. It is the whole engine: it computes, may be slow, fail and crash.
-type engine struct {
+// adder answers 1000·version + the sum of the row. It is the whole engine: it computes, may be slow, fail and crash.
+type adder struct {
 	mu     sync.Mutex
 	fail   map[int]error         // Load of a version
 	delay  time.Duration         // of Run
@@ -87,11 +87,11 @@ type engine struct {
 	loads  atomic.Int64
 }
 
-func newEngine() *engine {
-	return &engine{fail: map[int]error{}, hold: map[int]chan struct{}{}, skew: map[int]float32{}, loaded: map[int]int{}}
+func newAdder() *adder {
+	return &adder{fail: map[int]error{}, hold: map[int]chan struct{}{}, skew: map[int]float32{}, loaded: map[int]int{}}
 }
 
-func (e *engine) Load(ctx context.Context, v models.Version) (serve.Session, error) {
+func (e *adder) Load(ctx context.Context, v models.Version) (serve.Session, error) {
 	e.loads.Add(1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,13 +99,13 @@ func (e *engine) Load(ctx context.Context, v models.Version) (serve.Session, err
 		return nil, err
 	}
 	e.loaded[v.Number]++
-	return &session{engine: e, version: v.Number}, nil
+	return &session{adder: e, version: v.Number}, nil
 }
 
-func (e *engine) open(version int) int { e.mu.Lock(); defer e.mu.Unlock(); return e.loaded[version] }
+func (e *adder) open(version int) int { e.mu.Lock(); defer e.mu.Unlock(); return e.loaded[version] }
 
 type session struct {
-	*engine
+	*adder
 	version int
 	crashed atomic.Bool
 	closed  atomic.Bool
@@ -219,7 +219,7 @@ type world struct {
 	*testing.T
 	*serve.Server
 	store  *store
-	engine *engine
+	engine *adder
 	record *recorder
 	ids    atomic.Uint64
 	stop   func()
@@ -229,7 +229,7 @@ var beds = serve.Key{Group: "ward", Name: "beds"}
 
 func start(t *testing.T, change func(*serve.Endpoint), config func(*serve.Config)) *world {
 	t.Helper()
-	w := &world{T: t, store: newStore(), engine: newEngine(), record: &recorder{}}
+	w := &world{T: t, store: newStore(), engine: newAdder(), record: &recorder{}}
 	e := serve.Endpoint{Group: "ward", Name: "beds", Kind: serve.Table, Model: "beds", Record: record.Full}
 	if change != nil {
 		change(&e)

@@ -44,7 +44,8 @@ type Served struct {
 
 // Infer answers one request. Errors: NotFound "endpoint.not_found" or "endpoint.no_version"; Invalid with a code of
 // tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.busy" with params retry_after in seconds;
-// Unavailable "endpoint.not_ready" or the engine's.
+// Unavailable "endpoint.not_ready" or the engine's. A request whose session was lost is asked once more, because
+// inference changes nothing.
 func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 	const op = "serve.Infer"
 	begin := time.Now() // room:clock elapsed time
@@ -68,14 +69,17 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 		if err != nil {
 			return Answer{}, edgeward.Wrap(op, err)
 		}
-		a, err := s.answer(ctx, e, t, in, role, r, begin)
+		a, err := s.answer(ctx, e, t, in, role, r, begin, attempt > 0)
+		broken := in.broken.Load()
 		in.release()
-		if err == nil || attempt > 0 || edgeward.KindOf(err) != edgeward.Unavailable {
+		if err == nil || attempt > 0 || edgeward.KindOf(err) != edgeward.Unavailable || ctx.Err() != nil {
 			return a, edgeward.Wrap(op, err)
 		}
-		// The session is lost, not the question: wait for the version loaded again, once.
+		if !broken {
+			continue // a session can come back by itself
+		}
 		select {
-		case <-t.replaced:
+		case <-t.replaced: // by the version loaded again
 		case <-ctx.Done():
 			return Answer{}, edgeward.Wrap(op, err)
 		case <-time.After(min(s.Timeout, 5*time.Second)):
@@ -102,8 +106,9 @@ func (e *served) acquire(r Request) (*table, *instance, record.Role, error) {
 	}
 }
 
-// answer runs the request on one instance, counts, records, and hands copies to the shadows.
-func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, role record.Role, r Request, begin time.Time) (Answer, error) {
+// answer runs the request on one instance, counts, records, and hands copies to the shadows. A failure that is not the
+// last word is counted and not recorded.
+func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, role record.Role, r Request, begin time.Time, last bool) (Answer, error) {
 	c := in.counters[role]
 	if err := in.accept(r.Inputs, c); err != nil {
 		c.refused.Add(1)
@@ -116,6 +121,9 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
 		c.errors.Add(1)
+		if !last && edgeward.KindOf(err) == edgeward.Unavailable && ctx.Err() == nil {
+			return Answer{}, err
+		}
 		if ctx.Err() == nil {
 			e.lost(s, in, err)
 		}

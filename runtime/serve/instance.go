@@ -17,8 +17,9 @@ type Runner interface {
 }
 
 // Session is a loaded version. Run may be called by many goroutines; Close is called once, when no Run is under way.
-// Run must not change the inputs; an error of kind Unavailable says that the session may be lost: the reconciler then
-// loads the version again and closes this session.
+// Run must not change the inputs. An error of kind Unavailable says that the session may be lost: the request is asked
+// once more, and if that fails too the version is loaded again, beside this session, which is then closed. So closing one
+// session must not touch another of the same version.
 type Session interface {
 	Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
 	Engine() (engine, device string)

@@ -56,13 +56,13 @@ func TestPromoteThenRollBack(t *testing.T) {
 // answers; the status says why, also after a restart.
 func TestTheLastGoodOneGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(*engine)
+		spoil func(*adder)
 		code  string
 		tries int // within ten seconds
 	}{
-		"no model":      {func(e *engine) { e.fail[2] = edgeward.E("engine", edgeward.Invalid, "engine.model", "no model") }, "engine.model", 1},
-		"wrong answers": {func(e *engine) { e.skew[2] = 7 }, "version.golden", 1},
-		"no memory": {func(e *engine) {
+		"no model":      {func(e *adder) { e.fail[2] = edgeward.E("engine", edgeward.Invalid, "engine.model", "no model") }, "engine.model", 1},
+		"wrong answers": {func(e *adder) { e.skew[2] = 7 }, "version.golden", 1},
+		"no memory": {func(e *adder) {
 			e.fail[2] = edgeward.E("engine", edgeward.Exhausted, "engine.memory", "no memory")
 		}, "engine.memory", 4}, // at 0, 1, 3 and 7 s
 	} {
@@ -435,7 +435,7 @@ func BenchmarkInfer(b *testing.B) {
 	st := newStore()
 	st.all[beds] = serve.Deployment{Endpoint: serve.Endpoint{Group: "ward", Name: "beds", Kind: serve.Table, Model: "beds"},
 		Spec: must(serve.Spec{}.Promote(because(0), 1, digest(1)))}
-	s := serve.New(serve.Config{Store: st, Models: registry{}, Runner: newEngine(), Assets: assets, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s := serve.New(serve.Config{Store: st, Models: registry{}, Runner: newAdder(), Assets: assets, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"edgeward"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
 )
@@ -60,6 +61,10 @@ func (s *Server) answerShadow(e *served, job shadowJob) {
 	c.requests.Add(1)
 	c.inFlight.Add(1)
 	out, err := in.run(context.Background(), r.Inputs, s.Timeout)
+	if edgeward.KindOf(err) == edgeward.Unavailable {
+		c.errors.Add(1)
+		out, err = in.run(context.Background(), r.Inputs, s.Timeout)
+	}
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
