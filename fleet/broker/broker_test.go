@@ -114,7 +114,7 @@ func start(t *testing.T, o broker.Options) (b *broker.Broker, stop func() error)
 	return b, stop
 }
 
-// first returns the first message of the filter, or an error after a second without one.
+// first returns the first message there is, none after two seconds or a refusal, and how the connection ended.
 func first(t *testing.T, b *broker.Broker, user, password string) (mqtt.Received, mqtt.LinkStatus) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -129,16 +129,15 @@ func first(t *testing.T, b *broker.Broker, user, password string) (mqtt.Received
 	if err != nil {
 		t.Fatal(err)
 	}
-	var st mqtt.LinkStatus
-	go func() {
-		for ctx.Err() == nil {
-			if st = w.Status().Link; st.LastError != "" && !st.Connected {
-				cancel()
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}()
-	w.Run(ctx)
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	for ctx.Err() == nil && w.Status().Link.LastError == "" {
+		time.Sleep(5 * time.Millisecond)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 	return got, w.Status().Link
 }
 
