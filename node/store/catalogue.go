@@ -4,6 +4,7 @@ package store
 type noun interface {
 	buckets() []string
 	check(tx *Tx, problem func(bucket string, key []byte, what string)) error
+	index(tx *Tx, bucket string) error // fills an index that is new
 }
 
 // catalogue lists the collections: Open creates their buckets, Check compares them with their indexes. A noun that is not
@@ -13,7 +14,7 @@ func catalogue() []noun {
 		&Groups, &Users, &Tokens, &Sessions,
 		&settings, &idempotency,
 		&Datasets, &DatasetVersions, &Models, &ModelVersions, &Candidates,
-		&Endpoints, &statuses, &Jobs, &Watches,
+		&Endpoints, &statuses, &Jobs, &Watches, &demos,
 	}
 }
 

@@ -95,6 +95,10 @@ func (r *Report) run(ctx context.Context, tx *Tx) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		yes, err := tx.has(bucket)
+		if err == nil && !yes {
+			continue // the file is older than what is kept there; Open makes it
+		}
 		if err := tx.scanEvery(bucket, func(key []byte, ok bool) {
 			if ok {
 				r.Records[bucket]++

@@ -186,7 +186,7 @@ func (c *Collection[T]) Delete(tx *Tx, group, id string) error {
 // Find returns the value a unique index points to, or NotFound. For a Global index group is ignored.
 func (c *Collection[T]) Find(tx *Tx, index, group, value string) (T, error) {
 	var none T
-	ix := c.index(index)
+	ix := c.named(index)
 	if ix.Global {
 		group = ""
 	}
@@ -226,7 +226,7 @@ func (c *Collection[T]) List(tx *Tx, group string, page Page) (items []T, next s
 
 // ListBy is List for the values that a non-unique index holds under value.
 func (c *Collection[T]) ListBy(tx *Tx, index, group, value string, page Page) (items []T, next string, err error) {
-	ix := c.index(index)
+	ix := c.named(index)
 	if ix.Global {
 		group = ""
 	}
@@ -253,7 +253,7 @@ func (c *Collection[T]) ListBy(tx *Tx, index, group, value string, page Page) (i
 
 // Below returns at most limit values whose key in the index sorts before bound: what has expired, by TimeKey.
 func (c *Collection[T]) Below(tx *Tx, index, group, bound string, limit int) (items []T, err error) {
-	ix := c.index(index)
+	ix := c.named(index)
 	if ix.Global {
 		group = ""
 	}
@@ -355,7 +355,7 @@ func (c *Collection[T]) entries(ix *Index[T], group, id string, v *T) [][]byte {
 // joinGlobal keeps equal ids of two groups apart in an index over all groups.
 func joinGlobal(group, id string) string { return group + "/" + id }
 
-func (c *Collection[T]) index(name string) *Index[T] {
+func (c *Collection[T]) named(name string) *Index[T] {
 	for i := range c.Indexes {
 		if c.Indexes[i].Name == name {
 			return &c.Indexes[i]
@@ -374,8 +374,43 @@ func (c *Collection[T]) buckets() []string {
 	return names
 }
 
+// index fills an index bucket that did not exist when the values were written; other buckets are none of its business.
+func (c *Collection[T]) index(tx *Tx, bucket string) error {
+	for i := range c.Indexes {
+		ix := &c.Indexes[i]
+		if c.indexBucket(ix) != bucket {
+			continue
+		}
+		return tx.scan(c.Bucket, nil, nil, false, func(key []byte, schema uint16, data []byte) (bool, error) {
+			v, err := c.decode(key, schema, data)
+			if err != nil {
+				return false, err
+			}
+			group, id := c.Key(&v)
+			for _, entry := range c.entries(ix, group, id, &v) {
+				if err := tx.put(bucket, entry, 1, key); err != nil {
+					return false, err
+				}
+			}
+			return true, nil
+		})
+	}
+	return nil
+}
+
 // check compares values with index entries: every entry a value should have exists, and there are no others.
 func (c *Collection[T]) check(tx *Tx, problem func(bucket string, key []byte, what string)) error {
+	present := map[string]bool{}
+	for _, bucket := range c.buckets() {
+		yes, err := tx.has(bucket)
+		if err != nil {
+			return err
+		}
+		present[bucket] = yes
+	}
+	if !present[c.Bucket] {
+		return nil // the file is older than the noun
+	}
 	want := map[string]int{}
 	err := tx.scanAll(c.Bucket, func(key []byte, schema uint16, data []byte) {
 		v, err := c.decode(key, schema, data)
@@ -391,6 +426,9 @@ func (c *Collection[T]) check(tx *Tx, problem func(bucket string, key []byte, wh
 		_, id := c.Key(&v)
 		for i := range c.Indexes {
 			ix := &c.Indexes[i]
+			if !present[c.indexBucket(ix)] {
+				continue // the file is older than the index; Open fills it
+			}
 			for _, entry := range c.entries(ix, group, id, &v) {
 				want[c.indexBucket(ix)]++
 				_, primary, found, err := tx.get(c.indexBucket(ix), entry)
@@ -405,6 +443,9 @@ func (c *Collection[T]) check(tx *Tx, problem func(bucket string, key []byte, wh
 	}
 	for i := range c.Indexes {
 		bucket, have := c.indexBucket(&c.Indexes[i]), 0
+		if !present[bucket] {
+			continue
+		}
 		if err := tx.scanAll(bucket, func([]byte, uint16, []byte) { have++ }); err != nil {
 			return err
 		}

@@ -110,17 +110,16 @@ func (db *DB) prepare(fresh bool, now func() time.Time) error {
 	var m meta
 	var have bool
 	err := db.view(func(tx *Tx) error {
-		if tx.bolt.Bucket([]byte(bucketMeta)) == nil {
-			return nil
+		some, err := tx.has(bucketMeta)
+		if err == nil && some {
+			m, have, err = getMeta(tx)
 		}
-		var err error
-		m, have, err = getMeta(tx)
 		return err
 	})
 	switch {
 	case err != nil:
 		return err
-	case !have && !fresh && db.buckets() > 0:
+	case !have && !fresh && !db.empty():
 		return damagedPage(bucketMeta, "the format record is missing")
 	case have && m.Format > Format:
 		return edgeward.E("store.Open", edgeward.Conflict, "store.newer", "the data directory has store format %d, this edgeward reads up to %d", m.Format, Format).
@@ -137,8 +136,20 @@ func (db *DB) prepare(fresh bool, now func() time.Time) error {
 	}
 	err = db.commit(func(tx *Tx) error {
 		for _, name := range bucketNames() {
-			if _, err := tx.bolt.CreateBucketIfNotExists([]byte(name)); err != nil {
+			yes, err := tx.has(name)
+			if err != nil {
 				return err
+			}
+			if yes {
+				continue
+			}
+			if _, err := tx.bolt.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+			for _, n := range catalogue() {
+				if err := n.index(tx, name); err != nil {
+					return err
+				}
 			}
 		}
 		if have {
@@ -167,18 +178,19 @@ func getMeta(tx *Tx) (m meta, found bool, err error) {
 	return m, true, nil
 }
 
-func (db *DB) buckets() (n int) {
-	_ = db.view(func(tx *Tx) error {
-		return tx.bolt.ForEach(func([]byte, *bbolt.Bucket) error { n++; return nil })
-	})
-	return n
+// empty reports whether the file was made and never written: the process died between the two.
+func (db *DB) empty() bool {
+	return db.view(func(tx *Tx) (err error) {
+		defer fault(File, &err)
+		return tx.bolt.ForEach(func(name []byte, _ *bbolt.Bucket) error { return fs.ErrExist })
+	}) == nil
 }
 
 func (db *DB) complete() bool {
 	return db.view(func(tx *Tx) error {
 		for _, name := range bucketNames() {
-			if _, err := tx.bucket(name); err != nil {
-				return err
+			if yes, err := tx.has(name); err != nil || !yes {
+				return fs.ErrNotExist
 			}
 		}
 		return nil
@@ -257,7 +269,7 @@ func (db *DB) commit(fn func(*Tx) error) error {
 	if err := tx.finish(); err != nil {
 		return err
 	}
-	if err := b.Commit(); err != nil {
+	if err := durably(b); err != nil {
 		return db.commitFailed(err)
 	}
 	if n := len(tx.appended); n > 0 {
@@ -267,6 +279,12 @@ func (db *DB) commit(fn func(*Tx) error) error {
 		fn()
 	}
 	return nil
+}
+
+// durably commits; damaged pages met on the way are an error.
+func durably(b *bbolt.Tx) (err error) {
+	defer fault(File, &err)
+	return b.Commit()
 }
 
 // commitFailed tells apart what certainly did not happen (no room for the pages, before the meta page was touched) from

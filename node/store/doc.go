@@ -38,6 +38,7 @@
 //	sessions        node/auth: browser sessions  index user, expires
 //	settings        small values by name: node id, site
 //	idempotency     answers to POSTs, 24 h       index expires
+//	demo            where the demonstration stands and its report
 //	outbox          number uint64 -> MQTT message not yet acknowledged
 //	datasets, dataset_versions   runtime/datasets   index data_set, digest
 //	models, model_versions       runtime/models

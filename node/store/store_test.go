@@ -237,6 +237,20 @@ func TestOpenRefuses(t *testing.T) {
 		_, err := store.Open(dir, store.Options{Now: now})
 		wantCode(t, err, edgeward.Internal, "store.damaged")
 	})
+	t.Run("a directory of a newer edgeward", func(t *testing.T) {
+		dir := t.TempDir()
+		open(t, dir).Close()
+		if err := store.SetFormat(filepath.Join(dir, store.File), fmt.Sprint(store.Format+1)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := store.Open(dir, store.Options{Now: now})
+		wantCode(t, err, edgeward.Conflict, "store.newer")
+		if edgeward.HintOf(err) == "" {
+			t.Error("no hint")
+		}
+		_, err = store.Check(t.Context(), dir)
+		wantCode(t, err, edgeward.Conflict, "store.newer")
+	})
 	t.Run("writing after Close", func(t *testing.T) {
 		db := open(t, t.TempDir())
 		db.Close()

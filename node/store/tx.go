@@ -37,6 +37,12 @@ func damagedPage(bucket string, p any) error {
 		With("bucket", bucket).WithHint("stop the node, run \"edgeward doctor\", then restore the last backup")
 }
 
+// has reports whether the file has the bucket: not before the edgeward that first opened it for writing knew of it.
+func (tx *Tx) has(bucket string) (yes bool, err error) {
+	defer fault(bucket, &err)
+	return tx.bolt.Bucket([]byte(bucket)) != nil, nil
+}
+
 func (tx *Tx) bucket(name string) (*bbolt.Bucket, error) {
 	b := tx.bolt.Bucket([]byte(name))
 	if b == nil {
