@@ -20,6 +20,9 @@ type Progress struct {
 	Score float64 `json:"score,omitempty"` // on the Calibration half, smaller is better
 }
 
+// valuesPerThread is how much of X one thread should have: below it threads cost more than they bring (DESIGN.md).
+const valuesPerThread = 300_000
+
 // Fit trains on the rows of t with a known target. It calls progress, if not nil, a few times a second at most, on its
 // own goroutine, and stops between two boosting rounds when ctx ends. Errors: Invalid "train.invalid" for a spec that
 // does not fit the table, "train.too_few_rows", "train.refused" for what LightGBM itself says.
@@ -33,6 +36,7 @@ func Fit(ctx context.Context, l *lightgbm.Library, t *recipe.Table, spec Spec, p
 	if err != nil {
 		return nil, err
 	}
+	s.Threads = min(s.Threads, 1+len(all)*len(t.Features)/valuesPerThread)
 	f := &fitter{lib: l, t: t, s: s, folds: folds, x: masked(t), progress: progress}
 	settings := portfolio(s.Task, t, len(all))
 	if s.Params != nil {
