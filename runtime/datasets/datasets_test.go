@@ -25,7 +25,7 @@ func Example() {
 func TestTreeDigestIsOfTheCanonicalForm(t *testing.T) {
 	files := []datasets.File{{Name: "b", Size: 2, Digest: edgeward.DigestOf(nil)}, {Name: "a", Size: 1, Digest: edgeward.DigestOf(nil)}}
 	d := edgeward.DigestOf(nil)
-	want := edgeward.DigestOf([]byte(fmt.Sprintf(`[{"name":"a","sha256":"%s","size":1},{"name":"b","sha256":"%s","size":2}]`, d, d)))
+	want := edgeward.DigestOf(fmt.Appendf(nil, `[{"name":"a","sha256":"%s","size":1},{"name":"b","sha256":"%s","size":2}]`, d, d))
 	if got := datasets.TreeDigest(files); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
