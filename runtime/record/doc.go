@@ -25,7 +25,7 @@
 //
 // # Bounds
 //
-// The index lives in memory (about 200 bytes a prediction), is rebuilt by scanning the log at Open and holds at most
+// The index lives in memory (about 600 bytes a prediction with its truth), is rebuilt by scanning the log at Open and holds at most
 // Options.MaxPredictions; older ones leave the index first and the disk with retention. Inputs are personal data: what
 // of them is kept is the endpoint's Policy, applied before anything is written.
 package record

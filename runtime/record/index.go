@@ -25,10 +25,12 @@ type seriesKey struct{ group, endpoint string }
 type series struct {
 	entries []*entry
 	events  []event
-	changes uint64 // counts what could move the watermark
 
-	watermark   time.Time
-	watermarkAt uint64 // changes when it was computed
+	// For the watermark: what clients were answered, by event time; how many from the front are known or given up; and
+	// the newest event time with a truth.
+	answered []*entry
+	done     int
+	newest   time.Time
 }
 
 // entry is one prediction in memory. Copies by shadows hang on the first entry of their id.
@@ -90,7 +92,7 @@ func (x *index) addPrediction(id ulid.ULID, p Prediction) {
 	e.values, e.width = rowsOf(p.Outputs)
 	s := x.of(e.key)
 	s.entries = append(s.entries, e)
-	s.changes++
+	s.await(e)
 	x.order = append(x.order, e)
 	first := x.byID[id]
 	if first == nil || first.key != e.key {
@@ -155,7 +157,9 @@ func (x *index) addFeedback(first *entry, f Feedback) {
 		return
 	}
 	s := x.of(first.key)
-	s.changes++
+	if f.Row == 0 && first.awaited() && first.event.After(s.newest) {
+		s.newest = first.event
+	}
 	for e := first; e != nil; e = e.next {
 		if e.answers(f.Row) {
 			s.events = append(s.events, event{f.Seq, e, after, had})
@@ -198,7 +202,7 @@ func (x *index) evict() {
 	}
 	s.entries[0] = nil
 	s.entries = s.entries[1:]
-	s.changes++
+	s.give(e)
 	if x.byID[e.id] == e {
 		delete(x.byID, e.id) // its shadows lose their feedback with it; they are next in line
 	}
@@ -226,38 +230,47 @@ func (x *index) forget(k seriesKey) {
 	delete(x.series, k)
 }
 
-// watermarkOf returns the event time up to which truth is complete; zero if there is none yet.
-func (s *series) watermarkOf(lateness time.Duration) time.Time {
-	if s.watermarkAt == s.changes {
-		return s.watermark
+// awaited reports whether a truth of e moves the watermark.
+func (e *entry) awaited() bool { return (e.role == Live || e.role == Canary) && e.err == "" }
+
+// await puts e where its event time belongs; nearly always at the end.
+func (s *series) await(e *entry) {
+	if !e.awaited() {
+		return
 	}
-	type point struct {
-		event time.Time
-		known bool
-	}
-	var points []point
-	var newest time.Time
-	for _, e := range s.entries {
-		if e.role != Live && e.role != Canary || e.err != "" {
-			continue
+	i := sort.Search(len(s.answered), func(i int) bool { return s.answered[i].event.After(e.event) })
+	s.answered = slices.Insert(s.answered, i, e)
+	s.done = min(s.done, i)
+}
+
+// give takes e out again.
+func (s *series) give(e *entry) {
+	i := sort.Search(len(s.answered), func(i int) bool { return !s.answered[i].event.Before(e.event) })
+	for ; i < len(s.answered) && s.answered[i].event.Equal(e.event); i++ {
+		if s.answered[i] == e {
+			s.answered = slices.Delete(s.answered, i, i+1)
+			if i < s.done {
+				s.done--
+			}
+			return
 		}
-		_, known := truthOf(e.said, 0)
-		points = append(points, point{e.event, known})
-		if known && e.event.After(newest) {
-			newest = e.event
+	}
+}
+
+// watermark returns the event time up to which truth is complete; zero if there is none yet.
+func (s *series) watermark(lateness time.Duration) time.Time {
+	for ; s.done < len(s.answered); s.done++ {
+		e := s.answered[s.done]
+		if _, known := truthOf(e.said, 0); !known && !e.event.Before(s.newest.Add(-lateness)) {
+			break
 		}
 	}
-	sort.SliceStable(points, func(i, j int) bool { return points[i].event.Before(points[j].event) })
-	n := 0 // points before the first whose truth may still come
-	for n < len(points) && (points[n].known || points[n].event.Before(newest.Add(-lateness))) {
-		n++
-	}
-	for n > 0 && n < len(points) && points[n-1].event.Equal(points[n].event) {
+	n := s.done
+	for n > 0 && n < len(s.answered) && s.answered[n-1].event.Equal(s.answered[n].event) {
 		n-- // that instant is not complete
 	}
-	s.watermark, s.watermarkAt = time.Time{}, s.changes
-	if n > 0 {
-		s.watermark = points[n-1].event
+	if n == 0 {
+		return time.Time{}
 	}
-	return s.watermark
+	return s.answered[n-1].event
 }

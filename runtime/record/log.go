@@ -184,6 +184,14 @@ type Outcome struct {
 	Err    error // NotFound "prediction.not_found", Invalid, …: this one was not stored, others may have been
 }
 
+// feedbackKey is the natural key of a feedback.
+type feedbackKey struct {
+	about  *entry
+	row    int
+	source string
+	kind   Kind
+}
+
 // AddFeedback stores feedback and returns, when all of it is durable, an outcome for each. Seq is ignored. An error
 // means that nothing is known about any: send all again, it is idempotent.
 func (l *Log) AddFeedback(ctx context.Context, all []Feedback) ([]Outcome, error) {
@@ -192,6 +200,7 @@ func (l *Log) AddFeedback(ctx context.Context, all []Feedback) ([]Outcome, error
 	var entries []*entry
 	var payloads [][]byte
 	var which []int
+	fresh, more := map[feedbackKey]said{}, map[*entry]int{} // what this call adds
 	for i := range all {
 		out[i].Err = all[i].Check()
 	}
@@ -205,10 +214,16 @@ func (l *Log) AddFeedback(ctx context.Context, all []Feedback) ([]Outcome, error
 			out[i].Err = err
 			continue
 		}
-		if s := first.find(f); s != nil && s.same(f) || repeated(all[:i], f) {
+		key := feedbackKey{first, f.Row, f.Source, f.Kind}
+		known, ok := fresh[key]
+		if s := first.find(f); !ok && s != nil {
+			known, ok = *s, true
+		}
+		if ok && known.same(f) {
 			continue
 		}
-		if len(first.history) >= MaxFeedback {
+		fresh[key] = said{value: f.Value, label: f.Label, note: f.Note}
+		if more[first]++; len(first.history)+more[first] > MaxFeedback {
 			out[i].Err = edgeward.E(op, edgeward.Exhausted, "feedback.too_much", "prediction %s has %d feedbacks already", f.PredictionID, MaxFeedback)
 			continue
 		}
@@ -233,16 +248,6 @@ func (l *Log) AddFeedback(ctx context.Context, all []Feedback) ([]Outcome, error
 		l.announce()
 	}
 	return out, nil
-}
-
-// repeated reports whether f stands in earlier already, word for word.
-func repeated(earlier []Feedback, f Feedback) bool {
-	for i := len(earlier) - 1; i >= 0; i-- {
-		if e := earlier[i]; e.PredictionID == f.PredictionID && e.Row == f.Row && e.Source == f.Source && e.Kind == f.Kind {
-			return (said{value: e.Value, label: e.Label, note: e.Note}).same(f)
-		}
-	}
-	return false
 }
 
 // about returns the entry a feedback speaks of.

@@ -3,9 +3,12 @@ package record_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -444,4 +447,95 @@ func BenchmarkAdd(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestWatermarkIsWhatItsDefinitionSays compares the kept watermark with one computed from nothing, for predictions and
+// truths in any order, while old predictions leave the index.
+func TestWatermarkIsWhatItsDefinitionSays(t *testing.T) {
+	const lateness, most = 5, 60
+	r := rand.New(rand.NewPCG(7, 8))
+	l := open(t, t.TempDir(), record.Options{Lateness: lateness * 24 * time.Hour, MaxPredictions: most})
+	type point struct {
+		day   int
+		known bool
+	}
+	var all []point // by order of arrival
+	evicted, newest := 0, -1
+	for n := 0; n < 400; n++ {
+		p := prediction(n, 1, record.Live)
+		d := n/4 + r.IntN(4)
+		p.EventTime = day(d)
+		add(t, l, p)
+		all = append(all, point{day: d})
+		evicted = max(0, len(all)-most)
+		for range 2 {
+			if i := evicted + r.IntN(len(all)-evicted); r.IntN(3) > 0 {
+				tell(t, l, truth(i, "his", float64(n)))
+				all[i].known = true
+				newest = max(newest, all[i].day)
+			}
+		}
+		want := time.Time{}
+		days := map[int]bool{} // complete so far
+		for _, p := range all[evicted:] {
+			done := p.known || p.day < newest-lateness
+			if was, seen := days[p.day]; !seen || was {
+				days[p.day] = done
+			}
+		}
+		for _, d := range slices.Sorted(maps.Keys(days)) {
+			if !days[d] {
+				break
+			}
+			want = day(d)
+		}
+		if got := l.Watermark("ward", "beds"); !got.Equal(want) {
+			t.Fatalf("after %d predictions: watermark %v, want %v", n+1, got, want)
+		}
+	}
+}
+
+func BenchmarkAfterAndJoined20000(b *testing.B) {
+	l, err := record.Open(b.TempDir(), record.Options{Now: func() time.Time { return start }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	var all []record.Feedback
+	for n := range 20000 {
+		p := prediction(n, 1, record.Live)
+		if err := l.Add(p); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, truth(n, "his", 1))
+	}
+	if _, err := l.AddFeedback(b.Context(), all); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("after", func(b *testing.B) {
+		for b.Loop() {
+			if p, _ := l.After("ward", "beds", 0, 1<<30); len(p) != 20000 {
+				b.Fatal(len(p))
+			}
+		}
+	})
+	b.Run("joined", func(b *testing.B) {
+		for b.Loop() {
+			if p := l.Joined("ward", "beds", record.Query{}); len(p) != 20000 {
+				b.Fatal(len(p))
+			}
+		}
+	})
+	b.Run("overview", func(b *testing.B) {
+		for b.Loop() {
+			l.Overview("ward", "beds")
+		}
+	})
+	b.Run("get", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := l.Get(b.Context(), "ward", id(10000)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -274,7 +274,7 @@ func (l *Log) Overview(group, endpoint string) Overview {
 			o.Truths++
 		}
 	}
-	o.Watermark = s.watermarkOf(l.o.Lateness)
+	o.Watermark = s.watermark(l.o.Lateness)
 	return o
 }
 
@@ -283,7 +283,7 @@ func (l *Log) Watermark(group, endpoint string) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.x.series[seriesKey{group, endpoint}]; s != nil {
-		return s.watermarkOf(l.o.Lateness)
+		return s.watermark(l.o.Lateness)
 	}
 	return time.Time{}
 }

@@ -32,7 +32,7 @@ type refusal struct {
 func (h *handler) fail(c echo.Context, err error) error {
 	kind := edgeward.KindOf(err)
 	status, known := statuses[kind]
-	out := refusal{err.Error(), edgeward.CodeOf(err), edgeward.HintOf(err), edgeward.ParamsOf(err)}
+	out := refusal{plain(err), edgeward.CodeOf(err), edgeward.HintOf(err), edgeward.ParamsOf(err)}
 	switch {
 	case out.Code == "request.encoding":
 		status = http.StatusUnsupportedMediaType
@@ -58,4 +58,15 @@ func (h *handler) fail(c echo.Context, err error) error {
 		head.Set("WWW-Authenticate", `Bearer realm="edgeward"`)
 	}
 	return c.JSON(status, out)
+}
+
+// plain returns the innermost cause that still has a kind: what is wrong, without the path it took through the server.
+func plain(err error) string {
+	for {
+		e, ok := errors.AsType[*edgeward.Error](err)
+		if !ok || e.Err == nil {
+			return err.Error()
+		}
+		err = e.Err
+	}
 }

@@ -1,0 +1,60 @@
+"""Asks a server by the real tritonclient and fails loudly. Argument: host:port."""
+
+import sys
+
+import numpy as np
+import tritonclient.http as http
+from tritonclient.utils import InferenceServerException
+
+client = http.InferenceServerClient(sys.argv[1])
+
+
+def auth():
+    return {"Authorization": "Bearer x"}  # a new one each time: the client writes into it
+
+
+assert client.is_server_live() and client.is_server_ready()
+assert client.get_server_metadata()["name"] == "edgeward"
+assert client.is_model_ready("sums", headers=auth()) and client.is_model_ready("sums", "2", headers=auth())
+assert not client.is_model_ready("nosuch", headers=auth())
+meta = client.get_model_metadata("sums", headers=auth())
+assert meta["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}], meta
+
+x = np.array([[1, 2], [3, 4.5]], np.float32)
+for binary in (True, False):
+    i = http.InferInput("x", [2, 2], "FP32")
+    i.set_data_from_numpy(x, binary_data=binary)
+    for outputs in (None, [http.InferRequestedOutput("y", binary_data=binary), http.InferRequestedOutput("n", binary_data=not binary)]):
+        r = client.infer("sums", [i], model_version="2", outputs=outputs, request_id="mine", headers=auth(),
+                         parameters={"edgeward_event_time": "2022-07-01T00:00:00Z", "edgeward_key": "north"})
+        assert (r.as_numpy("y") == [[3], [7.5]]).all(), r.as_numpy("y")
+        assert (r.as_numpy("n") == [2]).all()
+        a = r.get_response()
+        assert a["id"] == "mine" and a["model_version"] == "2" and len(a["parameters"]["edgeward_prediction_id"]) == 26, a
+
+words = np.array(["one", "", "drei \u00e9"], object)
+for binary in (True, False):
+    i = http.InferInput("x", [3], "BYTES")
+    i.set_data_from_numpy(words, binary_data=binary)
+    got = client.infer("texts", [i], outputs=[http.InferRequestedOutput("x", binary_data=True)], headers=auth()).as_numpy("x")
+    assert [w.decode() for w in got] == list(words), got
+
+for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("fp16", np.float16), ("fp64", np.float64)):
+    v = np.array([1, 0, 1], dtype)
+    i = http.InferInput("x", [3], name.upper())
+    i.set_data_from_numpy(v)
+    got = client.infer("echo-" + name, [i], headers=auth()).as_numpy("x")
+    assert got.dtype == v.dtype and (got == v).all(), (name, got)
+
+for what, call in {
+    "unknown model": lambda: client.infer("nosuch", [i], headers=auth()),
+    "wrong datatype": lambda: client.infer("sums", [i], headers=auth()),
+    "compressed": lambda: client.infer("echo-fp64", [i], headers=auth(), request_compression_algorithm="gzip"),
+    "nobody": lambda: client.infer("echo-fp64", [i]),
+}.items():
+    try:
+        call()
+    except InferenceServerException as e:
+        print(what, e.status(), e.message())
+    else:
+        raise AssertionError(what + " was answered")
