@@ -461,7 +461,7 @@ func TestWatermarkIsWhatItsDefinitionSays(t *testing.T) {
 	}
 	var all []point // by order of arrival
 	evicted, newest := 0, -1
-	for n := 0; n < 400; n++ {
+	for n := range 400 {
 		p := prediction(n, 1, record.Live)
 		d := n/4 + r.IntN(4)
 		p.EventTime = day(d)

@@ -28,10 +28,8 @@ func (q Query) takes(e *entry) bool {
 	if !q.From.IsZero() && e.event.Before(q.From) || !q.To.IsZero() && !e.event.Before(q.To) {
 		return false
 	}
-	for _, r := range q.Roles {
-		if r == e.role {
-			return true
-		}
+	if slices.Contains(q.Roles, e.role) {
+		return true
 	}
 	return len(q.Roles) == 0
 }

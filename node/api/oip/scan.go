@@ -3,6 +3,7 @@ package oip
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 
 	"edgeward"
@@ -205,11 +206,9 @@ func (s *scanner) object(each func(key string) error) error {
 		if err != nil {
 			return err
 		}
-		for _, k := range keys {
-			if k == key {
-				return edgeward.E("oip.scan", edgeward.Invalid, "request.duplicate_key", "byte %d: key %.80q stands twice in one object", s.i, key).
-					With("key", key).WithHint("send each key once")
-			}
+		if slices.Contains(keys, key) {
+			return edgeward.E("oip.scan", edgeward.Invalid, "request.duplicate_key", "byte %d: key %.80q stands twice in one object", s.i, key).
+				With("key", key).WithHint("send each key once")
 		}
 		if keys = append(keys, key); len(keys) > maxKeys {
 			return s.bad("an object has more than %d keys", maxKeys)
