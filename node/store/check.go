@@ -63,7 +63,7 @@ func Check(ctx context.Context, path string) (r Report, err error) {
 			WithHint("name the data directory or a backup file")
 	}
 	r.Bytes = info.Size()
-	b, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: 200 * time.Millisecond, FreelistType: bbolt.FreelistMapType})
+	b, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
 	if edgeward.CodeOf(err) == "store.damaged" {
 		r.problem(File, nil, err.Error())
 		return r, nil
@@ -118,12 +118,56 @@ func (r *Report) run(ctx context.Context, tx *Tx) error {
 		r.problem(bucketOutbox, nil, fmt.Sprintf("%d messages wait, the count says %d", r.Records[bucketOutbox], count.Waiting))
 	}
 	r.chain(tx)
-	if r.Found == 0 { // bbolt's check walks pages on its own goroutine: do not send it into pages known to be bad
+	if _, err := tx.walk(); err != nil {
+		r.problem(File, nil, err.Error())
+	} else {
 		for err := range tx.bolt.Check() {
 			r.problem(File, nil, err.Error())
 		}
 	}
 	return ctx.Err()
+}
+
+// walk visits every page and record on this goroutine, where a fault is an error: bbolt itself walks the pages on a
+// goroutine of its own, when it opens a file for writing and when it checks, and there a damaged page ends the process.
+// It returns how many records have a wrong CRC; the error is a page that cannot be read.
+func (tx *Tx) walk() (wrong int, err error) {
+	var buckets []string
+	if err := tx.names(&buckets); err != nil {
+		return 0, err
+	}
+	for _, bucket := range buckets {
+		if err := tx.scanEvery(bucket, func(_ []byte, ok bool) {
+			if !ok {
+				wrong++
+			}
+		}); err != nil {
+			return wrong, err
+		}
+		// Seeking each key reads the keys of the branch pages, too.
+		c, err := tx.cursor(bucket, nil, nil, false)
+		if err != nil {
+			return wrong, err
+		}
+		search, err := tx.cursor(bucket, nil, nil, false)
+		for err == nil && c.key != nil {
+			if err = search.seek(c.key); err == nil {
+				err = c.step()
+			}
+		}
+		if err != nil {
+			return wrong, err
+		}
+	}
+	return wrong, nil
+}
+
+func (tx *Tx) names(into *[]string) (err error) {
+	defer fault(File, &err)
+	return tx.bolt.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+		*into = append(*into, string(name))
+		return nil
+	})
 }
 
 // chain recomputes the tree of events and compares it with what is stored beside them.
@@ -163,12 +207,12 @@ func (r *Report) chain(tx *Tx) {
 	}
 }
 
-// scanEvery visits every record, damaged ones too.
+// scanEvery visits every record, damaged ones too. The key is a copy of at most 200 bytes.
 func (tx *Tx) scanEvery(bucket string, fn func(key []byte, ok bool)) error {
 	c, err := tx.cursor(bucket, nil, nil, false)
 	for err == nil && c.key != nil {
 		_, _, ok, readErr := c.read(nil)
-		fn(c.key, ok && readErr == nil)
+		fn(c.name(), ok && readErr == nil)
 		err = c.step()
 	}
 	return err

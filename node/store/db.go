@@ -66,8 +66,13 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	_, err := os.Stat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)
+	if !fresh {
+		if err := lookThrough(path, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	b, err := openBolt(path, &bbolt.Options{
-		Timeout: 200 * time.Millisecond, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 		InitialMmapSize: o.MaxBytes, MaxSize: o.MaxBytes,
 	})
 	if err != nil {
@@ -81,6 +86,29 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	return db, nil
 }
+
+// lookThrough reads the whole file before it is opened for writing: see walk.
+func lookThrough(path string, log *slog.Logger) error {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return nil // what is wrong, opening says
+	}
+	b, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	db := &DB{bolt: b}
+	return db.view(func(tx *Tx) error {
+		wrong, err := tx.walk()
+		if wrong > 0 {
+			log.Error("records of the store are damaged; stop the node and run \"edgeward doctor\"", "part", "store", "records", wrong)
+		}
+		return err
+	})
+}
+
+// lockWait is how long Open waits for a process that is just ending.
+const lockWait = 200 * time.Millisecond
 
 func openBolt(path string, o *bbolt.Options) (b *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

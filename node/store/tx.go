@@ -176,6 +176,21 @@ func (c *cursor) step() (err error) {
 	return nil
 }
 
+// name is the beginning of the key for a report; nil when not even that can be read.
+func (c *cursor) name() (key []byte) {
+	var err error
+	defer fault(c.bucket, &err)
+	return bytes.Clone(c.key[:min(len(c.key), 200)])
+}
+
+func (c *cursor) seek(key []byte) (err error) {
+	defer fault(c.bucket, &err)
+	if found, _ := c.bolt.Seek(key); !bytes.Equal(found, key) {
+		return damagedPage(c.bucket, "a key is not where it is looked for")
+	}
+	return nil
+}
+
 // after returns the first key behind all keys with the prefix, nil when there is none.
 func after(prefix []byte) []byte {
 	end := bytes.Clone(prefix)
