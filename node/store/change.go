@@ -18,7 +18,7 @@ func (db *DB) with(ctx context.Context, e events.Event, fn func(*Tx) error) erro
 	})
 }
 
-// changeOne reads, changes and writes one value, and appends e with the digests before and after.
+// changeOne reads, changes and writes one value, and appends e, in one transaction.
 func changeOne[T any](ctx context.Context, db *DB, c *Collection[T], group, id, etag string, change func(*T) error, e events.Event) (v T, err error) {
 	err = db.with(ctx, e, func(tx *Tx) error { v, err = changeTx(tx, c, group, id, etag, change); return err })
 	return v, err

@@ -273,7 +273,8 @@ func (c *Collection[T]) Below(tx *Tx, index, group, bound string, limit int) (it
 	return items, err
 }
 
-// Each calls fn for every value of every group in key order until fn returns an error. It is for start-up and sweeps;
+// Each calls fn for every value of every group in key order until fn returns an error. fn may not change this collection:
+// collect first, then change. It is for start-up and sweeps;
 // answers to users are pages.
 func (c *Collection[T]) Each(tx *Tx, fn func(T) error) error {
 	return tx.scan(c.Bucket, nil, nil, false, func(key []byte, schema uint16, data []byte) (bool, error) {
