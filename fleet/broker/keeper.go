@@ -118,9 +118,10 @@ func (k *keeper) OnRetainMessage(cl *server.Client, pk packets.Packet, _ int64) 
 // OnRetainedExpired removes the message kept for a topic.
 func (k *keeper) OnRetainedExpired(topic string) { k.state.put("r/"+topic, nil) }
 
-// OnQosPublish stores a message that a client has to acknowledge. Our own acknowledgements pass here too: they are not kept.
+// OnQosPublish stores a message that a client has to acknowledge. Our own acknowledgements pass here too: they are not
+// kept. Nor is what was queued for a connection that has lost its session: relay gives it a new number.
 func (k *keeper) OnQosPublish(cl *server.Client, pk packets.Packet, _ int64, _ int) {
-	if pk.FixedHeader.Type == packets.Publish && !passing(cl) {
+	if pk.FixedHeader.Type == packets.Publish && !passing(cl) && !cl.IsTakenOver() {
 		k.state.put(queuedKey(cl, pk), message(cl, pk, storage.InflightKey))
 	}
 }

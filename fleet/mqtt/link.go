@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -67,6 +66,7 @@ func Backoff(n int, low, high time.Duration, r float64) time.Duration {
 
 // once makes one connection and returns how long it stood and why it ended.
 func (l *link) once(ctx context.Context, prepare func(*paho.ClientOptions), up func(context.Context, paho.Client) error) (time.Duration, error) {
+	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	greeted := func() bool { return true } // until the broker has answered, the end of ctx closes the connection
@@ -91,7 +91,7 @@ func (l *link) once(ctx context.Context, prepare func(*paho.ClientOptions), up f
 	<-t.Done() // bounded by Timeout
 	greeted()
 	if err := t.Error(); err != nil {
-		l.ended(err)
+		l.ended(err, parent.Err() != nil)
 		return 0, err
 	}
 	start := l.o.Now()
@@ -104,25 +104,27 @@ func (l *link) once(ctx context.Context, prepare func(*paho.ClientOptions), up f
 		err = cause
 	}
 	c.Disconnect(250)
-	l.ended(err)
+	l.ended(err, parent.Err() != nil)
 	return l.o.Now().Sub(start), err
 }
 
-// ended notes that there is no connection, and why. Only a change is worth a line of log.
-func (l *link) ended(err error) {
+// ended notes that there is no connection, and why unless we ended it. Only a change is worth a line of log.
+func (l *link) ended(err error, byUs bool) {
 	now := l.o.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil || errors.Is(err, context.Canceled) {
-		err = errors.New("closed by us")
-	}
-	if l.st.Connected || l.st.Attempts == 1 {
-		l.o.Log.Warn("no connection to the MQTT broker", "broker", l.o.Broker, "error", err)
+	if !byUs {
+		if l.st.Connected || l.st.Attempts == 1 {
+			l.o.Log.Warn("no connection to the MQTT broker", "broker", l.o.Broker, "error", err)
+		}
+		l.st.ErrorAt, l.st.LastError = now, "the connection ended"
+		if err != nil {
+			l.st.LastError = err.Error()
+		}
 	}
 	if l.st.Connected {
-		l.st.Since = now
+		l.st.Connected, l.st.Since = false, now
 	}
-	l.st.Connected, l.st.LastError, l.st.ErrorAt = false, err.Error(), now
 }
 
 // open dials and, for tls, shakes hands.
