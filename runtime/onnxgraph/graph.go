@@ -50,7 +50,7 @@ func (g *graph) cast(x string, to onnxpb.TensorProto_DataType) string {
 // constant adds an initializer and returns its name.
 func (g *graph) constant(t *onnxpb.TensorProto) string {
 	g.n++
-	t.Name = proto.String(fmt.Sprintf("c%d", g.n))
+	t.Name = new(fmt.Sprintf("c%d", g.n))
 	g.pb.Initializer = append(g.pb.Initializer, t)
 	return *t.Name
 }
@@ -72,16 +72,16 @@ func (g *graph) input(name string, elem onnxpb.TensorProto_DataType, cols int) {
 
 // output names a value as an output; cols 0 is a vector.
 func (g *graph) output(v, name string, elem onnxpb.TensorProto_DataType, cols int) {
-	g.pb.Node = append(g.pb.Node, &onnxpb.NodeProto{OpType: proto.String("Identity"), Domain: proto.String(""), Input: []string{v}, Output: []string{name}})
+	g.pb.Node = append(g.pb.Node, &onnxpb.NodeProto{OpType: new("Identity"), Domain: new(""), Input: []string{v}, Output: []string{name}})
 	g.pb.Output = append(g.pb.Output, value(name, elem, cols))
 }
 
 // marshal writes the model file.
 func (g *graph) marshal(meta map[string]string) ([]byte, error) {
-	m := &onnxpb.ModelProto{IrVersion: proto.Int64(irVersion), ProducerName: proto.String("edgeward"), Graph: g.pb,
-		OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(opset)}, {Domain: proto.String(domainML), Version: proto.Int64(opsetML)}}}
+	m := &onnxpb.ModelProto{IrVersion: proto.Int64(irVersion), ProducerName: new("edgeward"), Graph: g.pb,
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: proto.Int64(opset)}, {Domain: new(domainML), Version: proto.Int64(opsetML)}}}
 	for _, k := range slices.Sorted(maps.Keys(meta)) {
-		m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: proto.String(k), Value: proto.String(meta[k])})
+		m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: new(k), Value: new(meta[k])})
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	return b, edgeward.Wrap("onnxgraph.Marshal", err)
@@ -93,7 +93,7 @@ func value(name string, elem onnxpb.TensorProto_DataType, cols int) *onnxpb.Valu
 		dims = append(dims, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(cols)}})
 	}
 	return &onnxpb.ValueInfoProto{Name: &name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
-		TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(int32(elem)), Shape: &onnxpb.TensorShapeProto{Dim: dims}}}}}
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: new(int32(elem)), Shape: &onnxpb.TensorShapeProto{Dim: dims}}}}}
 }
 
 func integer(name string, v int64) *onnxpb.AttributeProto {
@@ -118,7 +118,7 @@ func doubles(dims []int64, v []float64) *onnxpb.TensorProto {
 	for _, x := range v {
 		raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(x))
 	}
-	return &onnxpb.TensorProto{Dims: dims, DataType: proto.Int32(int32(typeDouble)), RawData: raw}
+	return &onnxpb.TensorProto{Dims: dims, DataType: new(int32(typeDouble)), RawData: raw}
 }
 
 func integers64(dims, v []int64) *onnxpb.TensorProto {
@@ -126,7 +126,7 @@ func integers64(dims, v []int64) *onnxpb.TensorProto {
 	for _, x := range v {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
 	}
-	return &onnxpb.TensorProto{Dims: dims, DataType: proto.Int32(int32(typeInt64)), RawData: raw}
+	return &onnxpb.TensorProto{Dims: dims, DataType: new(int32(typeInt64)), RawData: raw}
 }
 
 func bytesTensor(v []byte) *onnxpb.TensorProto {

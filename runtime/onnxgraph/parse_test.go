@@ -104,7 +104,7 @@ func TestForecastGraphCarriesIntervalLevelAndFloor(t *testing.T) {
 	}
 	got := orttest.Run(t, graph, x, 3)
 	for name, w := range want {
-		if d := maxDiff(t, got[name].V, w); d > 1e-9 || got[name].Type != "float64" || len(got[name].Shape) != 2 {
+		if d := maxDiff(t, got[name].V, w); d > 1e-9 || got[name].Type != "FP64" || len(got[name].Shape) != 2 {
 			t.Errorf("%s = %v (%s %v), want %v", name, got[name].V, got[name].Type, got[name].Shape, w)
 		}
 	}
@@ -143,10 +143,10 @@ func TestClassifierNamesTheLikeliestClass(t *testing.T) {
 	}
 	got := orttest.Run(t, graph, []float64{0, 0, 0, 1, 0, 0}, 3)
 	p := 1 / (1 + math.Exp(-1.25))
-	if d := maxDiff(t, got[onnxgraph.Probability].V[:2], []float64{1 - p, p}); d > 1e-7 || got[onnxgraph.Probability].Type != "float32" {
+	if d := maxDiff(t, got[onnxgraph.Probability].V[:2], []float64{1 - p, p}); d > 1e-7 || got[onnxgraph.Probability].Type != "FP32" {
 		t.Errorf("probability = %v", got[onnxgraph.Probability])
 	}
-	if l := got[onnxgraph.Label]; l.V[0] != 1 || l.Type != "int64" || len(l.Shape) != 1 {
+	if l := got[onnxgraph.Label]; l.V[0] != 1 || l.Type != "INT64" || len(l.Shape) != 1 {
 		t.Errorf("label = %v", l)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"edgeward"
-	"edgeward/packaging/needtest"
 	"edgeward/runtime/onnxgraph"
 	"edgeward/runtime/onnxgraph/orttest"
 	"edgeward/runtime/recipe"
@@ -74,7 +73,7 @@ func startWorker(t *testing.T) train.Client {
 }
 
 // TestEveryTaskThroughTheWorker fits each task in a real worker process, checks it against its baseline, and proves its
-// graph, run by somebody else's onnxruntime, equal to LightGBM.
+// graph, run by the product's own engine, equal to LightGBM.
 func TestEveryTaskThroughTheWorker(t *testing.T) {
 	c := startWorker(t)
 	hourly := recipe.Recipe{Kind: recipe.Forecast, Time: "t", Target: "calls", Group: "desk", Frequency: recipe.Hourly, Counts: true, Zeros: recipe.MissingZeros}.Filled()
@@ -219,7 +218,6 @@ func TestFitStopsBetweenTwoRounds(t *testing.T) {
 
 // TestAWrongGraphFailsTheProof moves one leaf: the proof must see it.
 func TestAWrongGraphFailsTheProof(t *testing.T) {
-	needtest.Python(t, "onnxruntime", "numpy")
 	tab := build(t, soilRecipe("yield", false), soil(300))
 	res, err := train.Fit(t.Context(), library(t), tab, train.Spec{}, nil)
 	if err != nil {

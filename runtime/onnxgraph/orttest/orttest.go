@@ -1,6 +1,6 @@
-// Package orttest runs an ONNX graph in Python's onnxruntime, an implementation that is not ours, so that tests of
-// graph writers have somebody to disagree with. Only test files may import it. Where Python lacks onnxruntime, the
-// test is skipped by needtest's rule.
+// Package orttest runs an ONNX graph for tests of graph writers: in the product's own engine (Run), and in Python's
+// onnxruntime (Python), another build, reached another way, that may disagree. Only test files may import it. Where the
+// native pack or Python's onnxruntime is missing, the test is skipped by needtest's rule.
 package orttest
 
 import (
@@ -30,15 +30,17 @@ for n, v in zip(names, s.run(names, {"features": x})):
 json.dump(info, sys.stdout)
 `
 
+var types = map[string]string{"float32": "FP32", "float64": "FP64", "int64": "INT64"}
+
 // Output is one output of the graph, flattened.
 type Output struct {
-	Type  string // numpy's name, such as "float64"
+	Type  string // datatype by its Open Inference Protocol name
 	Shape []int
 	V     []float64
 }
 
-// Run feeds rows of float32 features to a graph's input "features".
-func Run(t testing.TB, model []byte, x []float64, cols int) map[string]Output {
+// Python feeds rows of float32 features to a graph's input "features", in Python's onnxruntime.
+func Python(t testing.TB, model []byte, x []float64, cols int) map[string]Output {
 	t.Helper()
 	python := needtest.Python(t, "onnxruntime", "numpy")
 	dir := t.TempDir()
@@ -73,7 +75,7 @@ func Run(t testing.TB, model []byte, x []float64, cols int) map[string]Output {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := Output{Type: i[0].(string)}
+		o := Output{Type: types[i[0].(string)]}
 		for _, n := range i[1].([]any) {
 			o.Shape = append(o.Shape, int(n.(float64)))
 		}
