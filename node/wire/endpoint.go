@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"edgeward/runtime/models"
+	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
 )
 
 // EndpointRequest makes an endpoint. Its first version answers only after a promotion, which needs a reason.
@@ -53,6 +55,7 @@ type Feedback struct {
 	Source     string     `json:"source"`
 	Kind       string     `json:"kind"`
 	Value      *float64   `json:"value,omitempty"`
+	Label      string     `json:"label,omitempty"`      // the truth of a named class, instead of a value
 	EventTime  *time.Time `json:"event_time,omitempty"` // when it became true; default now
 	Note       string     `json:"note,omitempty"`
 }
@@ -62,6 +65,7 @@ type FeedbackAnswer struct {
 	Accepted int `json:"accepted"`
 	Known    int `json:"known"`   // said before with the same value
 	Missing  int `json:"missing"` // no such prediction in this group
+	Refused  int `json:"refused"` // not valid: neither value nor label, a time out of range, …
 }
 
 // EndpointStats is what one version behind an endpoint did since the server started.
@@ -105,13 +109,14 @@ type Performance struct {
 
 // ForecastView is the page for the ward manager: the newest answer of each group and how far to trust it.
 type ForecastView struct {
-	Endpoint string          `json:"endpoint"`
-	Title    string          `json:"title"`
-	Unit     string          `json:"unit,omitempty"`
-	Demo     bool            `json:"demo,omitempty"`
-	Phase    string          `json:"phase,omitempty"` // of the loop, so that the page can say "being retrained"
-	Alert    bool            `json:"alert,omitempty"`
-	Groups   []GroupForecast `json:"groups"`
+	Endpoint  string          `json:"endpoint"`
+	Title     string          `json:"title"`
+	Unit      string          `json:"unit,omitempty"`
+	Frequency string          `json:"frequency,omitempty"` // hourly, daily, weekly: how to speak of the target
+	Demo      bool            `json:"demo,omitempty"`
+	Phase     string          `json:"phase,omitempty"` // of the loop, so that the page can say "being retrained"
+	Alert     bool            `json:"alert,omitempty"`
+	Groups    []GroupForecast `json:"groups"`
 }
 
 // GroupForecast is one group's newest forecast. Level is the wanted coverage of Low..High (0.8: "8 of 10 such days").
@@ -133,4 +138,27 @@ type GroupForecast struct {
 	Covered    int           `json:"covered_days"`      // over how many
 	MAE        float64       `json:"mae"`
 	Recent     []SeriesPoint `json:"recent"` // the last 60 steps, oldest first
+}
+
+// EndpointView is an endpoint with what is wanted, what is observed and what it did.
+type EndpointView struct {
+	Endpoint serve.Endpoint  `json:"endpoint"`
+	Spec     serve.Spec      `json:"spec"`
+	Status   serve.Status    `json:"status"`
+	Metrics  *serve.Metrics  `json:"metrics,omitempty"`
+	Records  record.Overview `json:"records"`
+	Phase    string          `json:"phase,omitempty"`   // of the loop, if the endpoint is watched
+	Drift    string          `json:"drift,omitempty"`   // quiet, suspected, alarm
+	Actions  []string        `json:"actions,omitempty"` // what the asking principal may do: promote, predict, …
+	Fields   []Field         `json:"fields,omitempty"`  // what predict expects, of the live version
+}
+
+// Field is one named input of predict.
+type Field struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"` // number, category or tensor
+	Choices  []string `json:"choices,omitempty"`
+	Example  any      `json:"example,omitempty"`
+	Datatype string   `json:"datatype,omitempty"` // of a tensor
+	Shape    []int64  `json:"shape,omitempty"`    // of a tensor; -1 is any
 }

@@ -12,18 +12,19 @@ import (
 
 // DriftView is an endpoint's monitor: the newest verdict, its course, the evidence and the loop.
 type DriftView struct {
-	Endpoint  string            `json:"endpoint"`
-	Version   int               `json:"version"` // that is watched
-	Reference string            `json:"reference"`
-	Settings  drift.Settings    `json:"settings"`
-	Verdict   *drift.Verdict    `json:"verdict,omitempty"`
-	Course    []drift.Verdict   `json:"course,omitempty"` // one per step, newest last, at most 1,000
-	Control   *ControlRun       `json:"control,omitempty"`
-	Evidence  json.RawMessage   `json:"evidence,omitempty"` // the newest drift report's columns
-	Reports   []json.RawMessage `json:"reports,omitempty"`  // newest first
-	Watermark *time.Time        `json:"watermark,omitempty"`
-	Loop      loop.State        `json:"loop"`
-	Busy      bool              `json:"busy"` // work for this endpoint is queued or running
+	Endpoint  string         `json:"endpoint"`
+	Version   int            `json:"version"` // that is watched
+	Settings  drift.Settings `json:"settings"`
+	Verdict   *drift.Verdict `json:"verdict,omitempty"`
+	Course    []Point        `json:"course"` // one per target, newest last, at most 1,000
+	Alert     *alerts.Alert  `json:"alert,omitempty"`
+	AlarmAt   *time.Time     `json:"alarm_at,omitempty"`
+	Quiet     int            `json:"quiet_days"` // targets watched before the alarm
+	Control   *ControlRun    `json:"control,omitempty"`
+	Reports   []drift.Report `json:"reports"` // newest first; an alarm's carries evidence
+	Watermark *time.Time     `json:"watermark,omitempty"`
+	Loop      loop.State     `json:"loop"`
+	Busy      bool           `json:"busy"` // work for this endpoint is queued or running
 }
 
 // ControlRun is the detector over validation days that were used for nothing else.
@@ -153,4 +154,21 @@ type JobLine struct {
 	Title string    `json:"title"`
 	State string    `json:"state"`
 	At    time.Time `json:"at"`
+}
+
+// Point is the detector's statistic after one target.
+type Point struct {
+	At        time.Time   `json:"at"`
+	Statistic float64     `json:"m"`
+	Level     drift.Level `json:"level"`
+	Version   int         `json:"version"`
+}
+
+// Settled says how far the monitor has come.
+type Settled struct {
+	Settled   bool      `json:"settled"` // all feedback is seen and no work is under way
+	Watermark time.Time `json:"watermark"`
+	Phase     string    `json:"phase"`
+	Version   int       `json:"version"`
+	Alert     string    `json:"alert,omitempty"` // state of the alert
 }

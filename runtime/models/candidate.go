@@ -33,7 +33,8 @@ type CandidateRecord struct {
 	Low           float64    `json:"low"` // of the interval of champion minus challenger, in units of the target
 	High          float64    `json:"high"`
 	Verdict       Verdict    `json:"verdict"`
-	Why           string     `json:"why"`
+	Why           string     `json:"why"`             // reason code of its end or of its last step
+	Phase         string     `json:"phase,omitempty"` // of the loop while it is in flight
 	Created       time.Time  `json:"created"`
 	Decided       *time.Time `json:"decided,omitempty"`
 	Promoted      *time.Time `json:"promoted,omitempty"`

@@ -18,28 +18,30 @@ const MaxManifest = 8 << 20
 
 // Manifest says what a version is, completely. Files hold the bytes, by digest, in the blob store.
 type Manifest struct {
-	Format      int                `json:"format"` // ManifestFormat
-	Model       string             `json:"model"`
-	Task        Task               `json:"task"`
-	Files       []File             `json:"files"`           // sorted by name; the first role "model" is what engines load
-	Kind        string             `json:"kind"`            // "onnx" or "openvino"
-	Opset       map[string]int64   `json:"opset,omitempty"` // by operator domain, "" is ai.onnx
-	Signature   tensor.Signature   `json:"signature"`
-	Features    []string           `json:"features,omitempty"` // names of the columns of a [N,F] input
-	Classes     []string           `json:"classes,omitempty"`
-	Recipe      json.RawMessage    `json:"recipe,omitempty"`    // the recipe, whole: serving computes features by it
-	Profile     edgeward.Digest    `json:"profile,omitempty"`   // blob: reference profile, the data set version's own
-	Residuals   edgeward.Digest    `json:"residuals,omitempty"` // blob: validation residuals, the drift reference
-	Examples    edgeward.Digest    `json:"examples,omitempty"`  // blob: example inputs (tensor codec)
-	Golden      edgeward.Digest    `json:"golden,omitempty"`    // blob: outputs for the examples (tensor codec)
-	Metrics     map[string]float64 `json:"metrics,omitempty"`   // "mae", "mae.group-a", "baseline.seasonal_naive.mae", …
-	Interval    *Interval          `json:"interval,omitempty"`
-	Equality    *Equality          `json:"equality,omitempty"`
-	Engines     json.RawMessage    `json:"engines,omitempty"` // the engine report of registration
-	Lineage     Lineage            `json:"lineage"`
-	IntendedUse string             `json:"intended_use"`
-	Limits      []string           `json:"limits,omitempty"` // what it must not be used for
-	Unit        string             `json:"unit,omitempty"`   // of the answer: "attendances a day"
+	Format         int                `json:"format"` // ManifestFormat
+	Model          string             `json:"model"`
+	Task           Task               `json:"task"`
+	Files          []File             `json:"files"`           // sorted by name; the first role "model" is what engines load
+	Kind           string             `json:"kind"`            // "onnx" or "openvino"
+	Opset          map[string]int64   `json:"opset,omitempty"` // by operator domain, "" is ai.onnx
+	Signature      tensor.Signature   `json:"signature"`
+	Features       []string           `json:"features,omitempty"` // names of the columns of a [N,F] input
+	Classes        []string           `json:"classes,omitempty"`
+	Recipe         json.RawMessage    `json:"recipe,omitempty"`          // the recipe, whole: serving computes features by it
+	Encoding       json.RawMessage    `json:"encoding,omitempty"`        // what training fixed: feature columns and category codes
+	Profile        edgeward.Digest    `json:"profile,omitempty"`         // blob: reference profile, the data set version's own
+	FeatureProfile edgeward.Digest    `json:"feature_profile,omitempty"` // blob: profile of the training features, the reference of drift evidence
+	Residuals      edgeward.Digest    `json:"residuals,omitempty"`       // blob: validation residuals, the drift reference
+	Examples       edgeward.Digest    `json:"examples,omitempty"`        // blob: example inputs (tensor codec)
+	Golden         edgeward.Digest    `json:"golden,omitempty"`          // blob: outputs for the examples (tensor codec)
+	Metrics        map[string]float64 `json:"metrics,omitempty"`         // "mae", "mae.group-a", "baseline.seasonal_naive.mae", …
+	Interval       *Interval          `json:"interval,omitempty"`
+	Equality       *Equality          `json:"equality,omitempty"`
+	Engines        json.RawMessage    `json:"engines,omitempty"` // the engine report of registration
+	Lineage        Lineage            `json:"lineage"`
+	IntendedUse    string             `json:"intended_use"`
+	Limits         []string           `json:"limits,omitempty"` // what it must not be used for
+	Unit           string             `json:"unit,omitempty"`   // of the answer: "attendances a day"
 }
 
 // File is one file of a version.
@@ -155,7 +157,7 @@ func (m Manifest) Blobs() []edgeward.Digest {
 	for _, f := range m.Files {
 		out = append(out, f.Digest)
 	}
-	for _, d := range []edgeward.Digest{m.Profile, m.Residuals, m.Examples, m.Golden} {
+	for _, d := range []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden} {
 		if d != "" {
 			out = append(out, d)
 		}

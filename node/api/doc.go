@@ -1,0 +1,17 @@
+// Package api is the HTTP face of a server: /api/v1 (code-first by huma, OpenAPI 3.1), the Open Inference Protocol under
+// /v2 (package oip), /metrics and the embedded web page. It is the only user of echo and huma.
+//
+// # A handler
+//
+// Every handler decodes, makes one call and encodes. One place (problem.go) turns error kinds into statuses and RFC 9457
+// problems; the text of an internal error never leaves the server, its request id does. Every route is declared with the
+// verb and the resource it needs (route.go); a route without them does not build (TestEveryRouteIsDeclared), and the
+// guard has checked both before the handler runs. What a handler reads of the principal is its current group: objects of
+// other groups answer exactly as absent ones.
+//
+// # What is refused before a handler
+//
+// A Host header that is not one of ours (DNS rebinding), a state-changing request of a browser from another origin
+// (cookie sessions only), a body over the route's bound, a compressed body. The address of the caller is the socket's:
+// forwarding headers are believed only from proxies the admin named.
+package api

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"edgeward/node/auth"
+	"edgeward/node/monitor"
+	"edgeward/node/store"
+	"edgeward/node/views"
+	"edgeward/node/wire"
+	"edgeward/node/work"
+	"edgeward/runtime/jobs"
+	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
+)
+
+// Parts are what the API speaks to. All are needed.
+type Parts struct {
+	Version string
+	MaxBody int64 // of an inference request
+	Now     func() time.Time
+	NewID   func() string
+	Site    string
+	Node    string
+	Hosts   []string // names this server answers to, besides addresses and localhost
+
+	Auth    *auth.Guard
+	Store   *store.DB
+	Jobs    *jobs.Queue
+	Serve   *serve.Server
+	Records *record.Log
+	Work    *work.Work
+	Monitor *monitor.Monitor
+	Views   *views.Views
+
+	Health   func() wire.Health
+	Status   func(context.Context) (wire.NodeStatus, error)
+	Settings func() []wire.Setting
+	Backup   func(context.Context, io.Writer) error
+	Metrics  http.Handler
+	UI       fs.FS // the built web page
+}

@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"edgeward/node/auth"
+	"edgeward/node/work"
+	"edgeward/runtime/models"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type importModelInput struct {
+	Name        string      `path:"name" maxLength:"63"`
+	Filename    string      `query:"filename" maxLength:"200"`
+	Description string      `query:"description" maxLength:"1000"`
+	IntendedUse string      `query:"intended_use" maxLength:"2000"`
+	Task        models.Task `query:"task" enum:"image,regression,binary,multiclass,raw"`
+	Demo        bool        `query:"demo"`
+
+	upload
+}
+
+type fileInput struct {
+	numberInput
+	File string `path:"file" maxLength:"200"`
+}
+
+func (s *Server) versions() {
+	handle(s, op{id: "versions.import", method: http.MethodPost, path: "/models/{name}/versions", summary: "Import an ONNX file as the next version", verb: auth.Create, resource: auth.Version,
+		status: http.StatusCreated, maxBody: -1},
+		func(ctx context.Context, in *importModelInput) (*body[models.Version], error) {
+			return answer(s.parts.Work.AddModel(ctx, who(ctx), in.r.Body, work.ModelSpec{Model: in.Name, File: in.Filename, Description: in.Description,
+				IntendedUse: in.IntendedUse, Task: in.Task, Demo: in.Demo}))
+		})
+	handle(s, op{id: "versions.get", method: http.MethodGet, path: "/models/{name}/versions/{number}", summary: "One version with its manifest", verb: auth.Read, resource: auth.Version},
+		func(ctx context.Context, in *numberInput) (*body[models.Version], error) {
+			return answer(s.parts.Store.ModelVersion(ctx, principal(ctx).Group, models.Ref{Model: in.Name, Version: in.Number}))
+		})
+	handle(s, op{id: "versions.card", method: http.MethodGet, path: "/models/{name}/versions/{number}/card", summary: "The model card, Markdown", verb: auth.Read, resource: auth.Version},
+		func(ctx context.Context, in *numberInput) (*huma.StreamResponse, error) {
+			v, err := s.parts.Store.ModelVersion(ctx, principal(ctx).Group, models.Ref{Model: in.Name, Version: in.Number})
+			if err != nil {
+				return nil, err
+			}
+			return stream("text/markdown; charset=utf-8", func(w io.Writer) error {
+				_, err := io.WriteString(w, v.Card())
+				return err
+			}), nil
+		})
+	handle(s, op{id: "versions.file", method: http.MethodGet, path: "/models/{name}/versions/{number}/files/{file}", summary: "A file of a version", verb: auth.Read, resource: auth.Version},
+		func(ctx context.Context, in *fileInput) (*huma.StreamResponse, error) {
+			r, err := s.parts.Work.ModelFile(ctx, principal(ctx).Group, models.Ref{Model: in.Name, Version: in.Number}, in.File)
+			if err != nil {
+				return nil, err
+			}
+			return stream("application/octet-stream", func(w io.Writer) error {
+				defer r.Close()
+				_, err := io.Copy(w, r)
+				return err
+			}), nil
+		})
+}
+
+// stream answers with bytes that are written as they are made.
+func stream(contentType string, write func(io.Writer) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		c.SetHeader("Content-Type", contentType)
+		if err := write(c.BodyWriter()); err != nil {
+			panic(http.ErrAbortHandler) // the head is out: a cut connection is the only honest answer
+		}
+	}}
+}

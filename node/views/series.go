@@ -1,0 +1,154 @@
+package views
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"edgeward/node/wire"
+	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
+)
+
+// answered are the roles of answers a client got.
+var answered = []record.Role{record.Live, record.Canary}
+
+// Series is what was said and what happened, by target and group, oldest first. Version 0 is what clients were told;
+// another version's own answers are its live, canary, shadow and direct ones.
+func (v *Views) Series(ctx context.Context, key serve.Key, from, to time.Time, group string, version int) ([]wire.SeriesPoint, error) {
+	if _, err := v.Store.Deployment(ctx, key); err != nil {
+		return nil, err
+	}
+	q := record.Query{Key: group, Version: version}
+	if version == 0 {
+		q.Roles = answered
+	}
+	all := v.points(key, q)
+	all = slices.DeleteFunc(all, func(p wire.SeriesPoint) bool {
+		return !from.IsZero() && p.Target.Before(from) || !to.IsZero() && p.Target.After(to)
+	})
+	return newest(all), nil
+}
+
+// points lists the answers a query chooses, newest first.
+func (v *Views) points(key serve.Key, q record.Query) (out []wire.SeriesPoint) {
+	for before := uint64(0); ; {
+		page, next := v.Records.List(key.Group, key.Name, q, before, record.MaxList)
+		for _, s := range page {
+			if s.Error != "" || len(s.Values) == 0 || math.IsNaN(s.Values[0]) {
+				continue
+			}
+			at := s.Target
+			if at.IsZero() {
+				at = s.EventTime
+			}
+			p := wire.SeriesPoint{Prediction: s.ID, Group: s.Key, Target: at, Version: s.Version, Role: string(s.Role), Forecast: s.Values[0], Truth: s.Truth, Flagged: s.Wrong > 0}
+			if len(s.Values) >= 3 {
+				low, high := s.Values[1], s.Values[2]
+				p.Low, p.High = &low, &high
+			}
+			out = append(out, p)
+		}
+		if next == 0 {
+			return out
+		}
+		before = next
+	}
+}
+
+// newest keeps, of several answers about one target of one group, the last one said, and orders by target and group.
+func newest(all []wire.SeriesPoint) []wire.SeriesPoint {
+	type what struct {
+		group string
+		at    int64
+	}
+	seen := map[what]bool{}
+	var out []wire.SeriesPoint
+	for _, p := range all {
+		k := what{p.Group, p.Target.UnixNano()}
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b wire.SeriesPoint) int {
+		if c := a.Target.Compare(b.Target); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Group, b.Group)
+	})
+	return out
+}
+
+// Performance is the error of each version on its own answers with targets from..to, pooled and by group.
+func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Time) ([]wire.Performance, error) {
+	if _, err := v.Store.Deployment(ctx, key); err != nil {
+		return nil, err
+	}
+	type who struct {
+		version     int
+		role, group string
+	}
+	sums := map[who]*wire.Performance{}
+	var order []who
+	for _, p := range v.points(key, record.Query{}) {
+		if !from.IsZero() && p.Target.Before(from) || !to.IsZero() && p.Target.After(to) {
+			continue
+		}
+		groups := []string{"", p.Group}
+		if p.Group == "" {
+			groups = groups[:1]
+		}
+		for _, g := range groups {
+			k := who{p.Version, p.Role, g}
+			s := sums[k]
+			if s == nil {
+				s = &wire.Performance{Version: p.Version, Role: p.Role, Group: g, From: p.Target, To: p.Target}
+				sums[k] = s
+				order = append(order, k)
+			}
+			add(s, p)
+		}
+	}
+	out := make([]wire.Performance, 0, len(order))
+	for _, k := range order {
+		s := sums[k]
+		if s.Pairs > 0 {
+			n := float64(s.Pairs)
+			s.MAE, s.Bias, s.Coverage = s.MAE/n, s.Bias/n, s.Coverage/n
+		}
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b wire.Performance) int {
+		if a.Version != b.Version {
+			return a.Version - b.Version
+		}
+		if c := strings.Compare(a.Role, b.Role); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Group, b.Group)
+	})
+	return out, nil
+}
+
+// add sums a point up; Performance divides at the end.
+func add(s *wire.Performance, p wire.SeriesPoint) {
+	s.Answers++
+	if p.Target.Before(s.From) {
+		s.From = p.Target
+	}
+	if p.Target.After(s.To) {
+		s.To = p.Target
+	}
+	if p.Truth == nil {
+		return
+	}
+	s.Pairs++
+	s.MAE += math.Abs(*p.Truth - p.Forecast)
+	s.Bias += *p.Truth - p.Forecast
+	if p.Low != nil && *p.Truth >= *p.Low && *p.Truth <= *p.High {
+		s.Coverage++
+	}
+}

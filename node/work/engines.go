@@ -1,0 +1,175 @@
+package work
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+
+	"edgeward"
+	"edgeward/runtime/engine"
+	"edgeward/runtime/infer"
+	"edgeward/runtime/models"
+	"edgeward/runtime/serve"
+	"edgeward/runtime/tensor"
+	"edgeward/runtime/train"
+)
+
+// maxTensors bounds a blob of example or golden tensors.
+const maxTensors = 32 << 20
+
+// loadRequest is what the infer worker needs to load a version.
+func (w *Work) loadRequest(ctx context.Context, v models.Version, key string) (infer.LoadRequest, error) {
+	f, ok := v.Manifest.File("model")
+	if !ok {
+		return infer.LoadRequest{}, edgeward.E("work.load", edgeward.Invalid, "manifest.invalid", "version %s has no model file", v.Ref())
+	}
+	path, err := w.Blobs.Verified(ctx, f.Digest)
+	if err != nil {
+		return infer.LoadRequest{}, err
+	}
+	r := infer.LoadRequest{Key: key, Format: engine.Format(v.Manifest.Kind), Path: path}
+	a, err := w.Assets(ctx, v)
+	if err != nil {
+		return r, err
+	}
+	if len(a.Examples) > 0 {
+		r.Examples = []infer.Example{{Inputs: a.Examples, Golden: a.Golden}}
+	}
+	return r, nil
+}
+
+// Runner loads versions in the infer worker, on the engine that proves best on this machine.
+type Runner struct{ *Work }
+
+var _ serve.Runner = Runner{}
+
+// Load implements serve.Runner.
+func (r Runner) Load(ctx context.Context, v models.Version) (serve.Session, error) {
+	key := v.Digest.Short() + "/" + r.NewID() // one per load: the old session of a version closes after the new one opened
+	req, err := r.loadRequest(ctx, v, key)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := r.Infer.Load(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{infer: r.Infer, key: key, device: rep.Chosen.Device, engine: rep.Chosen.Engine}
+	for _, t := range rep.Candidates {
+		if t.Candidate == *rep.Chosen {
+			s.engine += " " + t.Version
+		}
+	}
+	return s, nil
+}
+
+// session is a version loaded in the infer worker.
+type session struct {
+	infer               *infer.Client
+	key, engine, device string
+}
+
+func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
+	return s.infer.Run(ctx, s.key, in)
+}
+
+func (s *session) Engine() (engine, device string) { return s.engine, s.device }
+
+func (s *session) Close() error { return s.infer.Unload(context.Background(), s.key) }
+
+// Assets are what a version brings to be proved and watched: examples, golden outputs, plausible answers.
+func (w *Work) Assets(ctx context.Context, v models.Version) (serve.Assets, error) {
+	var a serve.Assets
+	for _, x := range []struct {
+		d  edgeward.Digest
+		to *[]tensor.Tensor
+	}{{v.Manifest.Examples, &a.Examples}, {v.Manifest.Golden, &a.Golden}} {
+		if x.d == "" {
+			continue
+		}
+		b, err := w.Blobs.ReadAll(ctx, x.d, maxTensors)
+		if err != nil {
+			return a, err
+		}
+		if *x.to, err = tensor.Decode(b); err != nil {
+			return a, err
+		}
+	}
+	if v.Manifest.Residuals != "" {
+		res, err := w.Residuals(ctx, v)
+		if err != nil {
+			return a, err
+		}
+		a.Answers = plausible(res)
+	}
+	return a, nil
+}
+
+// plausible is the range of the truths of validation and half their spread on both sides.
+func plausible(all []train.Residual) *serve.Range {
+	if len(all) == 0 {
+		return nil
+	}
+	r := serve.Range{Low: math.Inf(1), High: math.Inf(-1)}
+	for _, x := range all {
+		r.Low, r.High = min(r.Low, x.Truth), max(r.High, x.Truth)
+	}
+	spread := (r.High - r.Low) / 2
+	return &serve.Range{Low: r.Low - spread, High: r.High + spread}
+}
+
+// Residuals are the validation residuals of a version, its drift reference.
+func (w *Work) Residuals(ctx context.Context, v models.Version) ([]train.Residual, error) {
+	return readJSON[[]train.Residual](ctx, w.Blobs, v.Manifest.Residuals)
+}
+
+// report makes the engine report of a version and returns it as the manifest keeps it.
+func (w *Work) report(ctx context.Context, v models.Version) (infer.Report, json.RawMessage, error) {
+	req, err := w.loadRequest(ctx, v, "report "+w.NewID())
+	if err != nil {
+		return infer.Report{}, nil, err
+	}
+	rep, err := w.Infer.Probe(ctx, req)
+	if err != nil {
+		return rep, nil, err
+	}
+	b, err := json.Marshal(rep)
+	return rep, b, err
+}
+
+// answer runs rows of features through a version in the infer worker, in batches, and returns one output by name.
+func (w *Work) answer(ctx context.Context, key string, x []float64, columns int, output string) ([]float64, error) {
+	const batch = 2048
+	var out []float64
+	for from := 0; from < len(x); from += batch * columns {
+		rows := x[from:min(len(x), from+batch*columns)]
+		in, err := featureTensor(rows, columns)
+		if err != nil {
+			return nil, err
+		}
+		got, err := w.Infer.Run(ctx, key, []tensor.Tensor{in})
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(got, func(t tensor.Tensor) bool { return t.Name == output })
+		if i < 0 {
+			return nil, edgeward.E("work.answer", edgeward.Invalid, "model.output", "the model has no output %q", output)
+		}
+		vals, err := got[i].Float64s()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, vals...)
+	}
+	return out, nil
+}
+
+// featureTensor is the input "features" [N,F] of a model trained here.
+func featureTensor(x []float64, columns int) (tensor.Tensor, error) {
+	f := make([]float32, len(x))
+	for i, v := range x {
+		f[i] = float32(v)
+	}
+	return tensor.FromFloat32s("features", []int64{int64(len(x) / columns), int64(columns)}, f)
+}

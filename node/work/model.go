@@ -1,0 +1,144 @@
+package work
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"edgeward"
+	"edgeward/node/wire"
+	"edgeward/runtime/engine"
+	"edgeward/runtime/infer"
+	"edgeward/runtime/models"
+	"edgeward/runtime/onnxgraph/onnxpb"
+	"edgeward/sync/blobs"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// maxModel bounds an imported model file: it is parsed whole once, for its opsets.
+const maxModel = 512 << 20
+
+// ModelSpec says what an imported file is.
+type ModelSpec struct {
+	Model, File, Description, IntendedUse string
+	Task                                  models.Task
+	Demo                                  bool
+}
+
+// AddModel imports an ONNX file as the next version of a model. It is proved in the infer worker with every engine; a
+// file that no engine loads, that loops or asks for too much is refused and nothing is registered.
+func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpec) (models.Version, error) {
+	const op = "work.AddModel"
+	if err := edgeward.CheckName("model", s.Model); err != nil {
+		return models.Version{}, err
+	}
+	d, size, err := w.Blobs.Put(ctx, body, min(w.Limit, maxModel))
+	if err != nil {
+		return models.Version{}, err
+	}
+	raw, err := w.Blobs.ReadAll(ctx, d, maxModel)
+	if err != nil {
+		return models.Version{}, err
+	}
+	opset, err := opsets(raw)
+	if err != nil {
+		return models.Version{}, err
+	}
+	path, err := w.Blobs.Verified(ctx, d)
+	if err != nil {
+		return models.Version{}, err
+	}
+	rep, err := w.Infer.Probe(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.ONNX, Path: path})
+	if err != nil {
+		return models.Version{}, edgeward.Wrap(op, err)
+	}
+	engines, err := json.Marshal(rep)
+	if err != nil {
+		return models.Version{}, err
+	}
+	if s.Task == "" {
+		s.Task = models.Raw
+	}
+	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: "onnx", Opset: opset, Signature: rep.Signature, Engines: engines,
+		Files:       []models.File{{Name: "model.onnx", Size: size, Digest: d, Role: "model"}},
+		Lineage:     models.Lineage{Source: filepath.Base(s.File), Versions: versionsOf(rep)},
+		IntendedUse: s.IntendedUse}
+	return w.register(ctx, who, s, m, models.Registered)
+}
+
+// register keeps a manifest as the next version of its model, which is made when it does not exist.
+func (w *Work) register(ctx context.Context, who Who, s ModelSpec, m models.Manifest, state models.State) (models.Version, error) {
+	canonical, digest, err := m.Canonical()
+	if err != nil {
+		return models.Version{}, err
+	}
+	if m, err = models.ParseManifest(canonical); err != nil {
+		return models.Version{}, err
+	}
+	if _, err := w.putBytes(ctx, canonical); err != nil {
+		return models.Version{}, err
+	}
+	now := w.Now()
+	if _, err := w.Store.PutModel(ctx, models.Model{Group: who.Group, Name: s.Model, Task: s.Task, Description: s.Description, Created: now, CreatedBy: who.Principal, Demo: s.Demo}); err != nil {
+		return models.Version{}, err
+	}
+	return w.Store.AddModelVersion(ctx, models.Version{Group: who.Group, Model: s.Model, Digest: digest, Manifest: m, Created: now, CreatedBy: who.Principal, State: state})
+}
+
+// opsets reads which operator sets an ONNX file asks for; a file that is none is refused.
+func opsets(raw []byte) (map[string]int64, error) {
+	var m onnxpb.ModelProto
+	bad := func(why string) error {
+		return edgeward.E("work.AddModel", edgeward.Invalid, "model.not_onnx", "this is no ONNX model: %s", why).
+			WithHint("export the model as ONNX (opset 21 or older) and send that file")
+	}
+	if err := proto.Unmarshal(raw, &m); err != nil {
+		return nil, bad("it cannot be parsed")
+	}
+	if m.GetGraph() == nil || len(m.GetOpsetImport()) == 0 {
+		return nil, bad("it has no graph")
+	}
+	out := map[string]int64{}
+	for _, o := range m.GetOpsetImport() {
+		out[o.GetDomain()] = o.GetVersion()
+	}
+	return out, nil
+}
+
+func versionsOf(rep infer.Report) map[string]string {
+	out := map[string]string{}
+	for _, t := range rep.Candidates {
+		if t.Version != "" {
+			out[t.Engine] = t.Version
+		}
+	}
+	return out
+}
+
+// MoveAlias points an alias at a version.
+func (w *Work) MoveAlias(ctx context.Context, who Who, model, alias string, in wire.AliasRequest) (models.Model, error) {
+	if err := edgeward.CheckName("alias", alias); err != nil {
+		return models.Model{}, err
+	}
+	if strings.TrimSpace(in.Reason) == "" {
+		return models.Model{}, edgeward.E("work.MoveAlias", edgeward.Invalid, "reason.missing", "say why").WithHint("the reason stands in the alias's history")
+	}
+	return w.Store.MoveAlias(ctx, who.Group, model, alias, in.Version, who.Principal, in.Reason, w.Now())
+}
+
+// ModelFile opens a file of a version.
+func (w *Work) ModelFile(ctx context.Context, group string, ref models.Ref, name string) (*blobs.Reader, error) {
+	v, err := w.Store.ModelVersion(ctx, group, ref)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range v.Manifest.Files {
+		if f.Name == name {
+			return w.Blobs.Open(f.Digest)
+		}
+	}
+	return nil, edgeward.E("work.ModelFile", edgeward.NotFound, "model.file_not_found", "version %s has no file %.80q", v.Ref(), name)
+}
