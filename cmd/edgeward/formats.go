@@ -1,11 +1,18 @@
 package main
 
+import (
+	"edgeward/node/store"
+	"edgeward/runtime/models"
+	"edgeward/runtime/segment"
+	"edgeward/runtime/worker"
+)
+
 // formats lists the numbers of what this build writes and speaks; it reads each number and the one before.
 var formats = []format{
-	{"store", 1},
-	{"segment", 1},
-	{"manifest", 1},
-	{"worker", 1},
+	{"store", store.Format},
+	{"segment", segment.Format},
+	{"manifest", models.ManifestFormat},
+	{"worker", worker.Protocol},
 	{"fleet_spec", 1},
 }
 

@@ -14,6 +14,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"edgeward/node"
+	"edgeward/runtime/worker"
 )
 
 // env is what a command may touch of the process it runs in.
@@ -23,6 +26,7 @@ type env struct {
 }
 
 func main() {
+	worker.Dispatch(node.Kinds()) // a worker process serves here and never comes back
 	os.Exit(run(context.Background(), os.Args[1:], env{os.Stdin, os.Stdout, os.Stderr}))
 }
 

@@ -21,6 +21,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 	root.SetErr(e.stderr)
 	root.AddCommand(
 		newLicensesCommand(e),
+		newServeCommand(e),
 		newVersionCommand(e),
 	)
 	return root, started

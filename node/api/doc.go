@@ -15,3 +15,5 @@
 // (cookie sessions only), a body over the route's bound, a compressed body. The address of the caller is the socket's:
 // forwarding headers are believed only from proxies the admin named.
 package api
+
+//go:generate go test -run TestOpenAPIIsAsCommitted . -update

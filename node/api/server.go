@@ -57,6 +57,16 @@ func (s *Server) OpenAPI() ([]byte, error) { return s.huma.OpenAPI().MarshalJSON
 // Routes lists the declared routes, for tests and the access page.
 func (s *Server) Routes() []declared { return s.routes }
 
+// Registered lists what the router answers, as "METHOD /path/:param", for the test that compares it with Routes.
+func (s *Server) Registered() (out []string) {
+	for _, r := range s.echo.Routes() {
+		if r.Method != echo.RouteNotFound {
+			out = append(out, r.Method+" "+r.Path)
+		}
+	}
+	return out
+}
+
 func (s *Server) config() huma.Config {
 	c := huma.DefaultConfig("edgeward", "v1")
 	c.Info.Description = "The API of an edgeward server. Everything the pages and the command line do goes through it."

@@ -258,6 +258,9 @@ func values(pairs []string) url.Values {
 	return v
 }
 
+// List is one page of any list; Next is the cursor of the following page, "" on the last.
+type List[T any] = wire.List[T]
+
 // All follows a list to its end, at most max items (0: all).
 func All[T any](ctx context.Context, max int, fetch func(cursor string) (wire.List[T], error)) ([]T, error) {
 	var all []T

@@ -26,6 +26,9 @@ type (
 // maxEventLine bounds one line of the feed.
 const maxEventLine = 64 << 10
 
+// feedIdle is after how long without a sign of life, three heartbeats, a connection is taken for broken.
+const feedIdle = 45 * time.Second
+
 // Events follows the feed from the event after number after until ctx ends. A broken connection is made again and goes on
 // where it stopped. The last pair holds the error that ended the feed: ctx's, or one that waiting does not mend.
 func (c *Client) Events(ctx context.Context, after uint64) iter.Seq2[Event, error] {
@@ -64,10 +67,13 @@ func (c *Client) feed(ctx context.Context, after uint64, f func(Event) bool) err
 		return err
 	}
 	defer body.Close()
+	idle := time.AfterFunc(feedIdle, stop)
+	defer idle.Stop()
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, 0, 4096), maxEventLine)
 	var data []byte
 	for lines.Scan() {
+		idle.Reset(feedIdle)
 		line := lines.Bytes()
 		switch {
 		case len(line) == 0 && len(data) > 0:
@@ -92,7 +98,8 @@ func (c *Client) feed(ctx context.Context, after uint64, f func(Event) bool) err
 // AuditQuery chooses events; zero fields choose all.
 type AuditQuery struct {
 	From, To          time.Time
-	Action, Principal string // a prefix of the action; the whole principal
+	Action, Principal string // the action or its first words; the whole principal
+	Kind, Name        string // of the object
 	Limit             int    // of a page
 }
 
@@ -102,7 +109,8 @@ func (c *Client) Audit(ctx context.Context, q AuditQuery, cursor string) (wire.L
 	if q.Limit > 0 {
 		limit = itoa(q.Limit)
 	}
-	return get[wire.List[Event]](ctx, c, "/api/v1/audit", "from", stamp(q.From), "to", stamp(q.To), "action", q.Action, "principal", q.Principal, "cursor", cursor, "limit", limit)
+	return get[wire.List[Event]](ctx, c, "/api/v1/audit", "from", stamp(q.From), "to", stamp(q.To), "action", q.Action, "principal", q.Principal,
+		"kind", q.Kind, "name", q.Name, "cursor", cursor, "limit", limit)
 }
 
 // VerifyAudit has the server recompute the chain of all its events.

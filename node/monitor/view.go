@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 
 	"edgeward/node/wire"
 	"edgeward/runtime/drift"
@@ -111,4 +113,19 @@ func (m *Monitor) Settled(ctx context.Context, key serve.Key) (wire.Settled, err
 		case <-ctx.Done():
 		}
 	}
+}
+
+// LastReport is the newest drift report over all endpoints, as it was sent.
+func (m *Monitor) LastReport() (at time.Time, body string, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.watches {
+		if len(w.Reports) == 0 || (ok && w.saved.Before(at)) {
+			continue
+		}
+		if b, err := json.Marshal(w.Reports[0]); err == nil {
+			at, body, ok = w.saved, string(b), true
+		}
+	}
+	return at, body, ok
 }

@@ -1,0 +1,179 @@
+package node
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"edgeward"
+	"edgeward/node/store"
+)
+
+// backupFormat is the number in a backup's head file.
+const backupFormat = 1
+
+// headFile comes first in a backup and says what it is.
+const headFile = "edgeward-backup.json"
+
+type backupHead struct {
+	Format  int       `json:"format"`
+	Version string    `json:"version"`
+	Made    time.Time `json:"made"`
+	Events  uint64    `json:"events"` // size of the event log in it
+	Root    string    `json:"root"`   // and its Merkle root
+}
+
+// Backup writes everything this server knows as a tar while it goes on: first a consistent copy of the store, then the
+// blobs and records, which can only have grown since, then the keys of its CA. No writer waits for it.
+func (n *Node) Backup(ctx context.Context, w io.Writer) error {
+	copied := filepath.Join(n.dir("temp"), n.o.NewID()+".db")
+	head, err := n.store.Backup(ctx, copied)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(copied)
+	t := tar.NewWriter(w)
+	b, err := json.MarshalIndent(backupHead{backupFormat, n.o.Version, n.now(), head.Size, head.Root}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := t.WriteHeader(&tar.Header{Name: headFile, Mode: 0o600, Size: int64(len(b)), ModTime: n.now()}); err != nil {
+		return err
+	}
+	if _, err := t.Write(b); err != nil {
+		return err
+	}
+	if err := addFile(t, store.File, copied); err != nil {
+		return err
+	}
+	for _, dir := range []string{"blobs", "records", "tls"} {
+		if err := n.addDir(ctx, t, dir); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}
+
+func (n *Node) addDir(ctx context.Context, t *tar.Writer, dir string) error {
+	return filepath.WalkDir(n.dir(dir), func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		rel, err := filepath.Rel(n.cfg.DataDir, p)
+		if err != nil {
+			return err
+		}
+		err = addFile(t, filepath.ToSlash(rel), p)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // retention took it meanwhile
+		}
+		return err
+	})
+}
+
+// addFile copies a file as it is now; one that grows is cut at the size it had.
+func addFile(t *tar.Writer, name, p string) error {
+	f, err := os.Open(p)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := t.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: s.Size(), ModTime: s.ModTime()}); err != nil {
+		return err
+	}
+	_, err = io.Copy(t, io.LimitReader(f, s.Size()))
+	return err
+}
+
+// Restore puts a backup into dir, which must be empty or absent, and checks the store in it. Nothing of it is visible
+// before all of it is there.
+func Restore(ctx context.Context, r io.Reader, dir string) (store.Report, error) {
+	const op = "node.Restore"
+	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+		return store.Report{}, edgeward.E(op, edgeward.Conflict, "restore.not_empty", "%s is not empty", dir).WithHint("restore into an empty data directory, with the server stopped")
+	}
+	stage := dir + ".restore"
+	if err := os.RemoveAll(stage); err != nil {
+		return store.Report{}, edgeward.Wrap(op, err)
+	}
+	if err := os.MkdirAll(stage, 0o700); err != nil {
+		return store.Report{}, edgeward.Wrap(op, err)
+	}
+	defer os.RemoveAll(stage)
+	if err := unpack(ctx, r, stage); err != nil {
+		return store.Report{}, err
+	}
+	rep, err := store.Check(ctx, stage)
+	if err != nil {
+		return rep, err
+	}
+	if rep.Found > 0 {
+		return rep, edgeward.E(op, edgeward.Conflict, "backup.damaged", "the backup's store has %d problems", rep.Found).WithHint("use another backup")
+	}
+	_ = os.Remove(dir)
+	return rep, edgeward.Wrap(op, os.Rename(stage, dir))
+}
+
+// unpack writes the files of a backup below dir, by os.Root: no path leads out of it.
+func unpack(ctx context.Context, r io.Reader, dir string) error {
+	bad := func(format string, args ...any) error {
+		return edgeward.E("node.Restore", edgeward.Invalid, "backup.invalid", format, args...).WithHint("give a file that \"edgeward backup\" wrote")
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	t := tar.NewReader(r)
+	first := true
+	for ctx.Err() == nil {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) && !first {
+			return nil
+		}
+		if err != nil {
+			return bad("not a backup: %w", err)
+		}
+		if first {
+			var head backupHead
+			if h.Name != headFile || json.NewDecoder(io.LimitReader(t, 1<<16)).Decode(&head) != nil || head.Format > backupFormat {
+				return bad("not a backup this version can read")
+			}
+			first = false
+			continue
+		}
+		name := path.Clean(h.Name)
+		if h.Typeflag != tar.TypeReg || !fs.ValidPath(name) {
+			return bad("the backup has an entry %q of a kind no backup has", h.Name)
+		}
+		if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+			return err
+		}
+		f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(f, t)
+		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return bad("the backup is cut short: %w", err)
+		}
+	}
+	return ctx.Err()
+}

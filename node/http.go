@@ -1,0 +1,133 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"edgeward"
+	"edgeward/node/api"
+	"edgeward/node/config"
+)
+
+// SocketName is the unix socket in the data directory: whoever may open it owns the server.
+const SocketName = "edgeward.sock"
+
+// maxSocketPath is what the kernel takes as the name of a unix socket.
+const maxSocketPath = 107
+
+// listenHTTP binds the page's and API's address, and the socket. A taken HTTP address is an error: a server nobody can
+// reach is not started.
+func (n *Node) listenHTTP(ctx context.Context) error {
+	addr := n.cfg.HTTP.Address
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		e := edgeward.E("node.listen", edgeward.Conflict, "listen.in_use", "cannot listen on %s: %w", addr, err)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			e.Kind, e.Code = edgeward.Invalid, "listen.failed"
+		}
+		return e.WithHint("another server may run there; set http.address, for instance EDGEWARD_HTTP_ADDRESS=127.0.0.1:8090")
+	}
+	n.listeners.keep(ln)
+	if config.Loopback(addr) && n.cfg.TLS.CertFile == "" {
+		n.plain = ln
+		n.listeners.note("http", ln.Addr().String(), "on", "web page and API, plain HTTP on loopback")
+	} else {
+		c, err := n.certificate()
+		if err != nil {
+			return err
+		}
+		n.plain, n.secure = tls.NewListener(ln, c), true
+		n.listeners.note("https", ln.Addr().String(), "on", "web page and API over TLS")
+	}
+	for _, x := range []struct{ name, address string }{{"grpc", n.cfg.GRPC.Address}, {"s3", n.cfg.S3.Address}, {"gossip", n.cfg.Gossip.Address}} {
+		n.listeners.note(x.name, "", "off", "not in this version")
+	}
+	return n.listenSocket(ctx)
+}
+
+func (n *Node) listenSocket(ctx context.Context) error {
+	path := n.dir(SocketName)
+	if len(path) > maxSocketPath {
+		n.listeners.note("socket", path, "off", "the path is too long for a unix socket: use http.address with a token")
+		return nil
+	}
+	_ = os.Remove(path) // of a server that was killed; the store's lock says that no other one lives here
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		return edgeward.E("node.listen", edgeward.Invalid, "listen.socket", "cannot listen on %s: %w", path, err)
+	}
+	n.listeners.keep(ln)
+	if err := os.Chmod(path, 0o600); err != nil {
+		return edgeward.Wrap("node.listen", err)
+	}
+	n.socket = ln
+	n.listeners.note("socket", path, "on", "commands of this machine's administrator")
+	return nil
+}
+
+// URL is where the page is, with the real port.
+func (n *Node) URL() string {
+	scheme := "http://"
+	if n.secure {
+		scheme = "https://"
+	}
+	return scheme + n.plain.Addr().String()
+}
+
+// MQTTAddress is the embedded broker's address; "" when it is off.
+func (n *Node) MQTTAddress() string {
+	if n.broker == nil {
+		return ""
+	}
+	return n.broker.Addr()
+}
+
+// runHTTP answers requests until ctx ends, then lets those under way end for a while.
+func (n *Node) runHTTP(ctx context.Context) error {
+	plain := &http.Server{Handler: n.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	local := &http.Server{Handler: n.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: api.Local}
+	base, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	failed := make(chan error, 2)
+	var wg sync.WaitGroup
+	serve := func(s *http.Server, ln net.Listener) {
+		if ln == nil {
+			return
+		}
+		s.BaseContext = func(net.Listener) context.Context { return base }
+		wg.Go(func() {
+			if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	serve(plain, n.plain)
+	serve(local, n.socket)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	done, stop := context.WithTimeout(context.Background(), 3*time.Second)
+	defer stop()
+	go func() { // live feeds would hold the shutdown for ever
+		select {
+		case <-time.After(300 * time.Millisecond):
+			cancel()
+		case <-done.Done():
+		}
+	}()
+	_ = plain.Shutdown(done)
+	_ = local.Shutdown(done)
+	_ = plain.Close()
+	_ = local.Close()
+	wg.Wait()
+	return err
+}

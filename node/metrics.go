@@ -1,0 +1,69 @@
+package node
+
+import (
+	"net/http"
+	"strconv"
+
+	"edgeward/node/wire"
+	"edgeward/runtime/serve"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are read at each scrape from what the parts count anyway: nothing is counted twice.
+type metrics struct {
+	serve   *serve.Server
+	workers func() []wire.WorkerStatus
+
+	requests, errors, refused, dropped, overloaded, inFlight, deaths, latency *prometheus.Desc
+}
+
+func newMetrics(n *Node) http.Handler {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("edgeward_"+name, help, labels, nil)
+	}
+	by := []string{"group", "endpoint", "version", "role"}
+	m := &metrics{serve: n.serve, workers: n.workers.status,
+		requests:   desc("serve_requests_total", "Requests given to a version.", by...),
+		errors:     desc("serve_errors_total", "Requests a version gave no answer to.", by...),
+		refused:    desc("serve_refused_total", "Requests refused for their inputs.", by...),
+		dropped:    desc("serve_shadow_dropped_total", "Shadow copies a full queue dropped.", by...),
+		latency:    desc("serve_latency_seconds", "Time from request to answer.", by...),
+		overloaded: desc("serve_overloaded_total", "Requests refused because too many were in flight.", "group", "endpoint"),
+		inFlight:   desc("serve_in_flight", "Requests under way.", "group", "endpoint"),
+		deaths:     desc("worker_deaths_total", "Worker processes that ended unasked.", "worker")}
+	r := prometheus.NewRegistry()
+	r.MustRegister(m, prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	for _, e := range m.serve.AllMetrics() {
+		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
+		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
+		for _, c := range e.Versions {
+			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(c.Version), string(c.Role)}
+			count(m.requests, c.Requests, by...)
+			count(m.errors, c.Errors, by...)
+			count(m.refused, c.Refused, by...)
+			count(m.dropped, c.Dropped, by...)
+			buckets := map[float64]uint64{}
+			var n uint64
+			for _, b := range c.Latency {
+				buckets[float64(b.UpToUS)/1e6], n = b.Count, b.Count
+			}
+			ch <- prometheus.MustNewConstHistogram(m.latency, n, float64(c.LatencySumUS)/1e6, buckets, by...)
+		}
+	}
+	for _, w := range m.workers() {
+		count(m.deaths, uint64(w.Deaths), w.Kind)
+	}
+}

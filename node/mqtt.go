@@ -1,0 +1,87 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"strings"
+
+	"edgeward"
+	"edgeward/fleet/broker"
+	"edgeward/fleet/mqtt"
+	"edgeward/node/config"
+)
+
+// openMQTT binds the embedded broker and makes the publisher that empties the outbox.
+func (n *Node) openMQTT(context.Context) error {
+	c := n.cfg.MQTT
+	url := c.URL
+	if c.Broker && c.Address != config.Off {
+		b, err := broker.Listen(broker.Options{Addr: c.Address, Dir: n.dir("broker"), Now: n.o.Now, Log: n.log.With("part", "broker")})
+		switch {
+		case err == nil:
+			n.broker = b
+			n.listeners.note("mqtt", b.Addr(), "on", "embedded broker")
+		case edgeward.CodeOf(err) == "listen.in_use" && n.o.Config.Source("mqtt.address") == config.FromDefault:
+			n.listeners.note("mqtt", c.Address, "taken", "the default port is in use: the embedded broker is off")
+			n.health.ReportCertain("mqtt", edgeward.E("node", edgeward.Unavailable, "mqtt.port_taken", "the embedded MQTT broker is off: %s is in use", c.Address).
+				WithHint("set mqtt.address to a free port, or mqtt.url to your broker"))
+		default:
+			return err
+		}
+	}
+	if url == "" && n.broker != nil {
+		url = "tcp://" + n.broker.Addr()
+	}
+	if url == "" {
+		return nil
+	}
+	topics, err := mqtt.NewTopics(n.site, n.name)
+	if err != nil {
+		return err
+	}
+	o := mqtt.Options{Broker: url, ClientID: "edgeward-" + n.site + "-" + n.name, Username: c.Username, Now: n.o.Now, Log: n.log.With("part", "mqtt")}
+	if c.PasswordFile != "" {
+		b, err := os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return edgeward.E("node.mqtt", edgeward.Invalid, "config.invalid", "mqtt.password_file: %w", err)
+		}
+		o.Password = strings.TrimRight(string(b), "\r\n")
+	}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return edgeward.E("node.mqtt", edgeward.Invalid, "config.invalid", "mqtt.ca_file: %w", err)
+		}
+		o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return edgeward.E("node.mqtt", edgeward.Invalid, "config.invalid", "mqtt.ca_file %s holds no certificate", c.CAFile)
+		}
+	}
+	n.publisher, err = mqtt.NewPublisher(mqtt.PublisherOptions{Options: o, Topics: topics}, n.store)
+	return err
+}
+
+// wakeMQTT tells the publisher that the outbox has grown.
+func (n *Node) wakeMQTT() {
+	if n.publisher != nil {
+		n.publisher.Wake()
+	}
+}
+
+func (n *Node) runBroker(ctx context.Context) error {
+	if n.broker == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return n.broker.Run(ctx)
+}
+
+func (n *Node) runMQTT(ctx context.Context) error {
+	if n.publisher == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return n.publisher.Run(ctx)
+}
