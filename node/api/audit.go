@@ -17,7 +17,7 @@ import (
 )
 
 type auditInput struct {
-	page
+	Page
 	From      time.Time `query:"from"`
 	To        time.Time `query:"to"`
 	Action    string    `query:"action" maxLength:"80" doc:"an action or its first words: model, model.version"`

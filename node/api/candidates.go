@@ -10,7 +10,7 @@ import (
 )
 
 type candidatesInput struct {
-	page
+	Page
 	Endpoint string `query:"endpoint" maxLength:"63"`
 }
 

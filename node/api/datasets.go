@@ -17,11 +17,13 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 )
 
-type nameInput struct {
+// NameInput is the input of operations on a named thing. Embedded inputs are exported, or huma would not see them.
+type NameInput struct {
 	Name string `path:"name" maxLength:"63"`
 }
 
-type numberInput struct {
+// NumberInput is the input of operations on a numbered version.
+type NumberInput struct {
 	Name   string `path:"name" maxLength:"63"`
 	Number int    `path:"number" minimum:"0" doc:"0 is the newest"`
 }
@@ -57,7 +59,7 @@ type accepted struct {
 
 func (s *Server) datasets() {
 	handle(s, op{id: "datasets.list", method: http.MethodGet, path: "/datasets", summary: "Data sets", verb: auth.List, resource: auth.Dataset},
-		func(ctx context.Context, in *page) (*body[wire.List[wire.DatasetView]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[wire.DatasetView]], error) {
 			items, next, err := s.parts.Store.ListDatasets(ctx, principal(ctx).Group, store.Page{Cursor: in.Cursor, Limit: in.Limit})
 			views := make([]wire.DatasetView, len(items))
 			for i, d := range items {
@@ -66,7 +68,7 @@ func (s *Server) datasets() {
 			return answer(listOf(views, next), err)
 		})
 	handle(s, op{id: "datasets.get", method: http.MethodGet, path: "/datasets/{name}", summary: "A data set with its newest version", verb: auth.Read, resource: auth.Dataset},
-		func(ctx context.Context, in *nameInput) (*body[wire.DatasetView], error) {
+		func(ctx context.Context, in *NameInput) (*body[wire.DatasetView], error) {
 			d, err := s.parts.Store.Dataset(ctx, principal(ctx).Group, in.Name)
 			if err != nil {
 				return nil, err
@@ -74,15 +76,15 @@ func (s *Server) datasets() {
 			return answer(s.datasetView(ctx, d), nil)
 		})
 	handle(s, op{id: "datasets.delete", method: http.MethodDelete, path: "/datasets/{name}", summary: "Remove a data set that no model was made of", verb: auth.Delete, resource: auth.Dataset},
-		func(ctx context.Context, in *nameInput) (*struct{}, error) {
+		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveDataset(ctx, who(ctx), in.Name)
 		})
 	handle(s, op{id: "datasets.import", method: http.MethodPost, path: "/datasets/{name}/versions", summary: "Import a CSV or Parquet file as the next version", verb: auth.Create, resource: auth.Dataset,
 		status: http.StatusAccepted, maxBody: -1}, s.importDataset)
 	handle(s, op{id: "datasets.versions", method: http.MethodGet, path: "/datasets/{name}/versions", summary: "Versions of a data set, newest first", verb: auth.Read, resource: auth.Dataset},
 		func(ctx context.Context, in *struct {
-			nameInput
-			page
+			NameInput
+			Page
 		}) (*body[wire.List[datasets.Version]], error) {
 			group := principal(ctx).Group
 			if _, err := s.parts.Store.Dataset(ctx, group, in.Name); err != nil {
@@ -92,7 +94,7 @@ func (s *Server) datasets() {
 			return answer(listOf(items, next), err)
 		})
 	handle(s, op{id: "datasets.version", method: http.MethodGet, path: "/datasets/{name}/versions/{number}", summary: "One version of a data set", verb: auth.Read, resource: auth.Dataset},
-		func(ctx context.Context, in *numberInput) (*body[datasets.Version], error) {
+		func(ctx context.Context, in *NumberInput) (*body[datasets.Version], error) {
 			return answer(s.parts.Store.Version(ctx, principal(ctx).Group, in.Name, in.Number))
 		})
 }

@@ -11,7 +11,7 @@ import (
 
 func (s *Server) endpoints() {
 	handle(s, op{id: "endpoints.list", method: http.MethodGet, path: "/endpoints", summary: "Endpoints", verb: auth.List, resource: auth.Endpoint},
-		func(ctx context.Context, in *page) (*body[wire.List[wire.EndpointView]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[wire.EndpointView]], error) {
 			items, next, err := s.parts.Store.ListEndpoints(ctx, principal(ctx).Group, store.Page{Cursor: in.Cursor, Limit: in.Limit})
 			if err != nil {
 				return nil, err
@@ -34,7 +34,7 @@ func (s *Server) endpoints() {
 			return answer(s.parts.Views.Endpoint(ctx, d))
 		})
 	handle(s, op{id: "endpoints.get", method: http.MethodGet, path: "/endpoints/{name}", summary: "An endpoint: wanted, observed, done", verb: auth.Read, resource: auth.Endpoint},
-		func(ctx context.Context, in *nameInput) (*body[wire.EndpointView], error) {
+		func(ctx context.Context, in *NameInput) (*body[wire.EndpointView], error) {
 			d, err := s.parts.Store.Deployment(ctx, key(ctx, in.Name))
 			if err != nil {
 				return nil, err
@@ -44,12 +44,12 @@ func (s *Server) endpoints() {
 			return answer(v, err)
 		})
 	handle(s, op{id: "endpoints.delete", method: http.MethodDelete, path: "/endpoints/{name}", summary: "Remove an endpoint and its records", verb: auth.Delete, resource: auth.Endpoint},
-		func(ctx context.Context, in *nameInput) (*struct{}, error) {
+		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveEndpoint(ctx, who(ctx), in.Name)
 		})
 	handle(s, op{id: "endpoints.predict", method: http.MethodPost, path: "/endpoints/{name}/predict", summary: "Ask with named fields", verb: auth.Predict, resource: auth.Endpoint, maxBody: 16 << 20},
 		func(ctx context.Context, in *struct {
-			nameInput
+			NameInput
 			Body wire.PredictRequest
 		}) (*body[wire.List[wire.Prediction]], error) {
 			out, err := s.parts.Work.Predict(ctx, who(ctx), in.Name, in.Body)

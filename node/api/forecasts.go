@@ -10,7 +10,7 @@ import (
 )
 
 type windowInput struct {
-	nameInput
+	NameInput
 	From    time.Time `query:"from" doc:"first target, included"`
 	To      time.Time `query:"to" doc:"last target, included"`
 	Group   string    `query:"group" maxLength:"200"`
@@ -20,7 +20,7 @@ type windowInput struct {
 // forecasts registers the views that join what was said with what happened.
 func (s *Server) forecasts() {
 	handle(s, op{id: "endpoints.forecast", method: http.MethodGet, path: "/endpoints/{name}/forecast", summary: "The newest forecast of each series and how far to trust it", verb: auth.Read, resource: auth.Prediction},
-		func(ctx context.Context, in *nameInput) (*body[wire.ForecastView], error) {
+		func(ctx context.Context, in *NameInput) (*body[wire.ForecastView], error) {
 			return answer(s.parts.Views.Forecast(ctx, key(ctx, in.Name)))
 		})
 	handle(s, op{id: "endpoints.series", method: http.MethodGet, path: "/endpoints/{name}/series", summary: "Forecast against truth, by target", verb: auth.Read, resource: auth.Prediction},

@@ -33,7 +33,7 @@ type memberRef struct {
 
 func (s *Server) groups() {
 	handle(s, op{id: "groups.list", method: http.MethodGet, path: "/groups", summary: "Groups one may see", verb: auth.List, resource: auth.Groups},
-		func(ctx context.Context, in *page) (*body[wire.List[auth.Group]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[auth.Group]], error) {
 			p := principal(ctx)
 			items, next, err := s.parts.Store.ListGroups(ctx, in.Cursor, in.Limit)
 			if !p.Has(auth.Admin) {

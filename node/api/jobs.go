@@ -24,7 +24,7 @@ type jobLogInput struct {
 
 func (s *Server) jobs() {
 	handle(s, op{id: "jobs.list", method: http.MethodGet, path: "/jobs", summary: "Jobs, newest first", verb: auth.List, resource: auth.Job},
-		func(ctx context.Context, in *page) (*body[wire.List[jobs.Job]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[jobs.Job]], error) {
 			items, next, err := s.parts.Store.ListJobs(ctx, principal(ctx).Group, store.Page{Cursor: in.Cursor, Limit: in.Limit})
 			return answer(listOf(items, next), err)
 		})

@@ -23,13 +23,13 @@ type aliasInput struct {
 
 func (s *Server) models() {
 	handle(s, op{id: "models.list", method: http.MethodGet, path: "/models", summary: "Models", verb: auth.List, resource: auth.Model},
-		func(ctx context.Context, in *page) (*body[wire.List[models.Model]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[models.Model]], error) {
 			items, next, err := s.parts.Store.ListModels(ctx, principal(ctx).Group, store.Page{Cursor: in.Cursor, Limit: in.Limit})
 			return answer(listOf(items, next), err)
 		})
 	handle(s, op{id: "models.get", method: http.MethodGet, path: "/models/{name}", summary: "A model with its versions", verb: auth.Read, resource: auth.Model}, s.model)
 	handle(s, op{id: "models.delete", method: http.MethodDelete, path: "/models/{name}", summary: "Remove a model that stands behind no endpoint", verb: auth.Delete, resource: auth.Model},
-		func(ctx context.Context, in *nameInput) (*struct{}, error) {
+		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveModel(ctx, who(ctx), in.Name)
 		})
 	handle(s, op{id: "models.train", method: http.MethodPost, path: "/models/{name}/train", summary: "Train a version from a data set and a recipe", verb: auth.Create, resource: auth.Version,
@@ -48,7 +48,7 @@ func (s *Server) models() {
 }
 
 // model serves GET /api/v1/models/{name}.
-func (s *Server) model(ctx context.Context, in *nameInput) (*body[wire.ModelView], error) {
+func (s *Server) model(ctx context.Context, in *NameInput) (*body[wire.ModelView], error) {
 	group := principal(ctx).Group
 	m, err := s.parts.Store.Model(ctx, group, in.Name)
 	if err != nil {

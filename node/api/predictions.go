@@ -12,8 +12,8 @@ import (
 )
 
 type predictionsInput struct {
-	nameInput
-	page
+	NameInput
+	Page
 	From    time.Time `query:"from" doc:"event time, included"`
 	To      time.Time `query:"to" doc:"event time, excluded"`
 	Version int       `query:"version" minimum:"0"`

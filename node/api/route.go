@@ -90,8 +90,8 @@ func (s *Server) writeProblem(c huma.Context, err error) {
 	_ = s.huma.Marshal(c.BodyWriter(), "application/json", p.Problem)
 }
 
-// page is the input of every list.
-type page struct {
+// Page is the input of every list.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"items per page, 100 when absent"`
 	Cursor string `query:"cursor" maxLength:"600" doc:"next of the page before"`
 }

@@ -30,7 +30,7 @@ func (s *Server) specs() {
 		handle(s, op{id: "endpoints." + string(c.change), method: http.MethodPost, path: "/endpoints/{name}/" + string(c.change), summary: c.summary,
 			verb: auth.Promote, resource: auth.Endpoint},
 			func(ctx context.Context, in *struct {
-				nameInput
+				NameInput
 				Body wire.ChangeRequest
 			}) (*body[serve.Spec], error) {
 				return answer(s.parts.Work.ChangeSpec(ctx, who(ctx), in.Name, c.change, in.Body))

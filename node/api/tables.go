@@ -9,13 +9,13 @@ import (
 )
 
 type rowsInput struct {
-	numberInput
+	NumberInput
 	Offset int64 `query:"offset" minimum:"0"`
 	Limit  int   `query:"limit" minimum:"0" maximum:"1000"`
 }
 
 type bodyInput[T any] struct {
-	numberInput
+	NumberInput
 	Body T
 }
 
@@ -23,7 +23,7 @@ type bodyInput[T any] struct {
 func (s *Server) tables() {
 	const at = "/datasets/{name}/versions/{number}"
 	handle(s, op{id: "datasets.profile", method: http.MethodGet, path: at + "/profile", summary: "Per-column statistics, made once at import", verb: auth.Read, resource: auth.Dataset},
-		func(ctx context.Context, in *numberInput) (*body[wire.ProfileView], error) {
+		func(ctx context.Context, in *NumberInput) (*body[wire.ProfileView], error) {
 			v, p, err := s.parts.Work.Profile(ctx, principal(ctx).Group, in.Name, in.Number)
 			return answer(wire.ProfileView{DataSet: in.Name, Version: v.Number, Profile: p}, err)
 		})

@@ -47,7 +47,7 @@ type idInput struct {
 
 func (s *Server) tokens() {
 	handle(s, op{id: "tokens.list", method: http.MethodGet, path: "/tokens", summary: "API tokens of the group", verb: auth.List, resource: auth.Tokens},
-		func(ctx context.Context, in *page) (*body[wire.List[tokenView]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[tokenView]], error) {
 			items, next, err := s.parts.Store.ListTokens(ctx, principal(ctx).Group, in.Cursor, in.Limit)
 			views := make([]tokenView, len(items))
 			for i, t := range items {

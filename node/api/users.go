@@ -50,7 +50,7 @@ type userInput struct {
 
 func (s *Server) users() {
 	handle(s, op{id: "users.list", method: http.MethodGet, path: "/users", summary: "People", verb: auth.List, resource: auth.Users},
-		func(ctx context.Context, in *page) (*body[wire.List[userView]], error) {
+		func(ctx context.Context, in *Page) (*body[wire.List[userView]], error) {
 			group := ""
 			if p := principal(ctx); !p.Has(auth.Admin) {
 				group = p.Group // an owner sees the members of the group

@@ -24,7 +24,7 @@ type importModelInput struct {
 }
 
 type fileInput struct {
-	numberInput
+	NumberInput
 	File string `path:"file" maxLength:"200"`
 }
 
@@ -36,11 +36,11 @@ func (s *Server) versions() {
 				IntendedUse: in.IntendedUse, Task: in.Task, Demo: in.Demo}))
 		})
 	handle(s, op{id: "versions.get", method: http.MethodGet, path: "/models/{name}/versions/{number}", summary: "One version with its manifest", verb: auth.Read, resource: auth.Version},
-		func(ctx context.Context, in *numberInput) (*body[models.Version], error) {
+		func(ctx context.Context, in *NumberInput) (*body[models.Version], error) {
 			return answer(s.parts.Store.ModelVersion(ctx, principal(ctx).Group, models.Ref{Model: in.Name, Version: in.Number}))
 		})
 	handle(s, op{id: "versions.card", method: http.MethodGet, path: "/models/{name}/versions/{number}/card", summary: "The model card, Markdown", verb: auth.Read, resource: auth.Version},
-		func(ctx context.Context, in *numberInput) (*huma.StreamResponse, error) {
+		func(ctx context.Context, in *NumberInput) (*huma.StreamResponse, error) {
 			v, err := s.parts.Store.ModelVersion(ctx, principal(ctx).Group, models.Ref{Model: in.Name, Version: in.Number})
 			if err != nil {
 				return nil, err
