@@ -1,0 +1,61 @@
+import { useMutation, useQuery, useQueryClient, type UseQueryOptions } from '@tanstack/react-query';
+import * as api from './client';
+import type * as T from './types';
+
+// Every query key starts with the noun that src/api/live.ts invalidates by.
+
+type More<A> = Omit<UseQueryOptions<A, api.Refused>, 'queryKey' | 'queryFn'>;
+
+/** useGet is a GET whose key is its noun and its path. */
+export function useGet<A>(noun: string, path: string, query: Record<string, string | number | boolean | undefined> = {}, more: More<A> = {}) {
+  return useQuery<A, api.Refused>({
+    queryKey: [noun, path, query],
+    queryFn: ({ signal }) => api.get<A>(path, query, signal),
+    ...more,
+  });
+}
+
+const every = (ms: number) => ({ refetchInterval: ms });
+
+export const useHealth = () => useGet<T.Health>('health', '/health', {}, every(10_000));
+export const useMe = (enabled = true) => useGet<T.Me>('me', '/me', {}, { enabled, retry: false, staleTime: 60_000 });
+export const useOverview = () => useGet<T.Overview>('overview', '/overview', {}, every(3000));
+export const useDemo = (enabled: boolean) =>
+  useGet<T.DemoStatus>('demo', '/demo', {}, { enabled, refetchInterval: (q) => (q.state.data?.running ? 1000 : 15_000) });
+
+export const useDatasets = () => useGet<T.List<T.Dataset>>('dataset', '/datasets', { limit: 500 });
+export const useDataset = (name: string) => useGet<T.Dataset>('dataset', `/datasets/${name}`);
+export const useDatasetVersions = (name: string) => useGet<T.List<T.DatasetVersion>>('dataset', `/datasets/${name}/versions`);
+export const useProfile = (name: string, n: number | undefined) =>
+  useGet<T.ProfileView>('dataset', `/datasets/${name}/versions/${n}/profile`, {}, { enabled: !!n, staleTime: Infinity });
+
+export const useModels = () => useGet<T.List<T.Model>>('model', '/models', { limit: 500 });
+export const useModel = (name: string) => useGet<T.ModelView>('model', `/models/${name}`);
+export const useVersion = (name: string, n: number) => useGet<T.Version>('model', `/models/${name}/versions/${n}`);
+
+export const useEndpoints = (enabled = true) =>
+  useGet<T.List<T.EndpointView>>('endpoint', '/endpoints', { limit: 500 }, { enabled, refetchInterval: 5000 });
+export const useEndpoint = (name: string) => useGet<T.EndpointView>('endpoint', `/endpoints/${name}`, {}, every(2000));
+export const useForecast = (name: string) => useGet<T.ForecastView>('forecast', `/endpoints/${name}/forecast`, {}, every(2000));
+export const useDrift = (name: string) => useGet<T.DriftView>('drift', `/endpoints/${name}/drift`, {}, { refetchInterval: 2000, retry: false });
+
+export const useAlerts = () => useGet<T.List<T.Alert>>('alert', '/alerts', {}, every(5000));
+export const useCandidates = (endpoint?: string) => useGet<T.List<T.Candidate>>('candidate', '/candidates', { endpoint, limit: 200 }, every(5000));
+
+export const useJobs = () => useGet<T.List<T.Job>>('job', '/jobs', { limit: 200 }, every(2000));
+export const ended = (state?: string) => ['succeeded', 'failed', 'cancelled', 'lost'].includes(state ?? '');
+export const useJob = (id: string | undefined) =>
+  useGet<T.Job>('job', `/jobs/${id}`, {}, { enabled: !!id, refetchInterval: (q) => (ended(q.state.data?.state) ? false : 1000) });
+
+export const useNode = (enabled = true) => useGet<T.NodeStatus>('node', '/node', {}, { enabled, refetchInterval: 5000 });
+
+/** useAct is a write: afterwards the nouns it touched are read again. */
+export function useAct<V, A>(act: (v: V) => Promise<A>, ...nouns: string[]) {
+  const client = useQueryClient();
+  return useMutation<A, api.Refused, V>({
+    mutationFn: act,
+    onSuccess: () => {
+      for (const noun of [...nouns, 'overview', 'event']) void client.invalidateQueries({ queryKey: [noun] });
+    },
+  });
+}

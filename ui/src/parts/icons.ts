@@ -1,0 +1,21 @@
+// Each icon from its own file, so that a build reads a few files and not six thousand.
+export { default as IconAlert } from '@tabler/icons-react/dist/esm/icons/IconAlertTriangle.mjs';
+export { default as IconAudit } from '@tabler/icons-react/dist/esm/icons/IconFileCheck.mjs';
+export { default as IconCandidates } from '@tabler/icons-react/dist/esm/icons/IconScale.mjs';
+export { default as IconCheck } from '@tabler/icons-react/dist/esm/icons/IconCheck.mjs';
+export { default as IconCopy } from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
+export { default as IconData } from '@tabler/icons-react/dist/esm/icons/IconDatabase.mjs';
+export { default as IconDrift } from '@tabler/icons-react/dist/esm/icons/IconWaveSine.mjs';
+export { default as IconEndpoint } from '@tabler/icons-react/dist/esm/icons/IconPlugConnected.mjs';
+export { default as IconForecast } from '@tabler/icons-react/dist/esm/icons/IconCalendarStats.mjs';
+export { default as IconJobs } from '@tabler/icons-react/dist/esm/icons/IconProgress.mjs';
+export { default as IconModels } from '@tabler/icons-react/dist/esm/icons/IconBox.mjs';
+export { default as IconMoon } from '@tabler/icons-react/dist/esm/icons/IconMoon.mjs';
+export { default as IconOverview } from '@tabler/icons-react/dist/esm/icons/IconLayoutDashboard.mjs';
+export { default as IconSearch } from '@tabler/icons-react/dist/esm/icons/IconSearch.mjs';
+export { default as IconSettings } from '@tabler/icons-react/dist/esm/icons/IconSettings.mjs';
+export { default as IconSun } from '@tabler/icons-react/dist/esm/icons/IconSun.mjs';
+export { default as IconSystem } from '@tabler/icons-react/dist/esm/icons/IconDeviceDesktop.mjs';
+export { default as IconUpload } from '@tabler/icons-react/dist/esm/icons/IconUpload.mjs';
+export { default as IconUser } from '@tabler/icons-react/dist/esm/icons/IconUserCircle.mjs';
+export { default as IconUsers } from '@tabler/icons-react/dist/esm/icons/IconUsers.mjs';
