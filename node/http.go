@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -18,9 +19,6 @@ import (
 
 // SocketName is the unix socket in the data directory: whoever may open it owns the server.
 const SocketName = "edgeward.sock"
-
-// maxSocketPath is what the kernel takes as the name of a unix socket.
-const maxSocketPath = 107
 
 // listenHTTP binds the page's and API's address, and the socket. A taken HTTP address is an error: a server nobody can
 // reach is not started.
@@ -54,15 +52,18 @@ func (n *Node) listenHTTP(ctx context.Context) error {
 
 func (n *Node) listenSocket(ctx context.Context) error {
 	path := n.dir(SocketName)
-	if len(path) > maxSocketPath {
-		n.listeners.note("socket", path, "off", "the path is too long for a unix socket: use http.address with a token")
-		return nil
-	}
 	_ = os.Remove(path) // of a server that was killed; the store's lock says that no other one lives here
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	dir, err := os.Open(n.cfg.DataDir)
+	if err != nil {
+		return edgeward.Wrap("node.listen", err)
+	}
+	defer dir.Close()
+	// The kernel takes 107 bytes as the name of a socket: a longer path is bound through its folder's descriptor.
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), SocketName))
 	if err != nil {
 		return edgeward.E("node.listen", edgeward.Invalid, "listen.socket", "cannot listen on %s: %w", path, err)
 	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	n.listeners.keep(ln)
 	if err := os.Chmod(path, 0o600); err != nil {
 		return edgeward.Wrap("node.listen", err)

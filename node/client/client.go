@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,7 @@ type Options struct {
 	URL    string // "http://127.0.0.1:8080"
 	Token  string
 	Socket string // path of the data directory's socket
+	Part   string // over the socket: the part of the product that is acting, such as demo-policy
 	Group  string // current group; "" leaves it to the server
 }
 
@@ -43,7 +46,7 @@ func New(o Options) (*Client, error) {
 	if o.Socket != "" {
 		base = "http://localhost"
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", o.Socket)
+			return dialSocket(ctx, o.Socket)
 		}
 	} else if u, err := url.Parse(base); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, edgeward.E("client.New", edgeward.Invalid, "client.url", "%q is no server address", o.URL).WithHint("write http://127.0.0.1:8080")
@@ -147,6 +150,9 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	}
 	if c.o.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.o.Token)
+	}
+	if c.o.Part != "" {
+		req.Header.Set("Edgeward-Part", c.o.Part)
 	}
 	if c.o.Group != "" {
 		req.Header.Set("Edgeward-Group", c.o.Group)
@@ -281,3 +287,17 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // segment is a name as one piece of a path, whatever it holds.
 func segment(s string) string { return url.PathEscape(s) }
+
+// dialSocket connects to a unix socket. A path longer than the kernel takes is reached through its folder's descriptor.
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	if len(path) < 100 {
+		return d.DialContext(ctx, "unix", path)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return d.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
+}

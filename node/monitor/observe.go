@@ -154,9 +154,10 @@ func (m *Monitor) follow(ctx context.Context, w *watched, d serve.Deployment) er
 		return nil // the same version after a restart: its state goes on
 	}
 	w.Version, w.Digest = v.Number, v.Digest
-	w.Detector, w.Verdict, w.AlarmAt, w.Quiet, w.Control = drift.State{}, nil, time.Time{}, 0, nil
+	w.Detector, w.Verdict, w.AlarmAt, w.Quiet = drift.State{}, nil, time.Time{}, 0
 	if c, err := drift.Control(observations(residuals, train.Calibration), observations(residuals, train.Control), w.Settings); err == nil {
-		w.Control = &wire.ControlRun{Days: c.Days, Alarms: c.Alarms}
+		w.Controls = append(w.Controls, wire.ControlRun{Version: v.Number, Days: c.Days, Alarms: c.Alarms})
+		w.Controls = w.Controls[max(0, len(w.Controls)-maxReports):]
 	} else if edgeward.KindOf(err) != edgeward.Invalid {
 		return err
 	}

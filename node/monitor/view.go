@@ -18,14 +18,15 @@ func (m *Monitor) View(ctx context.Context, key serve.Key) (wire.DriftView, erro
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v := wire.DriftView{Endpoint: key.Name, Course: []wire.Point{}, Reports: []drift.Report{}}
+	v := wire.DriftView{Endpoint: key.Name, Course: []wire.Point{}, Reports: []drift.Report{}, Controls: []wire.ControlRun{}}
 	w := m.watches[key]
 	if w == nil {
 		return v, nil
 	}
-	v.Version, v.Settings, v.Verdict, v.Control, v.Loop, v.Busy, v.Quiet = w.Version, w.Settings, w.Verdict, w.Control, w.Loop, w.busy, w.Quiet
+	v.Version, v.Settings, v.Verdict, v.Loop, v.Busy, v.Quiet = w.Version, w.Settings, w.Verdict, w.Loop, w.busy, w.Quiet
 	v.Course = append(v.Course, w.Course...)
 	v.Reports = append(v.Reports, w.Reports...)
+	v.Controls = append(v.Controls, w.Controls...)
 	if w.Alert.Key != "" {
 		alert := w.Alert
 		v.Alert = &alert

@@ -45,6 +45,7 @@ type RecipeRequest struct {
 	Frequency string            `json:"frequency,omitempty"`
 	Filters   map[string]string `json:"filters,omitempty"` // column → value
 	Normalise string            `json:"normalise,omitempty"`
+	Zeros     string            `json:"zeros,omitempty"` // keep or missing: whether a zero is a value or a reporting gap
 	Counts    bool              `json:"counts,omitempty"`
 }
 

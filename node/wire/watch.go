@@ -20,8 +20,8 @@ type DriftView struct {
 	Alert     *alerts.Alert  `json:"alert,omitempty"`
 	AlarmAt   *time.Time     `json:"alarm_at,omitempty"`
 	Quiet     int            `json:"quiet_days"` // targets watched before the alarm
-	Control   *ControlRun    `json:"control,omitempty"`
-	Reports   []drift.Report `json:"reports"` // newest first; an alarm's carries evidence
+	Controls  []ControlRun   `json:"controls"`   // of each watched version, newest last
+	Reports   []drift.Report `json:"reports"`    // newest first; an alarm's carries evidence
 	Watermark *time.Time     `json:"watermark,omitempty"`
 	Loop      loop.State     `json:"loop"`
 	Busy      bool           `json:"busy"` // work for this endpoint is queued or running
@@ -29,8 +29,9 @@ type DriftView struct {
 
 // ControlRun is the detector over validation days that were used for nothing else.
 type ControlRun struct {
-	Days   int `json:"days"`
-	Alarms int `json:"alarms"`
+	Version int `json:"version"`
+	Days    int `json:"days"`
+	Alarms  int `json:"alarms"`
 }
 
 // AlertView is an alert with what can be done about it.

@@ -14,7 +14,7 @@ import (
 // suggest fills a recipe from what a person said and the version's roles, and says what it guessed.
 func suggest(v datasets.Version, in wire.RecipeRequest) (recipe.Recipe, []string, error) {
 	r := recipe.Recipe{Schema: recipe.Schema, Kind: in.Kind, Time: in.Time, Target: in.Target, Group: in.Group, Frequency: in.Frequency,
-		Normalise: in.Normalise, Counts: in.Counts}
+		Normalise: in.Normalise, Zeros: in.Zeros, Counts: in.Counts}
 	var notes []string
 	guess := func(field *string, value, what string) {
 		if *field == "" && value != "" {
