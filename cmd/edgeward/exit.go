@@ -29,6 +29,9 @@ func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
+	if _, ok := errors.AsType[partlyDone](err); ok {
+		return 3
+	}
 	if errors.Is(err, context.Canceled) {
 		return 130
 	}
@@ -52,6 +55,11 @@ func exitCode(err error) int {
 		return 1
 	}
 }
+
+// partlyDone is an error of a command of which a part is done: exit code 3.
+type partlyDone struct{ error }
+
+func partly(format string, args ...any) error { return partlyDone{fmt.Errorf(format, args...)} }
 
 // report says on w what went wrong and what to do, and returns the exit code.
 func report(w io.Writer, err error) int {

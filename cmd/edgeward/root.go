@@ -1,6 +1,21 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// groups of commands in the help of the root, and what is in each. A command that is in none stands under "Additional".
+var groups = []struct {
+	id, title string
+	commands  []string
+}{
+	{"start", "Start:", []string{"up", "demo", "serve"}},
+	{"work", "From data to answers:", []string{"data", "model", "endpoint", "predict", "feedback", "replay"}},
+	{"watch", "Watch and decide:", []string{"status", "drift", "alert", "candidate", "retrain", "job", "events", "mqtt"}},
+	{"admin", "Administer:", []string{"user", "group", "token", "me", "audit", "health", "settings", "config", "backup", "restore", "doctor"}},
+}
 
 // newRootCommand returns the tree of commands, and whether one of them began to run: an error before that is a mistake
 // in the command line.
@@ -20,9 +35,45 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
 	root.AddCommand(
+		newAlertCommand(e),
+		newAPICommand(e),
+		newAuditCommand(e),
+		newBackupCommand(e),
+		newCandidateCommand(e),
+		newConfigCommand(e),
+		newDataCommand(e),
+		newDoctorCommand(e),
+		newDriftCommand(e),
+		newEndpointCommand(e),
+		newEventsCommand(e),
+		newFeedbackCommand(e),
+		newGroupCommand(e),
+		newHealthCommand(e),
+		newJobCommand(e),
 		newLicensesCommand(e),
+		newMeCommand(e),
+		newModelCommand(e),
+		newMQTTCommand(e),
+		newPredictCommand(e),
+		newReplayCommand(e),
+		newRestoreCommand(e),
+		newRetrainCommand(e),
+		newDemoCommand(e),
 		newServeCommand(e),
+		newUpCommand(e),
+		newSettingsCommand(e),
+		newStatusCommand(e),
+		newTokenCommand(e),
+		newUserCommand(e),
 		newVersionCommand(e),
 	)
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range root.Commands() {
+			if slices.Contains(g.commands, c.Name()) {
+				c.GroupID = g.id
+			}
+		}
+	}
 	return root, started
 }

@@ -287,17 +287,3 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // segment is a name as one piece of a path, whatever it holds.
 func segment(s string) string { return url.PathEscape(s) }
-
-// dialSocket connects to a unix socket. A path longer than the kernel takes is reached through its folder's descriptor.
-func dialSocket(ctx context.Context, path string) (net.Conn, error) {
-	var d net.Dialer
-	if len(path) < 100 {
-		return d.DialContext(ctx, "unix", path)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return d.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
-}

@@ -13,7 +13,17 @@ import (
 type (
 	Health     = wire.Health
 	NodeStatus = wire.NodeStatus
-	Overview   = wire.Overview
+	Me         = wire.Me
+
+	Listener     = wire.Listener
+	WorkerStatus = wire.WorkerStatus
+	Flow         = wire.Flow
+
+	Overview     = wire.Overview
+	Need         = wire.Need
+	EndpointLine = wire.EndpointLine
+	JobLine      = wire.JobLine
+
 	Setting    = wire.Setting
 	DemoStatus = wire.DemoStatus
 	DemoStage  = wire.DemoStage

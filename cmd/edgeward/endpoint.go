@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edgeward"
+	"edgeward/node/client"
+	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
+)
+
+func newEndpointCommand(e env) *cobra.Command {
+	cmd, r := newNoun(e, "endpoint", "Endpoints: what clients ask, and which version answers", "")
+	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
+  edgeward endpoint promote visits-tomorrow 1 --reason "first version, checked on last year"
+  edgeward endpoint performance visits-tomorrow`
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointPolicy(r), newEndpointRemove(r))
+	for _, c := range []struct {
+		change         client.Change
+		use, short, eg string
+	}{
+		{client.Promote, "promote NAME VERSION", "Make a version the one that answers", "promote visits-tomorrow 2 --reason \"won on 120 days\""},
+		{client.Canary, "canary NAME VERSION", "Give a version a share of the answers", "canary visits-tomorrow 2 --share 0.1 --reason \"does it serve well?\""},
+		{client.Shadow, "shadow NAME VERSION", "Let a version answer copies that are dropped", "shadow visits-tomorrow 2 --reason \"compare on real requests\""},
+		{client.Withdraw, "withdraw NAME VERSION", "Take a canary or a shadow away", "withdraw visits-tomorrow 2 --reason \"too slow\""},
+		{client.Rollback, "rollback NAME", "Return to the version before the last promotion", "rollback visits-tomorrow --reason \"forecasts too high\""},
+	} {
+		cmd.AddCommand(newEndpointChange(r, c.change, c.use, c.short, c.eg))
+	}
+	return cmd
+}
+
+func newEndpointCreate(r *remote) *cobra.Command {
+	var q client.EndpointRequest
+	cmd := &cobra.Command{Use: "create NAME", Short: "Make an endpoint; nothing answers before a promotion", Args: cobra.ExactArgs(1),
+		Example: "  edgeward endpoint create visits-tomorrow --model visits-tomorrow --title \"Visits tomorrow\""}
+	f := cmd.Flags()
+	f.StringVar(&q.Model, "model", "", "`name` of the model whose versions stand behind it")
+	f.StringVar(&q.Title, "title", "", "`text` for people, on the page Forecast")
+	f.StringVar(&q.Description, "description", "", "`text`: who asks it, and what for")
+	f.StringVar(&q.Record, "record", "", "what prediction records keep of the inputs: none (default), features or full")
+	must(cmd.MarkFlagRequired("model"))
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		q.Name = args[0]
+		v, err := c.CreateEndpoint(ctx, q)
+		if err != nil {
+			return err
+		}
+		return r.print(v, func(w io.Writer) { printEndpoint(w, v) })
+	})
+	return cmd
+}
+
+func newEndpointList(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List endpoints", Args: cobra.NoArgs}
+	limit := limitFlag(cmd, 0)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		all, err := all(ctx, *limit, func(cursor string) (client.List[client.EndpointView], error) { return c.Endpoints(ctx, cursor) })
+		if err != nil {
+			return err
+		}
+		return r.print(listed(all), func(w io.Writer) {
+			var rows [][]string
+			for _, v := range all {
+				rows = append(rows, []string{v.Endpoint.Name, string(v.Endpoint.Kind), v.Endpoint.Model, count(v.Status.Live), string(v.Status.State), v.Drift, v.Phase, count(v.Records.Answered)})
+			}
+			table(w, "NAME KIND MODEL LIVE STATE DRIFT LOOP ANSWERS", rows)
+		})
+	})
+	return cmd
+}
+
+func newEndpointShow(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "show NAME", Short: "Show an endpoint: wanted, observed, done", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		v, err := c.Endpoint(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return r.print(v, func(w io.Writer) { printEndpoint(w, v) })
+	})
+	return cmd
+}
+
+func printEndpoint(w io.Writer, v client.EndpointView) {
+	e, s := v.Endpoint, v.Spec
+	facts(w, "endpoint", e.Name, "title", e.Title, "description", e.Description, "kind", string(e.Kind), "model", e.Model, "state", string(v.Status.State), "drift", v.Drift,
+		"loop", v.Phase, "spec", fmt.Sprintf("revision %d, observed %d", s.Revision, v.Status.ObservedRevision), "last change", said(s.By, s.Reason, s.At),
+		"answers", count(v.Records.Answered), "truths", count(v.Records.Truths), "truth to", when(v.Records.Watermark))
+	if len(v.Status.Versions) > 0 {
+		fmt.Fprintln(w)
+		var rows [][]string
+		for _, x := range v.Status.Versions {
+			role := string(x.Role)
+			if role == "" {
+				role = "previous"
+			}
+			state := "loaded"
+			if !x.Loaded {
+				state = "not loaded"
+			}
+			rows = append(rows, []string{count(x.Version), role, state, x.Engine, x.Device, when(x.Since), x.Error})
+		}
+		table(w, "VERSION ROLE STATE ENGINE DEVICE SINCE ERROR", rows)
+	}
+	if len(v.Fields) > 0 {
+		fmt.Fprintln(w)
+		var rows [][]string
+		for _, f := range v.Fields {
+			kind := f.Kind
+			if f.Datatype != "" {
+				kind = fmt.Sprintf("%s %v", f.Datatype, f.Shape)
+			}
+			rows = append(rows, []string{f.Name, kind, strings.Join(f.Choices, ", ")})
+		}
+		table(w, "FIELD KIND CHOICES", rows)
+	}
+}
+
+func said(by, reason string, at time.Time) string {
+	if by == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s by %s: %s", when(at), by, reason)
+}
+
+func newEndpointChange(r *remote, change client.Change, use, short, eg string) *cobra.Command {
+	var q client.ChangeRequest
+	var wait time.Duration
+	cmd := &cobra.Command{Use: use, Short: short, Example: "  edgeward endpoint " + eg, Args: cobra.ExactArgs(strings.Count(use, " ")), ValidArgsFunction: r.completeWith(endpointNames)}
+	reason := reasonFlag(cmd, true)
+	cmd.Flags().Uint64Var(&q.Revision, "revision", 0, "the `revision` of the spec that you have seen; another one now is a conflict. 0: whatever it is")
+	if change == client.Canary {
+		cmd.Flags().Float64Var(&q.Share, "share", 0.1, "share of the answers, 0 to 1")
+	}
+	if change == client.Promote {
+		cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until the version really answers; 0: not at all")
+	}
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {
+		q.Reason = *reason
+		if len(args) > 1 {
+			if q.Version, err = number(args[1]); err != nil {
+				return err
+			}
+		}
+		s, err := c.ChangeSpec(ctx, args[0], change, q)
+		if err != nil {
+			return err
+		}
+		if change == client.Promote && wait > 0 {
+			ctx, cancel := context.WithTimeout(ctx, wait)
+			defer cancel()
+			if _, err := c.AwaitLive(ctx, args[0], q.Version); err != nil {
+				return err
+			}
+		}
+		return r.print(s, func(w io.Writer) {
+			var rows [][]string
+			rest := serve.FullWeight
+			for _, t := range s.Targets {
+				rest -= t.Weight
+			}
+			for _, t := range s.Targets {
+				if t.Role == record.Live {
+					t.Weight = rest
+				}
+				rows = append(rows, []string{count(t.Version), string(t.Role), share(float64(t.Weight) / serve.FullWeight), t.Digest.Short()})
+			}
+			table(w, "VERSION ROLE SHARE DIGEST", rows)
+		})
+	})
+	return cmd
+}
+
+// windowFlags are --from, --to, --series and --version of a question about answers.
+func windowFlags(cmd *cobra.Command) func() client.Window {
+	var from, to moment
+	var w client.Window
+	cmd.Flags().Var(&from, "from", "first target")
+	cmd.Flags().Var(&to, "to", "last target")
+	cmd.Flags().StringVar(&w.Series, "series", "", "only this `series`")
+	cmd.Flags().IntVar(&w.Version, "version", 0, "only this `version`")
+	return func() client.Window {
+		w.From, w.To = from.Time, to.Time
+		return w
+	}
+}
+
+func newEndpointSeries(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "series NAME", Short: "Show forecast against truth", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	window := windowFlags(cmd)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		all, err := c.Series(ctx, args[0], window())
+		if err != nil {
+			return err
+		}
+		return r.print(listed(all), func(w io.Writer) {
+			var rows [][]string
+			for _, p := range all {
+				rows = append(rows, []string{when(p.Target), p.Group, num(p.Forecast), some(p.Low), some(p.High), some(p.Truth), count(p.Version), p.Role, p.Prediction})
+			}
+			table(w, "TARGET SERIES FORECAST LOW HIGH TRUTH VERSION ROLE PREDICTION", rows)
+		})
+	})
+	return cmd
+}
+
+func newEndpointPerformance(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "performance NAME", Short: "Show the error of each version on what it answered", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	window := windowFlags(cmd)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		all, err := c.Performance(ctx, args[0], window())
+		if err != nil {
+			return err
+		}
+		return r.print(listed(all), func(w io.Writer) {
+			var rows [][]string
+			for _, p := range all {
+				rows = append(rows, []string{count(p.Version), p.Role, p.Group, when(p.From), when(p.To), count(p.Answers), count(p.Pairs), num(p.MAE), num(p.Bias), share(p.Coverage)})
+			}
+			table(w, "VERSION ROLE SERIES FROM TO ANSWERS TRUTHS MAE BIAS COVERAGE", rows)
+		})
+	})
+	return cmd
+}
+
+func newEndpointRemove(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "remove NAME", Short: "Remove an endpoint and its records", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	sure := sureFlag(cmd)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		if err := r.confirm(*sure, "Remove endpoint %s and its records", args[0]); err != nil {
+			return err
+		}
+		if err := c.DeleteEndpoint(ctx, args[0]); err != nil {
+			return err
+		}
+		return r.done("removed", args[0])
+	})
+	return cmd
+}
+
+func newEndpointPolicy(r *remote) *cobra.Command {
+	var p client.Policy
+	var q client.PolicyRequest
+	cmd := &cobra.Command{
+		Use: "policy NAME", Short: "Show or change how an endpoint is watched and retrained", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames),
+		Example: "  edgeward endpoint policy visits-tomorrow\n  edgeward endpoint policy visits-tomorrow --cool-down-days 60 --reason \"the season changes slowly\"",
+	}
+	f := cmd.Flags()
+	reason := reasonFlag(cmd, false)
+	f.IntVar(&p.CoolDownDays, "cool-down-days", 0, "days from a rejection or promotion to the next training")
+	f.IntVar(&p.EvaluationDays, "evaluation-days", 0, "held-out days on which a candidate is judged")
+	f.IntVar(&p.TrainingDays, "training-days", 0, "length of the training window; 0: all history")
+	f.IntVar(&p.ShadowAnswers, "shadow-answers", 0, "answers compared in shadow before the canary")
+	f.Float64Var(&p.CanaryShare, "canary-share", 0, "share of answers that the canary gives")
+	f.IntVar(&p.CanaryAnswers, "canary-answers", 0, "answers that the canary must give")
+	f.IntVar(&p.MaxAttempts, "max-attempts", 0, "candidates per alert, then a person is awaited; 0: no limit")
+	f.Float64Var(&q.YearsPerFalseAlarm, "years-per-false-alarm", 0, "least mean quiet time to a false alarm, in years")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := r.client()
+		if err != nil {
+			return err
+		}
+		now, err := c.Drift(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		next := now.Loop.Policy
+		changed := f.Changed("years-per-false-alarm")
+		for flag, set := range map[string]func(){
+			"cool-down-days":  func() { next.CoolDownDays = p.CoolDownDays },
+			"evaluation-days": func() { next.EvaluationDays = p.EvaluationDays },
+			"training-days":   func() { next.TrainingDays = p.TrainingDays },
+			"shadow-answers":  func() { next.ShadowAnswers = p.ShadowAnswers },
+			"canary-share":    func() { next.CanaryShare = p.CanaryShare },
+			"canary-answers":  func() { next.CanaryAnswers = p.CanaryAnswers },
+			"max-attempts":    func() { next.MaxAttempts = p.MaxAttempts },
+		} {
+			if f.Changed(flag) {
+				set()
+				changed = true
+			}
+		}
+		if changed {
+			if *reason == "" {
+				return edgeward.E("policy", edgeward.Invalid, "cli.reason", "a change needs --reason")
+			}
+			q.Policy, q.Reason = &next, *reason
+			state, err := c.SetPolicy(cmd.Context(), args[0], q)
+			if err != nil {
+				return err
+			}
+			next = state.Policy
+		}
+		return r.print(next, func(w io.Writer) {
+			facts(w, "cool-down", fmt.Sprintf("%d days", next.CoolDownDays), "evaluation", fmt.Sprintf("%d days", next.EvaluationDays), "training", days(next.TrainingDays),
+				"shadow", fmt.Sprintf("%d answers", next.ShadowAnswers), "canary", fmt.Sprintf("%s, %d answers", share(next.CanaryShare), next.CanaryAnswers),
+				"attempts", limited(next.MaxAttempts), "unattended", yes(next.Unattended), "principal", next.Principal)
+		})
+	}
+	return cmd
+}
+
+func days(n int) string {
+	if n == 0 {
+		return "all history"
+	}
+	return fmt.Sprintf("%d days", n)
+}
+
+func limited(n int) string {
+	if n == 0 {
+		return "no limit"
+	}
+	return count(n)
+}

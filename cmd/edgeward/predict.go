@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"edgeward"
+	"edgeward/node/client"
+)
+
+// maxRows bounds a file of rows.
+const maxRows = 16 << 20
+
+func newPredictCommand(e env) *cobra.Command {
+	var fields []string
+	var rows string
+	var event, target moment
+	var q client.PredictRequest
+	cmd := &cobra.Command{
+		Use:   "predict ENDPOINT",
+		Short: "Ask an endpoint with named fields",
+		Example: `  edgeward predict wine --field acidity=0.3 --field colour=red
+  edgeward predict wine --rows rows.json
+  echo '[{"acidity": 0.3}]' | edgeward predict wine --rows - --json`,
+		Args: cobra.ExactArgs(1),
+	}
+	r := newRemote(e, cmd)
+	cmd.ValidArgsFunction = r.completeWith(endpointNames)
+	f := cmd.Flags()
+	f.StringArrayVar(&fields, "field", nil, "`name=value` of one row; a value that is JSON is read as such, nothing is a missing value")
+	f.StringVar(&rows, "rows", "", "`file` with a JSON list of objects, one per row; - is standard input")
+	f.Var(&event, "event-time", "when it happened in the world (default now)")
+	f.Var(&target, "target", "the step that a forecast speaks of")
+	f.StringVar(&q.Group, "series", "", "`series` within the endpoint")
+	f.IntVar(&q.Version, "version", 0, "a certain `version` behind the endpoint; 0: as the endpoint routes")
+	cmd.MarkFlagsMutuallyExclusive("field", "rows")
+	cmd.MarkFlagsOneRequired("field", "rows")
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {
+		if q.Rows, err = r.rows(fields, rows); err != nil {
+			return err
+		}
+		q.EventTime, q.Target = event.pointer(), target.pointer()
+		all, err := c.Predict(ctx, args[0], q)
+		if err != nil {
+			return err
+		}
+		return r.print(listed(all), func(w io.Writer) { printPredictions(w, all) })
+	})
+	return cmd
+}
+
+func printPredictions(w io.Writer, all []client.Prediction) {
+	names := map[string]bool{}
+	for _, p := range all {
+		for k := range p.Outputs {
+			names[k] = true
+		}
+	}
+	outputs := slices.Sorted(maps.Keys(names))
+	var rows [][]string
+	for _, p := range all {
+		row := []string{}
+		for _, k := range outputs {
+			if x, ok := p.Outputs[k].(float64); ok {
+				row = append(row, num(x))
+			} else {
+				row = append(row, value(p.Outputs[k]))
+			}
+		}
+		rows = append(rows, append(row, count(p.Version), p.ID))
+	}
+	table(w, strings.Join(append(outputs, "VERSION", "PREDICTION"), " "), rows)
+}
+
+// rows reads one row of fields, or a file.
+func (r *remote) rows(fields []string, path string) ([]map[string]any, error) {
+	if path == "" {
+		kv, err := pairs("field", fields)
+		row := map[string]any{}
+		for k, v := range kv {
+			row[k] = jsonOr(v)
+		}
+		return []map[string]any{row}, err
+	}
+	b, err := r.read(path, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(b, &rows); err != nil {
+		var one map[string]any
+		if json.Unmarshal(b, &one) != nil {
+			return nil, edgeward.E("predict", edgeward.Invalid, "cli.rows", "%s: %w", path, err).WithHint("write a JSON list of objects, such as [{\"age\": 71}]")
+		}
+		rows = []map[string]any{one}
+	}
+	return rows, nil
+}
+
+// jsonOr reads a value as JSON, as text where it is none; nothing is a missing value.
+func jsonOr(s string) any {
+	if s == "" {
+		return nil
+	}
+	var v any
+	if json.Unmarshal([]byte(s), &v) != nil {
+		return s
+	}
+	return v
+}
