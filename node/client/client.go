@@ -55,6 +55,22 @@ func New(o Options) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
+// maxSocket is how long a socket's path may be for every kernel.
+const maxSocket = 100
+
+// dialSocket reaches a socket whose path may be longer than the kernel's name of it: then through its folder.
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+	if len(path) <= maxSocket {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return (&net.Dialer{}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
+}
+
 // Request is one call. Body is sent as JSON unless it is an io.Reader, which is streamed.
 type Request struct {
 	Method, Path string
