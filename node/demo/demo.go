@@ -1,0 +1,236 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"edgeward/node/client"
+)
+
+// Options of a demonstration. Client and Now are needed.
+type Options struct {
+	Client *client.Client
+	Now    func() time.Time
+	Say    func(format string, args ...any) // progress for people; nil: silent
+	Speed  float64                          // days a second; 0: as fast as the server settles
+	// Reports is how many distinct drift reports an independent subscriber has received; nil: nobody listens.
+	Reports func() int
+}
+
+// Times of the demonstration. Everything else comes out of the data.
+var (
+	trainTo  = time.Date(2022, 6, 30, 0, 0, 0, 0, time.UTC)  // the first version has seen days up to here
+	replayTo = time.Date(2024, 12, 31, 0, 0, 0, 0, time.UTC) // the last target that is asked about
+)
+
+// Run shows the whole story and returns its report. On a server where a demonstration has ended it returns that one's
+// report with Resumed set. An error means that a stage did not happen.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Say == nil {
+		o.Say = func(string, ...any) {}
+	}
+	d := &demo{Options: o, c: o.Client}
+	old, err := o.Client.Demo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(old.Report) > 0 {
+		var r Report
+		if err := json.Unmarshal(old.Report, &r); err != nil {
+			return nil, err
+		}
+		r.Resumed = true
+		return &r, nil
+	}
+	d.begun = o.Now()
+	r, err := d.run(ctx)
+	if err != nil {
+		d.tell(context.WithoutCancel(ctx), func(s *client.DemoStatus) { s.Running, s.Error = false, err.Error() })
+		return nil, err
+	}
+	return r, nil
+}
+
+// demo is one run.
+type demo struct {
+	Options
+	c     *client.Client
+	begun time.Time
+
+	mu     sync.Mutex
+	status client.DemoStatus
+	told   time.Time
+
+	digits digitsResult
+}
+
+// stage is one step of the story.
+type stage struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (d *demo) run(ctx context.Context) (*Report, error) {
+	var report *Report
+	stages := []stage{
+		{"import", d.importData},
+		{"train", d.trainAll},
+		{"images", d.serveDigits},
+		{"deploy", d.deployAll},
+		{"replay", d.replay},
+		{"report", func(ctx context.Context) (err error) { report, err = d.report(ctx); return err }},
+	}
+	for _, s := range stages {
+		d.status.Stages = append(d.status.Stages, client.DemoStage{Name: s.name})
+	}
+	for i, s := range stages {
+		began := d.Now()
+		d.tell(ctx, func(st *client.DemoStatus) { st.Running, st.Stage, st.Error = true, s.name, "" })
+		d.Say("%s …", s.name)
+		if err := s.do(ctx); err != nil {
+			return nil, fmt.Errorf("stage %s: %w", s.name, err)
+		}
+		took := d.Now().Sub(began).Seconds()
+		d.tell(ctx, func(st *client.DemoStatus) { st.Stages[i].Seconds, st.Stages[i].Done = round(took, 2), true })
+		d.Say("%s done in %.1f s", s.name, took)
+	}
+	report.TotalSeconds = round(d.Now().Sub(d.begun).Seconds(), 2)
+	for _, s := range d.status.Stages {
+		report.Stages = append(report.Stages, Stage{s.Name, s.Seconds})
+	}
+	kept, err := json.Marshal(report)
+	if err != nil {
+		return nil, err
+	}
+	return report, d.put(ctx, func(s *client.DemoStatus) { s.Running, s.Stage, s.Done, s.Report = false, "", 1, kept })
+}
+
+// tell publishes progress for the pages; a failure to do so is not one of the demonstration.
+func (d *demo) tell(ctx context.Context, change func(*client.DemoStatus)) {
+	if err := d.put(ctx, change); err != nil && ctx.Err() == nil {
+		d.Say("progress not published: %v", err)
+	}
+}
+
+func (d *demo) put(ctx context.Context, change func(*client.DemoStatus)) error {
+	d.mu.Lock()
+	change(&d.status)
+	d.status.Present = true
+	s := d.status
+	d.told = d.Now()
+	d.mu.Unlock()
+	return d.c.PutDemo(ctx, s)
+}
+
+// importData brings the file in as a version of the data set and waits for its profile.
+func (d *demo) importData(ctx context.Context) error {
+	j, err := d.c.Import(ctx, dataSet, reader(attendances), client.Upload{Filename: "er-attendances.parquet", Types: "cause_id:text", Demo: true,
+		Description: "Daily emergency attendances by cause of two hospitals in Chile, 2021 to 2026 (DEIS MINSAL, open data).",
+		Licence:     "Open data of DEIS, Ministerio de Salud de Chile; file carried by urg-forecast-core 0.3.0 (MIT)", Attribution: attribution,
+		Message: "the demonstration's file, as it came", Key: "demo/" + dataSet})
+	if err != nil {
+		return err
+	}
+	if _, err = d.c.Wait(ctx, j.ID, nil); err != nil {
+		return err
+	}
+	p, err := d.c.Profile(ctx, dataSet, 0)
+	if err != nil {
+		return err
+	}
+	d.Say("%d rows, %d columns profiled", p.Profile.Rows, len(p.Profile.Columns))
+	return nil
+}
+
+// series are the three forecast models.
+func series() []forecastModel {
+	return []forecastModel{
+		{attendance, request("1", "", ""), "Emergency attendances", "attendances a day", "Tomorrow's emergency attendances per hospital, as one input to planning by people who know the ward."},
+		{level, request("1", "", "level28"), "Emergency attendances, level-normalised", "attendances a day", "The same question answered by a recipe that divides by the 28-day mean: shown for comparison."},
+		{admissions, request("25", "24-105", ""), "Emergency admissions, larger hospital", "admissions a day", "Tomorrow's admissions from the emergency department of the larger hospital."},
+	}
+}
+
+// forecastModel is one model and its endpoint, which share a name.
+type forecastModel struct {
+	name        string
+	recipe      client.RecipeRequest
+	title, unit string
+	use         string
+}
+
+// trainAll trains the first version of each forecast model on days to trainTo.
+func (d *demo) trainAll(ctx context.Context) error {
+	to := trainTo
+	var jobs []client.Job
+	for _, m := range series() {
+		a, err := d.c.Recipe(ctx, dataSet, 0, m.recipe)
+		if err != nil {
+			return err
+		}
+		for _, n := range a.Notes {
+			d.Say("  %s: %s", m.name, n)
+		}
+		j, err := d.c.Train(ctx, m.name, client.TrainRequest{DataSet: dataSet, Recipe: a.Recipe, To: &to, Description: m.title, IntendedUse: m.use, Limits: limits,
+			Unit: m.unit, Demo: true, Key: "demo/train/" + m.name})
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, j)
+	}
+	for _, j := range jobs {
+		done, err := d.c.Wait(ctx, j.ID, nil)
+		if err != nil {
+			return err
+		}
+		t, err := client.Trained(done)
+		if err != nil {
+			return err
+		}
+		v, err := d.c.ModelVersion(ctx, t.Model, t.Version)
+		if err != nil {
+			return err
+		}
+		m := v.Manifest.Metrics
+		d.Say("  %s/%d: mean absolute error %.1f on validation days (last week %.1f, four weeks %.1f); graph equal to the trainer within %.0e", t.Model, t.Version,
+			m["mae"], m["baseline.seasonal_naive.mae"], m["baseline.four_week_mean.mae"], v.Manifest.Equality.MaxAbsDiff)
+	}
+	return nil
+}
+
+// policy is who promotes in the demonstration: nobody else lets a version answer without a person's approval.
+const policy = "demo-policy"
+
+// deployAll puts version 1 of each forecast model behind its endpoint and hands the loop the demonstration's policy.
+func (d *demo) deployAll(ctx context.Context) error {
+	for _, m := range series() {
+		if _, err := d.c.CreateEndpoint(ctx, client.EndpointRequest{Name: m.name, Model: m.name, Title: m.title, Description: m.use, Record: "full", Demo: true}); err != nil {
+			return err
+		}
+		if m.name != level { // the comparison is not retrained: it shows what needs no retraining
+			if _, err := d.c.SetPolicy(ctx, m.name, client.PolicyRequest{Policy: &client.Policy{Unattended: true, Principal: policy}, Reason: "the demonstration runs by itself"}); err != nil {
+				return err
+			}
+		}
+		if err := d.firstVersion(ctx, m.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstVersion promotes version 1 unless some version answers already.
+func (d *demo) firstVersion(ctx context.Context, name string) error {
+	e, err := d.c.Endpoint(ctx, name)
+	if err != nil || len(e.Spec.Targets) > 0 {
+		return err
+	}
+	if _, err := d.c.ChangeSpec(ctx, name, client.Promote, client.ChangeRequest{Version: 1, Reason: "the demonstration's first version"}); err != nil {
+		return err
+	}
+	_, err = d.c.AwaitLive(ctx, name, 1)
+	return err
+}
