@@ -100,7 +100,7 @@ func runDemo(ctx context.Context, e env, f *serverFlags, speed float64, asJSON b
 	if err != nil {
 		return err
 	}
-	return printReport(e, report, asJSON)
+	return printDemo(e, report, asJSON)
 }
 
 // demonstrate plays the demonstration on a running server, as its own principal over the data directory's socket.
@@ -193,7 +193,7 @@ func (s *subscriber) close() {
 	_ = s.cmd.Wait() // it was told to end: how it ended says nothing
 }
 
-func printReport(e env, r *demo.Report, asJSON bool) error {
+func printDemo(e env, r *demo.Report, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(e.stdout)
 		enc.SetIndent("", "  ")
