@@ -88,7 +88,7 @@ func newDoctorCommand(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := r.print(rep, func(w io.Writer) { printReport(w, rep) }); err != nil {
+		if err := r.print(rep, func(w io.Writer) { printCheck(w, rep) }); err != nil {
 			return err
 		}
 		if rep.Found > 0 {
@@ -100,7 +100,7 @@ func newDoctorCommand(e env) *cobra.Command {
 	return cmd
 }
 
-func printReport(w io.Writer, rep store.Report) {
+func printCheck(w io.Writer, rep store.Report) {
 	facts(w, "format", fmt.Sprint(rep.Format), "made", when(rep.Created), "size", size(rep.Bytes), "events", count(rep.Events.Size), "root", rep.Events.Root, "problems", count(rep.Found))
 	var kinds []string
 	for _, k := range slices.Sorted(maps.Keys(rep.Records)) {
