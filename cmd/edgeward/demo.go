@@ -105,7 +105,7 @@ func runDemo(ctx context.Context, e env, f *serverFlags, speed float64, asJSON b
 
 // demonstrate plays the demonstration on a running server, as its own principal over the data directory's socket.
 func demonstrate(ctx context.Context, e env, n *node.Node, dir string, speed float64) (*demo.Report, error) {
-	c, err := client.New(client.Options{Socket: filepath.Join(dir, socketName), Part: "demo-policy", Group: demoGroup})
+	c, err := client.New(client.Options{Socket: filepath.Join(dir, node.SocketName), Part: "demo-policy", Group: demoGroup})
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ const demoGroup = "main"
 
 // ensureGroup makes the group on a server that nobody has set up yet.
 func ensureGroup(ctx context.Context, dir string) error {
-	c, err := client.New(client.Options{Socket: filepath.Join(dir, socketName), Part: "demo-policy"})
+	c, err := client.New(client.Options{Socket: filepath.Join(dir, node.SocketName), Part: "demo-policy"})
 	if err != nil {
 		return err
 	}
