@@ -36,6 +36,9 @@ func newRemote(e env, cmd *cobra.Command) *remote {
 	return r
 }
 
+// socketName is the server's socket in its data directory.
+const socketName = node.SocketName
+
 // maxToken bounds a token file.
 const maxToken = 4096
 
@@ -62,7 +65,7 @@ func (r *remote) client() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Socket = filepath.Join(dir, node.SocketName)
+	o.Socket = filepath.Join(dir, socketName)
 	return client.New(o)
 }
 
