@@ -37,8 +37,8 @@ func printDrift(w io.Writer, v client.DriftView) {
 		alert = fmt.Sprintf("%s since %s", v.Alert.State, when(v.Alert.Since))
 	}
 	control := ""
-	if v.Control != nil {
-		control = fmt.Sprintf("%d alarms in %s days", v.Control.Alarms, count(v.Control.Days))
+	if n := len(v.Controls); n > 0 {
+		control = fmt.Sprintf("%d alarms in %s days", v.Controls[n-1].Alarms, count(v.Controls[n-1].Days))
 	}
 	facts(w, "endpoint", v.Endpoint, "version", count(v.Version), "verdict", verdict, "statistic", statistic, "alarm", whenever(v.AlarmAt), "quiet before", fmt.Sprintf("%d steps", v.Quiet),
 		"control run", control, "promised", fmt.Sprintf("a false alarm in %s years", num(v.Settings.YearsPerFalseAlarm)), "truth to", whenever(v.Watermark), "alert", alert,
