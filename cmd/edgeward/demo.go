@@ -109,9 +109,6 @@ func demonstrate(ctx context.Context, e env, n *node.Node, dir string, speed flo
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.AwaitReady(ctx); err != nil {
-		return nil, err
-	}
 	if err := ensureGroup(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -134,6 +131,9 @@ const demoGroup = "main"
 func ensureGroup(ctx context.Context, dir string) error {
 	c, err := client.New(client.Options{Socket: filepath.Join(dir, node.SocketName), Part: "demo-policy"})
 	if err != nil {
+		return err
+	}
+	if _, err := c.AwaitReady(ctx); err != nil {
 		return err
 	}
 	_, err = c.CreateGroup(ctx, client.NewGroup{Name: demoGroup, Reason: "the demonstration needs a group"})
