@@ -33,7 +33,7 @@ func New(parts Parts, log *slog.Logger) *Server {
 	s := &Server{parts: parts, log: log, echo: e, started: parts.Now()}
 	e.HTTPErrorHandler = s.handleError
 	e.Pre(s.recovered)
-	e.Use(s.guard)
+	e.Use(s.guard, s.tagged, s.idempotent)
 	huma.NewError = humaError
 	s.huma = humaecho.New(e, s.config())
 	for _, register := range []func(){

@@ -30,8 +30,14 @@ type EngineTrial struct {
 // engineReport is a version's engine report as its manifest keeps it.
 type engineReport struct {
 	Candidates []EngineTrial `json:"candidates"`
-	Chosen     *EngineTrial  `json:"chosen"`
+	Chosen     *chosen       `json:"chosen"`
 	Why        string        `json:"why"`
+}
+
+// chosen is the engine that serves.
+type chosen struct {
+	Engine string `json:"engine"`
+	Device string `json:"device"`
 }
 
 // tolerance is how far two engines' answers to a picture may lie apart.

@@ -232,12 +232,9 @@ func driftOf(v client.DriftView) (d DriftReport) {
 			d.QuietDays++
 		}
 	}
-	for i := len(v.Reports) - 1; i >= 0; i-- {
-		if r := v.Reports[i]; len(r.Columns) > 0 {
-			for _, c := range r.Columns[:min(5, len(r.Columns))] {
-				d.Features = append(d.Features, c.Name)
-			}
-			break
+	if r := v.Alarmed; r != nil {
+		for _, c := range r.Columns[:min(5, len(r.Columns))] {
+			d.Features = append(d.Features, c.Name)
 		}
 	}
 	return d

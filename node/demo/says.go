@@ -1,6 +1,10 @@
 package demo
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // says puts into words what was found, whatever it is.
 func says(r *Report) (out []string) {
@@ -37,12 +41,16 @@ func says(r *Report) (out []string) {
 			say("Retraining was the better remedy here: %.1f against %.1f of the level-normalised recipe, which needs no retraining.", v2.MAE, n.MAE)
 		}
 	}
-	for name, m := range map[string]MAE{"last week's value": naive, "the mean of four weeks": weeks} {
-		if m.Days > 0 && m.MAE <= v2.MAE {
-			say("The new version does not beat %s (%.1f).", name, m.MAE)
+	for _, b := range []struct {
+		name string
+		m    MAE
+	}{{"last week's value", naive}, {"the mean of four weeks", weeks}} {
+		if b.m.Days > 0 && b.m.MAE <= v2.MAE {
+			say("The new version does not beat %s (%.1f).", b.name, b.m.MAE)
 		}
 	}
-	for hospital, m := range r.ByHospital {
+	for _, hospital := range slices.Sorted(maps.Keys(r.ByHospital)) {
+		m := r.ByHospital[hospital]
 		if a, b := m["v2_after_drift"], m["four_week_mean"]; a.Days > 0 && b.Days > 0 && b.MAE <= a.MAE {
 			say("For hospital %s the new version (%.1f) does not beat the mean of four weeks (%.1f).", hospital, a.MAE, b.MAE)
 		}

@@ -39,6 +39,9 @@ func (m *Monitor) act(ctx context.Context, w *watched, d serve.Deployment, a loo
 	case loop.Promote:
 		return m.promote(ctx, w, d, a)
 	case loop.StopCandidate:
+		if err := m.rejected(ctx, w, d, a); err != nil {
+			return err
+		}
 		return m.change(ctx, w, d, a, "take version %d away: it was rejected", func(s serve.Spec, c serve.Change, t serve.Target, has bool) (serve.Spec, error) {
 			if !has || t.Role == record.Live {
 				return s, errSame
@@ -108,6 +111,15 @@ func (m *Monitor) change(ctx context.Context, w *watched, d serve.Deployment, a 
 	return err
 }
 
+// rejected says in the registry what became of a candidate.
+func (m *Monitor) rejected(ctx context.Context, w *watched, d serve.Deployment, a loop.Action) error {
+	v, err := m.version(ctx, w, d, a.Version)
+	if err != nil || v.State == models.Promoted {
+		return err
+	}
+	return m.Store.SetVersionState(ctx, w.Group, v.Ref(), models.Rejected, w.Loop.Reason, Principal, m.Now())
+}
+
 func (m *Monitor) promote(ctx context.Context, w *watched, d serve.Deployment, a loop.Action) error {
 	err := m.change(ctx, w, d, a, "promote version %d: "+a.Reason, func(s serve.Spec, c serve.Change, t serve.Target, has bool) (serve.Spec, error) {
 		live, ok := s.Live()
@@ -121,6 +133,13 @@ func (m *Monitor) promote(ctx context.Context, w *watched, d serve.Deployment, a
 	}
 	v, err := m.version(ctx, w, d, a.Version)
 	if err != nil {
+		return err
+	}
+	old, err := m.version(ctx, w, d, a.Champion)
+	if err != nil {
+		return err
+	}
+	if err := m.Store.SetVersionState(ctx, w.Group, old.Ref(), models.Retired, "replaced by "+v.Ref().String(), a.By, m.Now()); err != nil {
 		return err
 	}
 	return m.Store.SetVersionState(ctx, w.Group, v.Ref(), models.Promoted, a.Reason, a.By, m.Now())

@@ -57,6 +57,13 @@ func (m *Monitor) step(ctx context.Context, d serve.Deployment) (again bool, err
 	if err := m.turn(ctx, w, d); err != nil {
 		return false, err
 	}
+	if d, err = m.Store.Deployment(ctx, key); err != nil {
+		return false, err
+	}
+	if live, ok := answering(m.Spec, d); ok && live.Digest != w.Digest {
+		w.busy = true // another version answers since this step: look again before anybody calls it settled
+		return true, nil
+	}
 	if w.dirty && m.Now().Sub(w.saved) > saveEvery {
 		if err := m.save(ctx, w, nil, nil); err != nil {
 			return false, err

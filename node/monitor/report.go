@@ -52,6 +52,9 @@ func (m *Monitor) report(ctx context.Context, w *watched, d serve.Deployment, at
 	w.Reports = append([]drift.Report{r}, w.Reports...)
 	w.Reports = w.Reports[:min(len(w.Reports), maxReports)]
 	w.Reported = at
+	if alarmed {
+		w.Alarmed = &r
+	}
 	topic, err := m.Topics.Drift(w.Endpoint)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ func (m *Monitor) View(ctx context.Context, key serve.Key) (wire.DriftView, erro
 	v.Version, v.Settings, v.Verdict, v.Loop, v.Busy, v.Quiet = w.Version, w.Settings, w.Verdict, w.Loop, w.busy, w.Quiet
 	v.Course = append(v.Course, w.Course...)
 	v.Reports = append(v.Reports, w.Reports...)
+	v.Alarmed = w.Alarmed
 	v.Controls = append(v.Controls, w.Controls...)
 	if w.Alert.Key != "" {
 		alert := w.Alert

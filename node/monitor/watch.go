@@ -40,6 +40,7 @@ type Watch struct {
 	Course    []wire.Point      `json:"course,omitempty"`  // newest last
 	Quiet     int               `json:"quiet"`             // targets watched before the alarm
 	Reports   []drift.Report    `json:"reports,omitempty"` // newest first
+	Alarmed   *drift.Report     `json:"alarmed,omitempty"` // the newest alarm's report, with its evidence
 	Reported  time.Time         `json:"reported"`          // target of the newest report
 	Seq       uint64            `json:"seq"`               // of reports
 	Alert     alerts.Alert      `json:"alert"`

@@ -19,9 +19,10 @@ type DriftView struct {
 	Course    []Point        `json:"course"` // one per target, newest last, at most 1,000
 	Alert     *alerts.Alert  `json:"alert,omitempty"`
 	AlarmAt   *time.Time     `json:"alarm_at,omitempty"`
-	Quiet     int            `json:"quiet_days"` // targets watched before the alarm
-	Controls  []ControlRun   `json:"controls"`   // of each watched version, newest last
-	Reports   []drift.Report `json:"reports"`    // newest first; an alarm's carries evidence
+	Quiet     int            `json:"quiet_days"`             // targets watched before the alarm
+	Controls  []ControlRun   `json:"controls"`               // of each watched version, newest last
+	Reports   []drift.Report `json:"reports"`                // newest first; an alarm's carries evidence
+	Alarmed   *drift.Report  `json:"alarm_report,omitempty"` // the newest alarm's report, with its evidence
 	Watermark *time.Time     `json:"watermark,omitempty"`
 	Loop      loop.State     `json:"loop"`
 	Busy      bool           `json:"busy"` // work for this endpoint is queued or running

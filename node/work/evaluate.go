@@ -13,6 +13,7 @@ import (
 	"edgeward/runtime/loop"
 	"edgeward/runtime/models"
 	"edgeward/runtime/recipe"
+	"edgeward/runtime/train"
 )
 
 // evaluateSpec is the spec of an evaluation job.
@@ -53,19 +54,19 @@ func (w *Work) runEvaluate(ctx context.Context, j jobs.Job, r jobs.Reporter) (an
 			return nil, err
 		}
 	}
-	var pairs []loop.Pair
+	var pairs []train.Pair
 	for k, y := range truth {
 		a, okA := said[0][k]
 		b, okB := said[1][k]
 		if okA && okB {
-			pairs = append(pairs, loop.Pair{At: k.at, Truth: y, Champion: a, Challenger: b})
+			pairs = append(pairs, train.Pair{Target: k.at, Group: k.group, Truth: y, Champion: a, Challenger: b})
 		}
 	}
-	e, err := loop.Compare(pairs)
+	c, err := train.Compare(pairs, 1)
 	if err != nil {
 		return nil, err
 	}
-	e.Key, e.From, e.To = s.Key, s.From, s.To
+	e := loop.Evaluation{Key: s.Key, From: s.From, To: s.To, Days: c.Days, Champion: c.Champion, Challenger: c.Challenger, Difference: c.Difference, Low: c.Low, High: c.High}
 	r.Log("%d rows on %d days: mean absolute error %.2f against %.2f, difference %.2f (95%% interval %.2f to %.2f)",
 		len(pairs), e.Days, e.Challenger, e.Champion, e.Difference, e.Low, e.High)
 	return e, nil

@@ -31,7 +31,7 @@
 // A training recipe must fit its final model on all days up to T. One that keeps its newest months back for validation
 // has not seen what the alarm is about: on the demonstration's data such candidates lose six times in a row.
 //
-// Compare computes the interval from both versions' answers.
+// train.Compare computes the interval from both versions' answers.
 //
 // # Guarantees
 //
