@@ -53,7 +53,7 @@ func printCandidates(w io.Writer, all ...client.CandidateView) {
 	var rows [][]string
 	for _, k := range all {
 		compared, gain := "", ""
-		if k.Pairs > 0 {
+		if k.ChampionMAE > 0 {
 			compared = num(k.ChallengerMAE) + " against " + num(k.ChampionMAE)
 			gain = num(k.Low) + " to " + num(k.High)
 		}

@@ -19,6 +19,8 @@ import (
 	"edgeward/runtime/worker"
 )
 
+//go:generate env EDGEWARD_WRITE_GOLDEN=1 go test -count=1 -run TestReferenceIsGenerated .
+
 // env is what a command may touch of the process it runs in.
 type env struct {
 	stdin          io.Reader

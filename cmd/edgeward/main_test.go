@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,15 +16,20 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"edgeward"
+	"edgeward/node"
 	"edgeward/runtime/native"
+	"edgeward/runtime/worker"
 )
 
 func TestMain(m *testing.M) {
+	worker.Dispatch(node.Kinds()) // the servers of the scripts start their workers as this program
 	testscript.Main(m, map[string]func(){"edgeward": main})
 }
 
 // TestScripts runs testdata/script: one file per command. Beside testscript's own words there are
-// "exitcode N command…", which wants exactly that exit code, and the condition [built], true where make build ran.
+// "exitcode N command…", which wants exactly that exit code, "save VARIABLE JSONPATH", which keeps a value of the last
+// output, and the condition [built], true where make build ran. Each script has a data directory of its own, $WORK/d,
+// which every command finds through the environment, and testdata/visits.csv, daily visits of two wards.
 func TestScripts(t *testing.T) {
 	built := len(native.Sets()) > 0
 	if _, err := readLicences(nil); err != nil {
@@ -39,7 +46,19 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("EDGEWARD_DATA_DIR", filepath.Join(e.WorkDir, "d"))
+			e.Setenv("EDGEWARD_HTTP_ADDRESS", "127.0.0.1:0")
+			e.Setenv("EDGEWARD_MQTT_ADDRESS", "127.0.0.1:0")
+			e.Setenv("EDGEWARD_BOOTSTRAP_TOKEN", "a-token-for-tests-only-0123")
+			csv, err := os.ReadFile("testdata/visits.csv")
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(e.WorkDir, "visits.csv"), csv, 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode, "save": save},
 	})
 }
 
@@ -59,6 +78,32 @@ func exitcode(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// save keeps the value at a dotted path of the JSON document that the last command printed in a variable.
+func save(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: save VARIABLE path.to.value")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+	for key := range strings.SplitSeq(args[1], ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			ts.Check(err)
+			if i >= len(x) {
+				ts.Fatalf("%s: only %d items", args[1], len(x))
+			}
+			v = x[i]
+		}
+	}
+	if v == nil {
+		ts.Fatalf("%s: nothing there", args[1])
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
 }
 
 func TestExitCodes(t *testing.T) {

@@ -27,9 +27,6 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		Long:          "edgeward does the whole life of a model on this server. Nothing leaves it but what its administrator configured.\n\n" + exitCodes,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			*started = true
-		},
 	}
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
@@ -75,5 +72,19 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 			}
 		}
 	}
+	note(root, started)
 	return root, started
+}
+
+// note makes every command say that it began: after cobra has checked its arguments and flags.
+func note(c *cobra.Command, started *bool) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			*started = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range c.Commands() {
+		note(sub, started)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,15 @@ func (f *serverFlags) load() (config.Loaded, error) {
 		}
 		flags[k] = v
 	}
-	named := map[string]string{"data_dir": f.dataDir, "http.address": f.http, "mqtt.address": f.mqtt}
+	dir := f.dataDir
+	if dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return config.Loaded{}, edgeward.Wrap("serve", err)
+		}
+		dir = abs
+	}
+	named := map[string]string{"data_dir": dir, "http.address": f.http, "mqtt.address": f.mqtt}
 	for k, v := range named {
 		if v != "" {
 			flags[k] = v
@@ -116,4 +125,3 @@ func announce(e env, n *node.Node) {
 		fmt.Fprintf(e.stdout, "Open this link to make the first administrator (it works once):\n\n  %s\n\n", link)
 	}
 }
-

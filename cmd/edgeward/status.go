@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,10 +71,38 @@ func printStatus(w io.Writer, s status) {
 		fmt.Fprintf(w, "\n%s:\n", part.name)
 		var lines []string
 		for _, k := range slices.Sorted(maps.Keys(part.of)) {
-			lines = append(lines, "  "+k, value(part.of[k]))
+			lines = append(lines, "  "+k, plain(k, part.of[k]))
 		}
 		facts(w, lines...)
 	}
+}
+
+// plain writes a value of the server's open maps for people: bytes by their unit, parts by name, nothing that is empty.
+func plain(name string, v any) string {
+	switch x := v.(type) {
+	case float64:
+		name = strings.ToLower(name)
+		for _, word := range []string{"bytes", "memory", "disk", "resident"} {
+			if strings.Contains(name, word) {
+				return size(int64(x))
+			}
+		}
+		return num(x)
+	case string:
+		if t, err := time.Parse(time.RFC3339Nano, x); err == nil {
+			return when(t)
+		}
+		return x
+	case map[string]any:
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			if s := plain(k, x[k]); s != "" {
+				parts = append(parts, k+" "+s)
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	return value(v)
 }
 
 func section[T any](w io.Writer, title, header string, all []T, row func(T) []string) {

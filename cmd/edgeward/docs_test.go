@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// reference is docs/cli.md: every command with its help, in the order of the help of the root.
+func reference(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("# Command line\n\n<!-- Generated from cmd/edgeward by go generate; do not edit. -->\n\n")
+	b.WriteString("A command finds the server by `--node URL` and a token, else by the socket in the data directory of this machine.\n" +
+		"Most commands take `--json` and then print one JSON document on standard output; words about it go to standard error.\n\n")
+	b.WriteString("```\n" + exitCodes + "\n```\n")
+	for _, g := range append(root.Groups(), &cobra.Group{Title: "Other:"}) {
+		fmt.Fprintf(&b, "\n## %s\n", strings.TrimSuffix(g.Title, ":"))
+		for _, c := range root.Commands() {
+			if c.GroupID == g.ID && c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
+				document(&b, c)
+			}
+		}
+	}
+	return b.String()
+}
+
+func document(b *strings.Builder, c *cobra.Command) {
+	fmt.Fprintf(b, "\n%s `%s`\n\n%s.\n", strings.Repeat("#", strings.Count(c.CommandPath(), " ")+2), c.UseLine(), c.Short)
+	if c.Long != "" {
+		fmt.Fprintf(b, "\n%s\n", strings.TrimSpace(strings.ReplaceAll(c.Long, exitCodes, "")))
+	}
+	if c.Example != "" {
+		fmt.Fprintf(b, "\n```\n%s\n```\n", unindent(c.Example))
+	}
+	var flags []string
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		kind, usage := pflag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if kind != "" {
+			name += " " + kind
+		}
+		flags = append(flags, fmt.Sprintf("| `%s` | %s |", name, strings.ReplaceAll(usage, "|", "\\|")))
+	})
+	if len(flags) > 0 {
+		fmt.Fprintf(b, "\n| Flag | Meaning |\n| --- | --- |\n%s\n", strings.Join(flags, "\n"))
+	}
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			document(b, sub)
+		}
+	}
+}
+
+func unindent(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimPrefix(lines[i], "  ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestReferenceIsGenerated compares docs/cli.md with the tree of commands.
+func TestReferenceIsGenerated(t *testing.T) {
+	const path = "../../docs/cli.md"
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
+	want := reference(root)
+	if os.Getenv("EDGEWARD_WRITE_GOLDEN") != "" {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != want {
+		t.Errorf("%s is not what the commands say: run go generate ./cmd/edgeward (%v)", path, err)
+	}
+}
+
+// TestEveryCommandSpeaksJSON walks the tree: whatever prints a result has --json, whatever destroys has --yes, and every
+// command that has arguments or flags of its own shows an example, itself or its noun.
+func TestEveryCommandSpeaksJSON(t *testing.T) {
+	plain := map[string]bool{"completion": true, "help": true, "serve": true, "up": true, "api": true, "worker": true}
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if c == root && plain[sub.Name()] {
+				continue
+			}
+			if sub.HasSubCommands() {
+				if sub.Example == "" {
+					t.Errorf("%s: no example", sub.CommandPath())
+				}
+				walk(sub)
+				continue
+			}
+			if sub.Flag("json") == nil && sub.InheritedFlags().Lookup("json") == nil {
+				t.Errorf("%s: no --json", sub.CommandPath())
+			}
+			if sub.Short == "" || strings.HasSuffix(sub.Short, ".") {
+				t.Errorf("%s: Short is %q; want one line without a full stop", sub.CommandPath(), sub.Short)
+			}
+			// What the demonstration made can be made again.
+			if (sub.Name() == "remove" || sub.Name() == "delete") && sub.Flag("yes") == nil && c.Name() != "demo" {
+				t.Errorf("%s: no --yes", sub.CommandPath())
+			}
+		}
+	}
+	walk(root)
+}
