@@ -109,6 +109,9 @@ func (s *Server) datasetView(ctx context.Context, d datasets.Dataset) wire.Datas
 
 // importDataset streams the body into the blob store and queues the import of what came.
 func (s *Server) importDataset(ctx context.Context, in *uploadInput) (*accepted, error) {
+	if err := mayDemo(ctx, in.Demo); err != nil {
+		return nil, err
+	}
 	types, err := columnTypes(in.Types)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ func (s *Server) endpoints() {
 		})
 	handle(s, op{id: "endpoints.create", method: http.MethodPost, path: "/endpoints", summary: "Make an endpoint; nothing answers before a promotion", verb: auth.Create, resource: auth.Endpoint, status: http.StatusCreated},
 		func(ctx context.Context, in *struct{ Body wire.EndpointRequest }) (*body[wire.EndpointView], error) {
+			if err := mayDemo(ctx, in.Body.Demo); err != nil {
+				return nil, err
+			}
 			d, err := s.parts.Work.CreateEndpoint(ctx, who(ctx), in.Body)
 			if err != nil {
 				return nil, err

@@ -133,3 +133,11 @@ func setSession(r *http.Request, value string, expires time.Time) string {
 	}
 	return c.String()
 }
+
+// mayDemo refuses the Demo mark to who may not make a demonstration: what wears it may promote itself.
+func mayDemo(ctx context.Context, demo bool) error {
+	if !demo {
+		return nil
+	}
+	return principal(ctx).Check(auth.Create, auth.Demo)
+}

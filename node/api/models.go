@@ -35,6 +35,9 @@ func (s *Server) models() {
 	handle(s, op{id: "models.train", method: http.MethodPost, path: "/models/{name}/train", summary: "Train a version from a data set and a recipe", verb: auth.Create, resource: auth.Version,
 		status: http.StatusAccepted},
 		func(ctx context.Context, in *trainInput) (*accepted, error) {
+			if err := mayDemo(ctx, in.Body.Demo); err != nil {
+				return nil, err
+			}
 			job, err := s.parts.Work.Train(ctx, who(ctx), in.Name, in.Body)
 			if err != nil {
 				return nil, err

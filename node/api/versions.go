@@ -32,6 +32,9 @@ func (s *Server) versions() {
 	handle(s, op{id: "versions.import", method: http.MethodPost, path: "/models/{name}/versions", summary: "Import an ONNX file as the next version", verb: auth.Create, resource: auth.Version,
 		status: http.StatusCreated, maxBody: -1},
 		func(ctx context.Context, in *importModelInput) (*body[models.Version], error) {
+			if err := mayDemo(ctx, in.Demo); err != nil {
+				return nil, err
+			}
 			return answer(s.parts.Work.AddModel(ctx, who(ctx), in.r.Body, work.ModelSpec{Model: in.Name, File: in.Filename, Description: in.Description,
 				IntendedUse: in.IntendedUse, Task: in.Task, Demo: in.Demo}))
 		})

@@ -56,6 +56,10 @@ func (m *Monitor) SetPolicy(ctx context.Context, key serve.Key, r PolicyRequest,
 		if err := r.Policy.Check(); err != nil {
 			return loop.State{}, err
 		}
+		if r.Policy.Unattended && !d.Endpoint.Demo {
+			return loop.State{}, edgeward.E(op, edgeward.Forbidden, "loop.unattended", "outside the demonstration no version answers without a person's approval").
+				WithHint("leave unattended off: a candidate that wins waits for somebody who may approve it")
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -114,18 +114,16 @@ func serve(t testing.TB, dir string, more ...string) (*process, *client.Client) 
 }
 
 // workersOf are the worker processes of a server by kind, from /proc.
-func workersOf(pid int) map[string]int {
-	out := map[string]int{}
+func workersOf(pid int) map[string][]int {
+	out := map[string][]int{}
 	children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, c := range children {
-		b, _ := os.ReadFile(c)
+		b, _ := os.ReadFile(c) // a thread that ended has no children
 		for _, f := range strings.Fields(string(b)) {
 			child, _ := strconv.Atoi(f)
 			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
-			for _, kind := range []string{"infer", "train", "query"} {
-				if args := bytes.Split(line, []byte{0}); len(args) > 1 && bytes.Contains(bytes.Join(args[1:], []byte{' '}), []byte(kind)) {
-					out[kind] = child
-				}
+			if args := bytes.Split(line, []byte{0}); len(args) > 2 && string(args[1]) == "worker" {
+				out[string(args[2])] = append(out[string(args[2])], child)
 			}
 		}
 	}
