@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"edgeward"
+	"edgeward/node/auth"
 	"edgeward/node/host"
 	"edgeward/node/wire"
 )
@@ -24,7 +26,20 @@ func (n *Node) Health() wire.Health {
 	if n.auth != nil {
 		h.Setup, _ = n.auth.NeedsSetup(context.Background())
 	}
+	h.Demo = n.hasDemo(context.Background())
 	return h
+}
+
+// hasDemo reports whether a group holds objects of the demonstration.
+func (n *Node) hasDemo(ctx context.Context) bool {
+	groups, _, err := n.store.ListGroups(ctx, "", 1000)
+	if err != nil {
+		return false // what is wrong with the store is said by its own check
+	}
+	return slices.ContainsFunc(groups, func(g auth.Group) bool {
+		s, err := n.store.Demo(ctx, g.ID)
+		return err == nil && s.Present
+	})
 }
 
 // Status is what the settings page shows.

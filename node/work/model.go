@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"edgeward"
@@ -13,6 +15,7 @@ import (
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
 	"edgeward/runtime/onnxgraph/onnxpb"
+	"edgeward/runtime/tensor"
 	"edgeward/sync/blobs"
 
 	"google.golang.org/protobuf/proto"
@@ -51,7 +54,7 @@ func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpe
 	if err != nil {
 		return models.Version{}, err
 	}
-	rep, err := w.Infer.Probe(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.ONNX, Path: path})
+	rep, examples, golden, err := w.tryOut(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.ONNX, Path: path})
 	if err != nil {
 		return models.Version{}, edgeward.Wrap(op, err)
 	}
@@ -66,7 +69,86 @@ func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpe
 		Files:       []models.File{{Name: "model.onnx", Size: size, Digest: d, Role: "model"}},
 		Lineage:     models.Lineage{Source: filepath.Base(s.File), Versions: versionsOf(rep)},
 		IntendedUse: s.IntendedUse}
+	if len(examples) > 0 {
+		if m.Examples, err = w.putBytes(ctx, tensor.Append(nil, examples)); err != nil {
+			return models.Version{}, err
+		}
+		if m.Golden, err = w.putBytes(ctx, tensor.Append(nil, golden)); err != nil {
+			return models.Version{}, err
+		}
+	}
 	return w.register(ctx, who, s, m, models.Registered)
+}
+
+// tryOut proves an imported file with every engine: first with zeros, to learn its signature, then with made-up rows, on
+// which the engines' answers are held against each other and kept as golden outputs. A model whose inputs cannot be made
+// up keeps the first report.
+func (w *Work) tryOut(ctx context.Context, r infer.LoadRequest) (infer.Report, []tensor.Tensor, []tensor.Tensor, error) {
+	rep, err := w.Infer.Probe(ctx, r)
+	if err != nil {
+		return rep, nil, nil, err
+	}
+	examples := madeUp(rep.Signature)
+	if examples == nil {
+		return rep, nil, nil, nil
+	}
+	r.Examples = []infer.Example{{Inputs: examples}}
+	better, err := w.Infer.Load(ctx, r)
+	if err != nil {
+		return rep, nil, nil, nil // it answers zeros and not these rows: a fixed batch, or indices out of a table
+	}
+	defer func() { _ = w.Infer.Unload(context.WithoutCancel(ctx), r.Key) }()
+	golden, err := w.Infer.Run(ctx, r.Key, examples)
+	if err != nil {
+		return rep, nil, nil, nil
+	}
+	return better, examples, golden, nil
+}
+
+// madeUpRows and madeUpElements bound made-up examples.
+const (
+	madeUpRows     = 4
+	madeUpElements = 1 << 20
+)
+
+// madeUp are inputs between 0 and 1 for a signature of real numbers, the same for the same signature; nil for others.
+func madeUp(sig tensor.Signature) []tensor.Tensor {
+	random := rand.New(rand.NewPCG(1, 2))
+	var out []tensor.Tensor
+	for _, s := range sig.Inputs {
+		shape := slices.Clone(s.Shape)
+		for i := range shape {
+			if shape[i] < 0 {
+				shape[i] = madeUpRows
+			}
+		}
+		n, err := tensor.Elements(shape)
+		if err != nil || n > madeUpElements {
+			return nil
+		}
+		values := make([]float32, n)
+		for i := range values {
+			values[i] = random.Float32()
+		}
+		var t tensor.Tensor
+		switch s.Datatype {
+		case tensor.FP32:
+			t, err = tensor.FromFloat32s(s.Name, shape, values)
+		case tensor.FP64:
+			wide := make([]float64, n)
+			for i, v := range values {
+				wide[i] = float64(v)
+			}
+			t, err = tensor.FromFloat64s(s.Name, shape, wide)
+		default:
+			return nil
+		}
+		if err != nil {
+			return nil
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 // register keeps a manifest as the next version of its model, which is made when it does not exist.
