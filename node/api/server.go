@@ -35,6 +35,13 @@ func New(parts Parts, log *slog.Logger) *Server {
 	e.Pre(s.recovered)
 	e.Use(s.guard, s.tagged, s.idempotent)
 	huma.NewError = humaError
+	huma.NewErrorWithContext = func(c huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		e := humaError(status, msg, errs...)
+		if p, ok := e.(*problem); ok && c != nil {
+			p.RequestID = requestOf(c.Context()).id
+		}
+		return e
+	}
 	s.huma = humaecho.New(e, s.config())
 	for _, register := range []func(){
 		s.health, s.setup, s.sessions, s.me, s.overview, s.node, s.users, s.groups, s.tokens,
