@@ -107,6 +107,7 @@ func (m *Monitor) retrained(ctx context.Context, w *watched) (*loop.Job, error) 
 	key := actionKey(w.Endpoint, w.Loop.Candidate, loop.Retrain)
 	j, err := m.Store.JobByKey(ctx, w.Group, key)
 	if edgeward.KindOf(err) == edgeward.NotFound {
+		w.busy = true // it is asked for
 		return nil, nil
 	}
 	if err != nil {
@@ -135,6 +136,8 @@ func (m *Monitor) evaluated(ctx context.Context, w *watched) (*loop.Evaluation, 
 	key := actionKey(w.Endpoint, w.Loop.Candidate, loop.Evaluate)
 	j, err := m.Store.JobByKey(ctx, w.Group, key)
 	if edgeward.KindOf(err) == edgeward.NotFound {
+		_, to := w.Loop.Candidate.Window()
+		w.busy = !w.Watermark.Before(to) // it is asked for when the held-out days are over
 		return nil, nil, nil
 	}
 	if err != nil {
