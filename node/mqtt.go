@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"os"
 	"strings"
+	"time"
 
 	"edgeward"
 	"edgeward/fleet/broker"
@@ -59,7 +60,7 @@ func (n *Node) openMQTT(context.Context) error {
 			return edgeward.E("node.mqtt", edgeward.Invalid, "config.invalid", "mqtt.ca_file %s holds no certificate", c.CAFile)
 		}
 	}
-	n.publisher, err = mqtt.NewPublisher(mqtt.PublisherOptions{Options: o, Topics: topics}, n.store)
+	n.publisher, err = mqtt.NewPublisher(mqtt.PublisherOptions{Options: o, Topics: topics, EchoAfter: time.Minute}, n.store)
 	return err
 }
 

@@ -64,18 +64,13 @@ type Node struct {
 }
 
 // Open opens the data directory and binds the addresses. What it took is released when it fails.
-func Open(ctx context.Context, o Options) (n *Node, err error) {
+func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
-	n = &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
-	defer func() {
-		if err != nil {
-			n.Close()
-			n = nil
-		}
-	}()
+	n := &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
 	steps := []func(context.Context) error{n.directory, n.openStore, n.openBytes, n.identity, n.openMQTT, n.connect, n.openAccess, n.openHTTP}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
+			n.Close()
 			return nil, err
 		}
 	}

@@ -42,7 +42,9 @@ func guarded(t *testing.T) *httptest.Server {
 		t.Fatal(err)
 	}
 	s := api.New(api.Parts{Version: "test", Now: time.Now, NewID: newID, Site: "site", Node: "node", Hosts: []string{"ward.example"}, Auth: guard, Store: db,
-		UI: fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>page</title>")}}, Health: func() wire.Health { return wire.Health{State: "ready", Ready: true, Reasons: []string{"secret trouble"}} }},
+		UI: fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>page</title>")}}, Health: func() wire.Health {
+			return wire.Health{State: "ready", Ready: true, Reasons: []string{"secret trouble"}}
+		}},
 		slog.New(slog.DiscardHandler))
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
@@ -85,7 +87,9 @@ func (c call) do(t *testing.T, srv *httptest.Server) (*http.Response, string) {
 	return resp, string(b)
 }
 
-func bearer(secret string) map[string]string { return map[string]string{"Authorization": "Bearer " + secret} }
+func bearer(secret string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + secret}
+}
 
 func TestWhoMayCall(t *testing.T) {
 	srv := guarded(t)

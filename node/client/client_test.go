@@ -143,7 +143,9 @@ func TestTheFeedGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestTheFeedEndsWithWhatWaitingDoesNotMend(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusForbidden, "forbidden", "auth.forbidden") })
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusForbidden, "forbidden", "auth.forbidden")
+	})
 	n := 0
 	for _, err := range c.Events(t.Context(), 0) {
 		if n++; edgeward.KindOf(err) != edgeward.Forbidden {

@@ -127,14 +127,13 @@ func (d *demo) put(ctx context.Context, change func(*client.DemoStatus)) error {
 
 // importData brings the file in as a version of the data set and waits for its profile.
 func (d *demo) importData(ctx context.Context) error {
-	j, err := d.c.Import(ctx, dataSet, reader(attendances), client.Upload{Filename: "er-attendances.parquet", Types: "cause_id:text", Demo: true,
-		Description: "Daily emergency attendances by cause of two hospitals in Chile, 2021 to 2026 (DEIS MINSAL, open data).",
-		Licence:     "Open data of DEIS, Ministerio de Salud de Chile; file carried by urg-forecast-core 0.3.0 (MIT)", Attribution: attribution,
-		Message: "the demonstration's file, as it came", Key: "demo/" + dataSet})
+	_, err := d.job(ctx, "demo/"+dataSet, func(key string) (client.Job, error) {
+		return d.c.Import(ctx, dataSet, reader(attendances), client.Upload{Filename: "er-attendances.parquet", Types: "cause_id:text", Demo: true,
+			Description: "Daily emergency attendances by cause of two hospitals in Chile, 2021 to 2026 (DEIS MINSAL, open data).",
+			Licence:     "Open data of DEIS, Ministerio de Salud de Chile; file carried by urg-forecast-core 0.3.0 (MIT)", Attribution: attribution,
+			Message: "the demonstration's file, as it came", Key: key})
+	})
 	if err != nil {
-		return err
-	}
-	if _, err = d.c.Wait(ctx, j.ID, nil); err != nil {
 		return err
 	}
 	p, err := d.c.Profile(ctx, dataSet, 0)
@@ -143,6 +142,36 @@ func (d *demo) importData(ctx context.Context) error {
 	}
 	d.Say("%d rows, %d columns profiled", p.Profile.Rows, len(p.Profile.Columns))
 	return nil
+}
+
+// mostFailures is how often one run starts a job again whose worker process was killed.
+const mostFailures = 3
+
+// job starts a job under a natural key and waits for it. One that failed is tried again under the next key: at once when
+// a part was down, and by the next demonstration in any case.
+func (d *demo) job(ctx context.Context, key string, start func(key string) (client.Job, error)) (client.Job, error) {
+	failures := 0
+	for n := 1; ; n++ {
+		k := key
+		if n > 1 {
+			k = fmt.Sprintf("%s/%d", key, n)
+		}
+		j, err := start(k)
+		if err != nil {
+			return j, err
+		}
+		earlier := j.Ended != nil
+		if j, err = d.c.Wait(ctx, j.ID, nil); err == nil || j.Error == nil {
+			return j, err
+		}
+		if earlier {
+			continue
+		}
+		if failures++; failures == mostFailures || j.Error.Kind != "unavailable" {
+			return j, err
+		}
+		d.Say("  again: %v", err)
+	}
 }
 
 // series are the three forecast models.
@@ -165,7 +194,7 @@ type forecastModel struct {
 // trainAll trains the first version of each forecast model on days to trainTo.
 func (d *demo) trainAll(ctx context.Context) error {
 	to := trainTo
-	var jobs []client.Job
+	train := map[string]func(key string) (client.Job, error){}
 	for _, m := range series() {
 		a, err := d.c.Recipe(ctx, dataSet, 0, m.recipe)
 		if err != nil {
@@ -174,15 +203,16 @@ func (d *demo) trainAll(ctx context.Context) error {
 		for _, n := range a.Notes {
 			d.Say("  %s: %s", m.name, n)
 		}
-		j, err := d.c.Train(ctx, m.name, client.TrainRequest{DataSet: dataSet, Recipe: a.Recipe, To: &to, Description: m.title, IntendedUse: m.use, Limits: limits,
-			Unit: m.unit, Demo: true, Key: "demo/train/" + m.name})
-		if err != nil {
+		train[m.name] = func(key string) (client.Job, error) {
+			return d.c.Train(ctx, m.name, client.TrainRequest{DataSet: dataSet, Recipe: a.Recipe, To: &to, Description: m.title, IntendedUse: m.use, Limits: limits,
+				Unit: m.unit, Demo: true, Key: key})
+		}
+		if _, err := train[m.name]("demo/train/" + m.name); err != nil { // all are queued before the first is waited for
 			return err
 		}
-		jobs = append(jobs, j)
 	}
-	for _, j := range jobs {
-		done, err := d.c.Wait(ctx, j.ID, nil)
+	for _, m := range series() {
+		done, err := d.job(ctx, "demo/train/"+m.name, train[m.name])
 		if err != nil {
 			return err
 		}
@@ -194,9 +224,9 @@ func (d *demo) trainAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m := v.Manifest.Metrics
+		got := v.Manifest.Metrics
 		d.Say("  %s/%d: mean absolute error %.1f on validation days (last week %.1f, four weeks %.1f); graph equal to the trainer within %.0e", t.Model, t.Version,
-			m["mae"], m["baseline.seasonal_naive.mae"], m["baseline.four_week_mean.mae"], v.Manifest.Equality.MaxAbsDiff)
+			got["mae"], got["baseline.seasonal_naive.mae"], got["baseline.four_week_mean.mae"], v.Manifest.Equality.MaxAbsDiff)
 	}
 	return nil
 }

@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+
+	"edgeward"
+	"edgeward/runtime/datasets"
+	"edgeward/runtime/jobs"
+	"edgeward/runtime/models"
+)
+
+// References are the digests of all blobs that a fact points at: versions of data sets and models with all they are made
+// of, and the files that unfinished imports wait for. A blob that is not among them may be swept.
+func (db *DB) References(ctx context.Context) (map[edgeward.Digest]bool, error) {
+	live := map[edgeward.Digest]bool{}
+	err := db.View(ctx, func(tx *Tx) error {
+		err := DatasetVersions.Each(tx, func(v DatasetVersion) error {
+			keepDataset(live, v.Version)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = ModelVersions.Each(tx, func(v models.Version) error {
+			live[v.Digest] = true
+			for _, d := range v.Manifest.Blobs() {
+				live[d] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return Jobs.Each(tx, func(j jobs.Job) error {
+			var spec struct {
+				Bytes edgeward.Digest `json:"bytes"`
+			}
+			if !j.State.Ended() && json.Unmarshal(j.Spec, &spec) == nil && spec.Bytes != "" {
+				live[spec.Bytes] = true
+			}
+			return nil
+		})
+	})
+	return live, err
+}
+
+func keepDataset(live map[edgeward.Digest]bool, v datasets.Version) {
+	live[v.ProfileDigest] = true
+	for _, f := range v.Files {
+		live[f.Digest] = true
+	}
+}
