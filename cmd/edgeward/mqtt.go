@@ -146,8 +146,10 @@ func (r *remote) broker(ctx context.Context) (string, error) {
 }
 
 func brokerOf(n client.NodeStatus) (string, error) {
-	if s, ok := n.MQTT["broker"].(string); ok && strings.Contains(s, "://") {
-		return s, nil
+	for _, f := range n.Outbound { // the administrator's own broker
+		if strings.HasPrefix(f.Name, "MQTT") && strings.Contains(f.To, "://") {
+			return f.To, nil
+		}
 	}
 	for _, l := range n.Listeners {
 		if l.Name == "mqtt" && l.Address != "" && l.State == "on" {

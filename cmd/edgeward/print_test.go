@@ -138,6 +138,10 @@ func TestTheBrokerIsWhatTheNodeSays(t *testing.T) {
 	if got, err := brokerOf(on); err != nil || got != "tcp://127.0.0.1:1883" {
 		t.Error(got, err)
 	}
+	on.Outbound = []client.Flow{{Name: "MQTT reports", To: "ssl://broker:8883"}}
+	if got, err := brokerOf(on); err != nil || got != "ssl://broker:8883" {
+		t.Error(got, err)
+	}
 	if _, err := brokerOf(client.NodeStatus{Listeners: []client.Listener{{Name: "mqtt", Address: "x:1", State: "taken"}}}); edgeward.CodeOf(err) != "mqtt.no_broker" {
 		t.Error(err)
 	}
