@@ -1,1 +1,1 @@
-import{t as e}from"./jsx-runtime.js";var t=e();function n(e){return(0,t.jsx)(`div`,{})}export{n as default};
+export{t as default,n as shareOf}from"./endpoints2.js";

@@ -57,7 +57,7 @@ export function Chart(p: ChartProps & { actions?: ReactNode }) {
 function ChartTable({ label, times, lines, band, show, when }: ChartProps) {
   const order = times.map((_, i) => i).reverse();
   return (
-    <div className="scroll" style={{ maxHeight: 340, overflow: 'auto' }} tabIndex={0} role="region" aria-label={label}>
+    <div className="scroll" style={{ maxHeight: 340, overflow: 'auto' }} tabIndex={0} role="group" aria-label={label}>
       <table className="plain">
         <thead>
           <tr>

@@ -24,7 +24,7 @@ export function DataTable<R>({ rows, columns, label, height = 460, end, foot }: 
         className="scroll"
         style={{ maxHeight: height, overflow: 'auto' }}
         tabIndex={0}
-        role="region"
+        role="group"
         aria-label={label}
         onScroll={(e) => end && e.currentTarget.scrollTop + e.currentTarget.clientHeight > e.currentTarget.scrollHeight - 400 && end()}
       >

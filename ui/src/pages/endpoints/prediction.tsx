@@ -1,1 +1,97 @@
-export default function P(_: Record<string, unknown>) { return <div />; }
+import { Stack, Table, Text } from '@mantine/core';
+import { useGet } from '../../api/queries';
+import { rows, type PredictionEntry, type Tensor } from '../../api/types';
+import { millis, moment, sig, some, step } from '../../parts/format';
+import { Card, DemoMark, Facts, Page, State } from '../../parts/page';
+import { Loaded } from '../../parts/trouble';
+import { t, word } from '../../text';
+import { FeedbackForm } from './feedback';
+
+/** Why was this said: one prediction, its shadows and all that was said of it. */
+export default function Prediction({ id }: { id: string }) {
+  const q = useGet<PredictionEntry>('prediction', `/predictions/${id}`);
+  return (
+    <Loaded query={q} height={300}>
+      {(entry) => {
+        const [first, ...others] = rows(entry.predictions);
+        if (!first) return null;
+        return (
+          <Page title={t('prediction.title')} crumbs={[[t('endpoints.title'), '/endpoints'], [first.endpoint, `/endpoints/${first.endpoint}`]]} marks={<DemoMark on={first.demo} />}>
+            <Stack gap="md">
+              <div className="grid">
+                {[first, ...others].map((p) => (
+                  <Card key={p.role + p.version} title={word('role', p.role)} actions={<State of={p.role} kind="role" />}>
+                    <Facts
+                      of={[
+                        ['ID', <span className="mono">{p.id}</span>],
+                        [t('col.version'), t('version.short', { v: p.version })],
+                        [t('predictions.for'), some(p.target) ? step(p.target) : undefined],
+                        [t('gaps.series'), p.key],
+                        [t('prediction.event'), step(p.event_time)],
+                        [t('predictions.at'), moment(p.received_at)],
+                        [t('predictions.took'), millis(p.latency_us / 1000)],
+                        [t('col.errors'), p.error],
+                        [t('signature.outputs'), rows(p.outputs).map((x) => <Values key={x.Name} of={x} />)],
+                        [t('signature.inputs'), rows(p.inputs).length ? rows(p.inputs).map((x) => <Values key={x.Name} of={x} />) : p.cut ? t('prediction.cut') : undefined],
+                      ]}
+                    />
+                  </Card>
+                ))}
+              </div>
+              <Card title={t('feedback.title')}>
+                {rows(entry.feedback).length === 0 && <Text className="quiet" mb="sm">{t('feedback.none')}</Text>}
+                {rows(entry.feedback).length > 0 && (
+                  <Table mb="md">
+                    <Table.Thead>
+                      <Table.Tr><Table.Th>{t('col.when')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('feedback.kind')}</Table.Th><Table.Th className="num">{t('col.value')}</Table.Th><Table.Th>{t('feedback.note')}</Table.Th></Table.Tr>
+                    </Table.Thead>
+                    <Table.Tbody>
+                      {rows(entry.feedback).map((f, i) => (
+                        <Table.Tr key={i}>
+                          <Table.Td>{moment(f.at)}</Table.Td>
+                          <Table.Td>{f.source}</Table.Td>
+                          <Table.Td>{word('feedback', f.kind)}</Table.Td>
+                          <Table.Td className="num">{f.label || sig(f.value)}</Table.Td>
+                          <Table.Td>{f.note}</Table.Td>
+                        </Table.Tr>
+                      ))}
+                    </Table.Tbody>
+                  </Table>
+                )}
+                <FeedbackForm prediction={id} />
+              </Card>
+            </Stack>
+          </Page>
+        );
+      }}
+    </Loaded>
+  );
+}
+
+/** The numbers of a recorded tensor: little-endian bytes in base64. */
+function numbers(x: Tensor): number[] {
+  const bytes = Uint8Array.from(atob(x.Data ?? ''), (c) => c.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const readers: Record<string, [number, (at: number) => number]> = {
+    FP32: [4, (i) => view.getFloat32(i, true)],
+    FP64: [8, (i) => view.getFloat64(i, true)],
+    INT64: [8, (i) => Number(view.getBigInt64(i, true))],
+    INT32: [4, (i) => view.getInt32(i, true)],
+    UINT8: [1, (i) => view.getUint8(i)],
+    INT8: [1, (i) => view.getInt8(i)],
+    BOOL: [1, (i) => view.getUint8(i)],
+  };
+  const [size, read] = readers[x.Datatype] ?? [bytes.length + 1, () => 0];
+  const out: number[] = [];
+  for (let i = 0; i + size <= bytes.length; i += size) out.push(read(i));
+  return out;
+}
+
+function Values({ of: x }: { of: Tensor }) {
+  const list = numbers(x);
+  return (
+    <div>
+      <span className="quiet">{x.Name}</span> <span className="mono">{list.length ? list.slice(0, 64).map((v) => (Number.isNaN(v) ? t('data.missing') : sig(v))).join(', ') : x.Datatype}{list.length > 64 ? ' …' : ''}</span>
+    </div>
+  );
+}

@@ -62,11 +62,11 @@ function Needs({ of }: { of: Need[] }) {
 function Begin() {
   return (
     <div className="grid">
-      <Empty title={t('begin.own')} action={<Button component={Link} href="/data">{t('begin.import')}</Button>} cli="edgeward data import my-data FILE.csv">
+      <Empty title={t('begin.own')} action={<Button component={Link} href="/data">{t('begin.import')}</Button>} cli="edgeward data import FILE.csv my-data">
         {t('begin.ownWhat')}
       </Empty>
       <Empty title={t('begin.demo')} cli="edgeward up --demo">{t('begin.demoWhat')}</Empty>
-      <Empty title={t('begin.onnx')} action={<Button variant="default" component={Link} href="/models">{t('begin.drop')}</Button>} cli="edgeward model import my-model FILE.onnx">
+      <Empty title={t('begin.onnx')} action={<Button variant="default" component={Link} href="/models">{t('begin.drop')}</Button>} cli="edgeward model import FILE.onnx my-model">
         {t('begin.onnxWhat')}
       </Empty>
     </div>
@@ -76,13 +76,13 @@ function Begin() {
 function EndpointTable({ of }: { of: EndpointLine[] }) {
   if (of.length === 0)
     return (
-      <Empty title={t('endpoints.empty')} action={<Button component={Link} href="/endpoints">{t('endpoints.title')}</Button>} cli="edgeward deploy create NAME --model MODEL">
+      <Empty title={t('endpoints.empty')} action={<Button component={Link} href="/endpoints">{t('endpoints.title')}</Button>} cli="edgeward endpoint create NAME --model MODEL">
         {t('endpoints.emptyWhat')}
       </Empty>
     );
   return (
     <Card title={t('endpoints.title')}>
-      <div className="scroll" tabIndex={0} role="region" aria-label={t('endpoints.title')}>
+      <div className="scroll" tabIndex={0} role="group" aria-label={t('endpoints.title')}>
         <Table miw={640}>
           <Table.Thead>
             <Table.Tr>

@@ -1,1 +1,109 @@
-export default function P(_: Record<string, unknown>) { return <div />; }
+import { Alert, Badge, Stack, Table, Text } from '@mantine/core';
+import { useGet, useNode } from '../../api/queries';
+import { rows, type List, type NodeStatus, type Setting } from '../../api/types';
+import { Twin } from '../../parts/copy';
+import { ago, bytes, moment, num, some } from '../../parts/format';
+import { useMay } from '../../parts/may';
+import { Card, Facts, Page, State } from '../../parts/page';
+import { Loaded } from '../../parts/trouble';
+import { t, word } from '../../text';
+
+/** This server: how it does, what it listens on, what may leave it, and how it was configured. Nothing here changes it. */
+export default function Settings() {
+  const may = useMay();
+  const node = useNode();
+  return (
+    <Page title={t('settings.title')} intro={t('settings.intro')}>
+      <Stack gap="md">
+        <Loaded query={node} height={300}>{(n) => <Node of={n} />}</Loaded>
+        {may('list', 'settings') && <Values />}
+        <Card title={t('backup.title')}>
+          <Text size="sm" mb="sm">{t('backup.what')}</Text>
+          <Twin>{'edgeward backup edgeward-backup.tar\n# with the server stopped:\nedgeward restore edgeward-backup.tar'}</Twin>
+        </Card>
+      </Stack>
+    </Page>
+  );
+}
+
+const value = (k: string, v: unknown) => (typeof v === 'number' ? (/bytes|memory|disk|_total|_free|_available|size/.test(k) ? bytes(v) : num(v, 2)) : typeof v === 'boolean' ? (v ? t('engines.yes') : t('engines.no')) : typeof v === 'object' && v ? JSON.stringify(v) : String(v ?? '–'));
+const facts = (m: Record<string, unknown> | undefined): [string, string][] => Object.entries(m ?? {}).map(([k, v]) => [k.replaceAll('_', ' '), value(k, v)]);
+
+function Node({ of: n }: { of: NodeStatus }) {
+  return (
+    <>
+      {rows(n.health.reasons).length > 0 && <Alert color="orange" title={t('settings.degraded')}><ul style={{ margin: 0, paddingInlineStart: 18 }}>{rows(n.health.reasons).map((r) => <li key={r}>{r}</li>)}</ul></Alert>}
+      <Card title={t('outbound.title')}>
+        <Text size="sm" className="quiet" mb="sm">{t('outbound.what')}</Text>
+        {rows(n.outbound).length === 0 && <Text>{t('outbound.none')}</Text>}
+        {rows(n.outbound).map((f) => (
+          <div key={f.name + f.to} className="need" style={{ display: 'block' }}>
+            <b>{f.name}</b> → <span className="mono">{f.to}</span>
+            <Text size="sm">{f.what}</Text>
+            <Text size="sm" className="quiet">{some(f.last) ? t('outbound.last', { at: ago(f.last) }) : t('outbound.never')}</Text>
+            {f.last_body && <details><summary style={{ fontSize: '0.88rem' }}>{t('outbound.body')}</summary><pre className="code" tabIndex={0} style={{ maxHeight: 260, overflow: 'auto' }}>{f.last_body}</pre></details>}
+          </div>
+        ))}
+      </Card>
+      <div className="grid">
+        <Card title={t('node.title')}>
+          <Facts of={[[t('node.site'), n.site], [t('node.node'), n.node], [t('col.version'), n.version], [t('col.state'), <State key="s" of={n.health.state} />], [t('node.started'), moment(n.started)], ...facts(n.host)]} />
+        </Card>
+        <Card title={t('listeners.title')}>
+          <Table>
+            <Table.Tbody>
+              {rows(n.listeners).map((l) => (
+                <Table.Tr key={l.name}>
+                  <Table.Td>{l.name}</Table.Td>
+                  <Table.Td className="mono">{l.address ?? '–'}</Table.Td>
+                  <Table.Td><State of={l.state} /><div className="quiet" style={{ fontSize: '0.82rem' }}>{l.note}</div></Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Card>
+        <Card title={t('workers.title')}>
+          <Text size="sm" className="quiet" mb="sm">{t('workers.what')}</Text>
+          {rows(n.workers).map((w, i) => (
+            <div key={w.kind + i} className="need" style={{ display: 'block' }}>
+              <b>{word('worker', w.kind)}</b> <span className="quiet">{w.pid ? `PID ${w.pid}` : t('workers.resting')} · {t('workers.counts', { starts: num(w.starts), deaths: num(w.deaths) })}</span>
+              {rows(w.last_errors).length > 0 && <pre className="code" tabIndex={0}>{rows(w.last_errors).join('\n')}</pre>}
+            </div>
+          ))}
+        </Card>
+        <Card title="MQTT"><Facts of={facts(n.mqtt)} /></Card>
+        <Card title={t('storage.title')}><Facts of={facts(n.storage)} /></Card>
+      </div>
+    </>
+  );
+}
+
+function Values() {
+  const q = useGet<List<Setting>>('settings', '/settings');
+  return (
+    <Loaded query={q}>
+      {(list) => (
+        <Card title={t('settings.values')}>
+          <Text size="sm" className="quiet" mb="sm">{t('settings.valuesWhat')}</Text>
+          <div className="scroll" tabIndex={0} role="group" aria-label={t('settings.values')} style={{ maxHeight: 520 }}>
+            <Table miw={640}>
+              <Table.Thead>
+                <Table.Tr><Table.Th>{t('settings.key')}</Table.Th><Table.Th>{t('col.value')}</Table.Th><Table.Th>{t('settings.source')}</Table.Th><Table.Th>{t('settings.doc')}</Table.Th></Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {rows(list.items).map((s) => (
+                  <Table.Tr key={s.key}>
+                    <Table.Td className="mono">{s.key}</Table.Td>
+                    <Table.Td className="mono">{s.secret ? '••••' : JSON.stringify(s.value)}</Table.Td>
+                    <Table.Td><Badge color={s.source === 'default' ? 'gray' : 'brand'}>{word('source', s.source)}</Badge></Table.Td>
+                    <Table.Td>{s.doc}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </div>
+        </Card>
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,1 @@
+import{Z as e,nt as t}from"./createReactComponent.js";import{t as n}from"./InputBase.js";import{d as r}from"./text.js";var i=r(),a=e(e=>{let r=t([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(n,{component:`input`,...r,__staticSelector:`TextInput`})});a.classes=n.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

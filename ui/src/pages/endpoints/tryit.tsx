@@ -1,0 +1,124 @@
+import { useState } from 'react';
+import { Group, NumberInput, Select, Stack, Text, Textarea } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { post, type Refused } from '../../api/client';
+import { rows, type EndpointView, type Field, type List, type Prediction } from '../../api/types';
+import { Twin } from '../../parts/copy';
+import { sig } from '../../parts/format';
+import { MayButton } from '../../parts/may';
+import { Card, Facts, To } from '../../parts/page';
+import { Trouble } from '../../parts/trouble';
+import { t } from '../../text';
+import { FeedbackForm } from './feedback';
+import { blank, picture, Pixels } from './pixels';
+
+type Values = Record<string, unknown>;
+
+/** Where one may begin: the example of each field, an empty picture for a picture. */
+const start = (fields: Field[]): Values =>
+  Object.fromEntries(fields.map((f) => {
+    const p = picture(f);
+    return [f.name, p ? blank(p) : (f.example ?? (f.kind === 'tensor' ? '' : null))];
+  }));
+
+/** A form made from the fields that the live version wants. */
+export function TryIt({ of: e }: { of: EndpointView }) {
+  const fields = rows(e.fields);
+  const [values, setValues] = useState<Values>(() => start(fields));
+  const set = (name: string, v: unknown) => setValues((all) => ({ ...all, [name]: v }));
+  const row = Object.fromEntries(fields.map((f) => [f.name, read(f, values[f.name])]));
+  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { rows: [row] }) });
+  const bad = fields.find((f) => row[f.name] === undefined);
+  if (fields.length === 0) return <Card label={t('endpoint.try')}><Text className="quiet">{t('try.none')}</Text></Card>;
+  const answer = rows(ask.data?.items)[0];
+  return (
+    <div className="grid">
+      <Card title={t('try.ask')}>
+        <form onSubmit={(ev) => { ev.preventDefault(); if (!bad) ask.mutate(); }}>
+          <Stack>
+            {fields.some((f) => f.kind !== 'tensor') && <Text size="sm" className="quiet">{t('try.missing')}</Text>}
+            <div className="grid" style={{ gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 170px), 1fr))', gap: 12 }}>
+              {fields.map((f) => <One key={f.name} f={f} value={values[f.name]} set={(v) => set(f.name, v)} />)}
+            </div>
+            <Group><MayButton verb="predict" on="endpoint" onClick={() => ask.mutate()} loading={ask.isPending} why={bad ? t('try.bad', { name: bad.name }) : undefined}>{t('try.go')}</MayButton></Group>
+            <Trouble error={ask.error} />
+            <Twin>{`echo ${shell(JSON.stringify([row]))} | edgeward predict ${e.endpoint.name} --rows -`}</Twin>
+          </Stack>
+        </form>
+      </Card>
+      {answer && (
+        <div aria-live="polite">
+          <Card title={t('try.answer')}>
+            <Outputs of={answer} />
+            <Text size="sm" className="quiet" my={10}>{t('version.short', { v: answer.version })} · <To href={`/predictions/${answer.id}`}><span className="mono">{answer.id}</span></To></Text>
+            <FeedbackForm prediction={answer.id} key={answer.id} />
+          </Card>
+        </div>
+      )}
+    </div>
+  );
+}
+
+const shell = (s: string) => `'${s.replaceAll("'", `'\\''`)}'`;
+
+/** The value of a field as it is sent: null is missing, undefined cannot be sent. */
+function read(f: Field, v: unknown): unknown {
+  if (f.kind !== 'tensor' || typeof v !== 'string') return v === '' || v === undefined ? null : v;
+  try {
+    return JSON.parse(v) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function One({ f, value, set }: { f: Field; value: unknown; set: (v: unknown) => void }) {
+  const p = picture(f);
+  if (p) return <Pixels label={f.name} shape={p} value={value as number[][]} set={set} />;
+  if (f.kind === 'category') return <Select label={f.name} data={[...new Set(rows(f.choices))]} value={(value as string | null) ?? null} onChange={set} clearable clearButtonProps={{ 'aria-label': t('try.leave') }} searchable placeholder={t('data.missing')} />;
+  if (f.kind === 'number') return <NumberInput label={f.name} value={(value as number | null) ?? ''} onChange={(x) => set(x === '' ? null : Number(x))} placeholder={t('data.missing')} hideControls />;
+  return (
+    <Textarea
+      label={f.name}
+      description={`${f.datatype} [${rows(f.shape).map((d) => (d < 0 ? 'N' : d)).join(', ')}], ${t('try.json')}`}
+      value={typeof value === 'string' ? value : JSON.stringify(value)}
+      onChange={(ev) => set(ev.currentTarget.value)}
+      autosize
+      minRows={3}
+      maxRows={12}
+      styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+    />
+  );
+}
+
+/** Outputs by name; a list of scores as bars. */
+export function Outputs({ of: p }: { of: Prediction }) {
+  return (
+    <Facts
+      of={Object.entries(p.outputs).map(([name, v]) => {
+        const list = Array.isArray(v) ? (v.flat(9) as unknown[]).filter((x): x is number => typeof x === 'number') : [];
+        if (list.length > 1 && list.length <= 64) return [name, <Scores key={name} of={list} />];
+        if (v && typeof v === 'object' && !Array.isArray(v)) return [name, <Facts key={name} of={Object.entries(v).map(([k, x]) => [k, typeof x === 'number' ? sig(x) : String(x)])} />];
+        return [name, typeof v === 'number' ? <b style={{ fontSize: '1.3rem' }}>{sig(v)}</b> : list.length === 1 ? <b style={{ fontSize: '1.3rem' }}>{sig(list[0])}</b> : <span className="mono">{JSON.stringify(v)}</span>];
+      })}
+    />
+  );
+}
+
+function Scores({ of }: { of: number[] }) {
+  const top = of.indexOf(Math.max(...of));
+  const low = Math.min(...of);
+  const span = Math.max(...of) - low || 1;
+  return (
+    <table className="plain" style={{ maxWidth: 320 }}>
+      <tbody>
+        {of.map((x, i) => (
+          <tr key={i} style={i === top ? { fontWeight: 700 } : undefined}>
+            <th scope="row" style={{ padding: '1px 8px' }}>{i}</th>
+            <td style={{ width: '60%', padding: '1px 8px' }} aria-hidden><div style={{ height: 9, borderRadius: 3, background: i === top ? 'var(--edge-forecast)' : 'var(--edge-bar)', width: `${Math.max(1, (100 * (x - low)) / span)}%` }} /></td>
+            <td className="num" style={{ padding: '1px 8px' }}>{sig(x)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,74 @@
+import { useState } from 'react';
+import { Button, Group, Progress, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useLocation } from 'wouter';
+import { upload } from '../../api/client';
+import type { Version } from '../../api/types';
+import { Twin } from '../../parts/copy';
+import { Drop, isName, nameFrom } from '../../parts/drop';
+import { bytes, percent } from '../../parts/format';
+import { Card } from '../../parts/page';
+import { Trouble } from '../../parts/trouble';
+import { t } from '../../text';
+
+const tasks = ['raw', 'image', 'regression', 'binary', 'multiclass'] as const;
+
+/** An ONNX file becomes a version: every engine of this server tries it first. */
+export function ImportModel({ into }: { into?: string }) {
+  const [file, setFile] = useState<File>();
+  const [name, setName] = useState(into ?? '');
+  const [task, setTask] = useState<string | null>('raw');
+  const [use, setUse] = useState('');
+  const [sent, setSent] = useState<number>();
+  const [error, setError] = useState<unknown>();
+  const client = useQueryClient();
+  const [, navigate] = useLocation();
+  const send = async () => {
+    if (!file) return;
+    setError(undefined);
+    setSent(0);
+    try {
+      const v = await upload<Version>(`/models/${name}/versions`, { filename: file.name, intended_use: use, task: task ?? undefined }, file, setSent);
+      await client.invalidateQueries({ queryKey: ['model'] });
+      navigate(`/models/${v.model}/versions/${v.number}`);
+    } catch (e) {
+      setError(e);
+    } finally {
+      setSent(undefined);
+    }
+  };
+  return (
+    <Card title={into ? t('models.next') : t('begin.drop')}>
+      <Stack gap="md">
+        <Drop
+          label={t('models.drop')}
+          accept=".onnx"
+          take={(f) => {
+            setFile(f);
+            setError(undefined);
+            if (!into) setName(nameFrom(f.name));
+          }}
+        />
+        {file && (
+          <>
+            <Text size="sm"><b>{file.name}</b> <span className="quiet">{bytes(file.size)}</span></Text>
+            <Group align="flex-start" grow preventGrowOverflow={false} gap="md">
+              {!into && <TextInput label={t('train.model')} description={t('name.rule')} value={name} onChange={(e) => setName(e.currentTarget.value)} error={name && !isName(name) ? t('name.bad') : undefined} required miw={220} />}
+              <Select label={t('models.task')} description={t('models.taskWhat')} data={tasks.map((value) => ({ value, label: t(`task.${value}`) }))} value={task} onChange={setTask} allowDeselect={false} miw={220} />
+            </Group>
+            <Textarea label={t('train.use')} description={t('train.useWhat')} value={use} onChange={(e) => setUse(e.currentTarget.value)} autosize minRows={2} maxLength={2000} />
+            <Trouble error={error} />
+            {sent !== undefined && (
+              <div role="status">
+                <Progress value={sent * 100} animated={sent >= 1} aria-label={t('data.uploading')} />
+                <Text size="sm" className="quiet">{sent < 1 ? `${t('data.uploading')} · ${percent(sent)}` : t('models.proving')}</Text>
+              </div>
+            )}
+            <Group><Button onClick={() => void send()} loading={sent !== undefined} disabled={!isName(name)}>{t('data.go')}</Button></Group>
+            <Twin>{`edgeward model import ${file.name} ${name || 'NAME'}${task && task !== 'raw' ? ` --task ${task}` : ''}`}</Twin>
+          </>
+        )}
+      </Stack>
+    </Card>
+  );
+}
