@@ -47,9 +47,14 @@ test: build vet
 	go test -count=1 .
 	go test -json $(TESTFLAGS) -timeout $(TEST_TIMEOUT) ./... | go run ./packaging/testsum
 
+# Prints the tables of docs/benchmarks.md. TOPICS are start, serve, train, demo and hot (the Go benchmarks that BENCH
+# matches); PEERS names a Python that has mlflow and lightgbm, to be measured beside the product.
 BENCH ?= .
+TOPICS ?= hot
+ROUNDS ?= 5
+PEERS ?=
 bench: build
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+	go run ./packaging/bench -rounds $(ROUNDS) -match '$(BENCH)' -python '$(PEERS)' $(TOPICS)
 
 # Long tests look at EDGEWARD_SOAK for how long they are to run.
 DURATION ?= 1h

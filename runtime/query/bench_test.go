@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"edgeward/runtime/datasets"
 	"edgeward/runtime/query"
 )
 
@@ -31,5 +32,13 @@ func BenchmarkSelectDemo(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkImportDemo is what an import does with the file: find its types, check every row, write it anew.
+func BenchmarkImportDemo(b *testing.B) {
+	c, _ := newClient(b)
+	for b.Loop() {
+		normal(b, c, demo, map[string]datasets.Type{"cause_id": datasets.Text})
 	}
 }

@@ -1,0 +1,173 @@
+// Command bench measures the product on the machine it runs on and prints the tables of docs/benchmarks.md.
+//
+//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [start|serve|train|demo|hot]...
+//
+// Every topic runs its competitors in turn within each round, so that a busy minute of the machine hits all of them, and
+// prints medians with the smallest and the largest value in brackets. Everything listens on loopback and lives in a
+// temporary folder. Peers in Python are measured where -python names an interpreter that has them (mlflow for start,
+// lightgbm and numpy for train); without one they are left out and the table says so.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// token is the bootstrap token of every server that is started here.
+const token = "bench-token-0123456789abcdef"
+
+// bench is one run.
+type bench struct {
+	rounds      int
+	match       string
+	python      string
+	program     string
+	dir         string // temporary
+	pointLength time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	var b bench
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.IntVar(&b.rounds, "rounds", 5, "rounds of each topic")
+	f.StringVar(&b.match, "match", ".", "benchmarks of the topic hot: a regular expression")
+	f.StringVar(&b.python, "python", "", "Python with mlflow, lightgbm and numpy")
+	f.StringVar(&b.program, "program", "bin/edgeward", "the program to measure")
+	f.DurationVar(&b.pointLength, "point", 2*time.Second, "length of one measurement under load, at most 10s")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	b.pointLength = min(b.pointLength, 10*time.Second)
+	if b.program, err = filepath.Abs(b.program); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "edgeward-bench"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	topics := map[string]func(context.Context) error{"start": b.start, "serve": b.serve, "train": b.train, "demo": b.demo, "hot": b.hot}
+	wanted := f.Args()
+	if len(wanted) == 0 {
+		wanted = []string{"start", "serve", "train", "demo", "hot"}
+	}
+	for _, name := range wanted {
+		topic, ok := topics[name]
+		if !ok {
+			return fmt.Errorf("there is no topic %q", name)
+		}
+		fmt.Printf("\n## %s\n\n%d rounds, %d cores, %s. Load average before: %s", name, b.rounds, runtime.NumCPU(), runtime.Version(), load())
+		if err := topic(ctx); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Printf("\nLoad average after: %s", load())
+	}
+	return nil
+}
+
+func load() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	if f := strings.Fields(string(b)); len(f) > 2 {
+		return strings.Join(f[:3], " ") + "\n"
+	}
+	return "unknown\n"
+}
+
+// demoDirectory plays the demonstration once and returns its data directory.
+func (b *bench) demoDirectory(ctx context.Context) (string, error) {
+	dir := filepath.Join(b.dir, "demo")
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	cmd := exec.CommandContext(ctx, b.program, "demo", "--json", "--data", dir)
+	if out, err := cmd.Output(); err != nil {
+		return "", fmt.Errorf("the demonstration failed: %w\n%.500s", err, out)
+	}
+	return dir, nil
+}
+
+// node starts the product on a data directory.
+func (b *bench) node(ctx context.Context, dir string) (p *process, address string, err error) {
+	address = freeAddress()
+	p, err = start(ctx, "http://"+address+"/api/v1/health", []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + token},
+		b.program, "serve", "--data-dir", dir, "--http-address", address, "--mqtt-address", "127.0.0.1:0")
+	return p, address, err
+}
+
+// sample is what was measured of one thing, once per round.
+type sample []float64
+
+func (s sample) median() float64 {
+	v := slices.Sorted(slices.Values(s))
+	if len(v) == 0 {
+		return 0
+	}
+	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
+}
+
+// String is the median with the range.
+func (s sample) String() string {
+	if len(s) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%s (%s-%s)", short(s.median()), short(slices.Min(s)), short(slices.Max(s)))
+}
+
+// short writes three digits.
+func short(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// table keeps samples by row and column in the order in which they first came, and prints Markdown.
+type table struct {
+	columns []string
+	rows    []string
+	cells   map[[2]string]sample
+}
+
+func newTable(columns ...string) *table {
+	return &table{columns: columns, cells: map[[2]string]sample{}}
+}
+
+func (t *table) add(row, column string, v float64) {
+	if !slices.Contains(t.rows, row) {
+		t.rows = append(t.rows, row)
+	}
+	t.cells[[2]string{row, column}] = append(t.cells[[2]string{row, column}], v)
+}
+
+func (t *table) print() {
+	fmt.Printf("\n| | %s |\n|---%s|\n", strings.Join(t.columns, " | "), strings.Repeat("|---", len(t.columns)))
+	for _, row := range t.rows {
+		fmt.Printf("| %s |", row)
+		for _, c := range t.columns {
+			fmt.Printf(" %s |", t.cells[[2]string{row, c}])
+		}
+		fmt.Println()
+	}
+}
