@@ -270,6 +270,12 @@ func post[T any](ctx context.Context, c *Client, path string, body any) (T, erro
 }
 
 // values makes a query of key, value pairs; empty values are left out.
+// ask is a post that changes nothing: it is sent again while the server, or one of its workers, is unavailable.
+func ask[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
+	var out T
+	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: path, Body: body, Repeat: true}, &out)
+}
+
 func values(pairs []string) url.Values {
 	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {

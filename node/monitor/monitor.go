@@ -44,8 +44,9 @@ type watched struct {
 	detector  *drift.Detector
 	reference []train.Residual
 	model     string
-	low, high float64 // plausible range of an answer
-	dirty     bool    // changed since it was saved
+	plausible map[string]span // range of answers by version's digest
+	frequency string          // of the recipe
+	dirty     bool            // changed since it was saved
 	saved     time.Time
 	busy      bool
 }

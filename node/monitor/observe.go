@@ -32,8 +32,8 @@ func (m *Monitor) step(ctx context.Context, d serve.Deployment) (again bool, err
 	if err := m.follow(ctx, w, d); err != nil {
 		return false, err
 	}
-	if w.Version == 0 {
-		return false, nil
+	if w.Version == 0 || w.detector == nil {
+		return false, nil // nothing answers yet: after a restart the version is still being loaded
 	}
 	pairs, cursor := m.Records.After(key.Group, key.Name, w.Cursor, maxPairs)
 	for i := 0; i < len(pairs); {
@@ -156,7 +156,9 @@ func (m *Monitor) follow(ctx context.Context, w *watched, d serve.Deployment) er
 		return err
 	}
 	w.detector, w.reference = detector, residuals
-	w.low, w.high = plausible(residuals)
+	w.plausible = map[string]span{string(v.Digest): plausible(residuals)}
+	w.frequency = frequency(v)
+	w.Loop.Policy = suited(w.Loop.Policy, w.frequency)
 	if live.Digest == w.Digest {
 		return nil // the same version after a restart: its state goes on
 	}
@@ -199,13 +201,38 @@ func observations(all []train.Residual, half string) (out []drift.Observation) {
 
 // plausible is the range outside which an answer counts as out of range: the truths of the reference and half their
 // spread on both sides.
-func plausible(all []train.Residual) (low, high float64) {
-	low, high = math.Inf(1), math.Inf(-1)
+func plausible(all []train.Residual) span {
+	low, high := math.Inf(1), math.Inf(-1)
 	for _, r := range all {
 		low, high = min(low, r.Truth), max(high, r.Truth)
 	}
 	spread := (high - low) / 2
-	return low - spread, high + spread
+	return span{low - spread, high + spread}
+}
+
+// span is a range of values.
+type span struct{ low, high float64 }
+
+// plausibleOf is the plausible range of a version's answers: its own truths decide, since a candidate is there because
+// the world has moved, and may rightly answer what the champion never saw.
+func (m *Monitor) plausibleOf(ctx context.Context, w *watched, digest string) (span, error) {
+	if s, ok := w.plausible[digest]; ok {
+		return s, nil
+	}
+	v, err := m.version(ctx, w, serve.Deployment{Endpoint: serve.Endpoint{Model: w.model}}, digest)
+	if err != nil {
+		return span{}, err
+	}
+	residuals, err := m.Work.Residuals(ctx, v)
+	if err != nil {
+		return span{}, err
+	}
+	s := plausible(residuals)
+	if w.plausible == nil {
+		w.plausible = map[string]span{}
+	}
+	w.plausible[digest] = s
+	return s, nil
 }
 
 // perYear is how many targets a year has for a version, from its recipe's frequency.

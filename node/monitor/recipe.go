@@ -3,6 +3,7 @@ package monitor
 import (
 	"encoding/json"
 
+	"edgeward/runtime/loop"
 	"edgeward/runtime/models"
 )
 
@@ -15,4 +16,16 @@ func frequency(v models.Version) string {
 		return ""
 	}
 	return r.Frequency
+}
+
+// weeklyEvaluation is the least held-out time of a weekly forecast, in days: 52 targets. Ninety days are 13, on which no
+// comparison can be made.
+const weeklyEvaluation = 364
+
+// suited is a policy whose held-out time has enough targets for the frequency.
+func suited(p loop.Policy, frequency string) loop.Policy {
+	if frequency == "weekly" {
+		p.EvaluationDays = max(p.EvaluationDays, weeklyEvaluation)
+	}
+	return p
 }

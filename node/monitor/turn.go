@@ -97,9 +97,11 @@ func (m *Monitor) observed(ctx context.Context, w *watched, d serve.Deployment) 
 	if err != nil || c.Version == "" {
 		return o, err
 	}
-	o.Shadow = m.traffic(w, d, c.Version, record.Shadow)
-	o.Canary = m.traffic(w, d, c.Version, record.Canary)
-	return o, nil
+	if o.Shadow, err = m.traffic(ctx, w, d, c.Version, record.Shadow); err != nil {
+		return o, err
+	}
+	o.Canary, err = m.traffic(ctx, w, d, c.Version, record.Canary)
+	return o, err
 }
 
 // retrained looks for the training job of the candidate in flight.
@@ -162,25 +164,29 @@ func (m *Monitor) evaluated(ctx context.Context, w *watched) (*loop.Evaluation, 
 }
 
 // traffic is what a version did in a role; nil while the spec does not give it that role or it is not loaded yet.
-func (m *Monitor) traffic(w *watched, d serve.Deployment, digest string, role record.Role) *loop.Traffic {
+func (m *Monitor) traffic(ctx context.Context, w *watched, d serve.Deployment, digest string, role record.Role) (*loop.Traffic, error) {
 	at := slices.IndexFunc(d.Spec.Targets, func(t serve.Target) bool { return string(t.Digest) == digest && t.Role == role })
 	if at < 0 {
-		return nil
+		return nil, nil
 	}
 	status, _ := m.Spec.Status(w.Key())
 	version := d.Spec.Targets[at].Version
 	if !slices.ContainsFunc(status.Versions, func(v serve.VersionStatus) bool { return v.Version == version && v.Role == role && v.Loaded }) {
 		w.busy = w.busy || status.State != serve.Failed && status.State != serve.Degraded
-		return &loop.Traffic{Version: digest}
+		return &loop.Traffic{Version: digest}, nil
+	}
+	within, err := m.plausibleOf(ctx, w, digest)
+	if err != nil {
+		return nil, err
 	}
 	t := &loop.Traffic{Version: digest}
-	t.Answers, t.Errors, t.OutOfRange, t.P95MS = m.measure(w, version, role)
-	_, _, _, t.ChampionP95MS = m.measure(w, w.Version, record.Live)
-	return t
+	t.Answers, t.Errors, t.OutOfRange, t.P95MS = m.measure(w, version, role, within)
+	_, _, _, t.ChampionP95MS = m.measure(w, w.Version, record.Live, within)
+	return t, nil
 }
 
 // measure looks at the newest answers of a version in a role.
-func (m *Monitor) measure(w *watched, version int, role record.Role) (answers, errs, out int, p95 float64) {
+func (m *Monitor) measure(w *watched, version int, role record.Role, within span) (answers, errs, out int, p95 float64) {
 	rows, _ := m.Records.List(w.Group, w.Endpoint, record.Query{Version: version, Roles: []record.Role{role}}, 0, 400)
 	var lat []float64
 	for _, r := range rows {
@@ -190,7 +196,7 @@ func (m *Monitor) measure(w *watched, version int, role record.Role) (answers, e
 			continue
 		}
 		lat = append(lat, float64(r.LatencyUS)/1000)
-		if len(r.Values) == 0 || math.IsNaN(r.Values[0]) || r.Values[0] < w.low || r.Values[0] > w.high {
+		if len(r.Values) == 0 || math.IsNaN(r.Values[0]) || r.Values[0] < within.low || r.Values[0] > within.high {
 			out++
 		}
 	}

@@ -70,7 +70,7 @@ func (m *Monitor) SetPolicy(ctx context.Context, key serve.Key, r PolicyRequest,
 		m.watches[key] = w
 	}
 	if r.Policy != nil {
-		w.Loop.Policy = *r.Policy
+		w.Loop.Policy = suited(*r.Policy, w.frequency)
 	}
 	if r.YearsPerFalseAlarm > 0 {
 		if w.Settings == (drift.Settings{}) {

@@ -195,7 +195,7 @@ func TestDemoWhoseWorkersAreKilled(t *testing.T) {
 		}
 	}
 	code := p.wait(t, 5*time.Minute)
-	t.Logf("killed %v, exit code %d", killed, code)
+	t.Logf("killed %v, exit code %d: %s", killed, code, p.stderr.tail(2))
 	if killed["infer"] < 2 || killed["query"] == 0 || killed["train"] == 0 {
 		t.Errorf("killed only %v: the test tested too little", killed)
 	}

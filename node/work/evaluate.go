@@ -41,6 +41,7 @@ func (w *Work) runEvaluate(ctx context.Context, j jobs.Job, r jobs.Reporter) (an
 	}
 	var said [2]map[row]float64
 	truth := map[row]float64{}
+	frequency := ""
 	for i, ref := range []models.Ref{s.Champion, s.Challenger} {
 		v, err := w.Store.ModelVersion(ctx, j.Group, ref)
 		if err != nil {
@@ -49,6 +50,11 @@ func (w *Work) runEvaluate(ctx context.Context, j jobs.Job, r jobs.Reporter) (an
 		if to := v.Manifest.Lineage.TrainTo; i == 1 && to != nil && !to.Before(s.From) {
 			return nil, edgeward.E("work.evaluate", edgeward.Invalid, "evaluation.overlap", "%s was trained on days to %s, the evaluation begins on %s", ref, day(*to), day(s.From))
 		}
+		rec, _, err := recipeOf(v)
+		if err != nil {
+			return nil, err
+		}
+		frequency = rec.Frequency
 		r.Stage("running "+ref.String(), 0.1+0.4*float64(i))
 		if said[i], err = w.runOn(ctx, v, s.From, s.To, truth); err != nil {
 			return nil, err
@@ -66,7 +72,11 @@ func (w *Work) runEvaluate(ctx context.Context, j jobs.Job, r jobs.Reporter) (an
 	if err != nil {
 		return nil, err
 	}
-	e := loop.Evaluation{Key: s.Key, From: s.From, To: s.To, Days: c.Days, Champion: c.Champion, Challenger: c.Challenger, Difference: c.Difference, Low: c.Low, High: c.High}
+	days := c.Days
+	if frequency == recipe.Weekly {
+		days *= 7 // a target is a week
+	}
+	e := loop.Evaluation{Key: s.Key, From: s.From, To: s.To, Days: days, Champion: c.Champion, Challenger: c.Challenger, Difference: c.Difference, Low: c.Low, High: c.High}
 	r.Log("%d rows on %d days: mean absolute error %.2f against %.2f, difference %.2f (95%% interval %.2f to %.2f)",
 		len(pairs), e.Days, e.Challenger, e.Champion, e.Difference, e.Low, e.High)
 	return e, nil

@@ -14,6 +14,10 @@ import (
 const (
 	minRows  = 40
 	minSteps = 20 // distinct target steps of a forecast
+
+	// leastValidate is the least number of steps that validate when there are three times as many: half a year of weeks
+	// are 26, too few residuals to watch the version by.
+	leastValidate = 60
 )
 
 // fold is a part of the backtest by row numbers.
@@ -55,7 +59,7 @@ func split(t *recipe.Table, s Spec) ([]int, []fold, error) {
 	}
 	validate := s.Split.Validate
 	if validate == 0 {
-		validate = min(len(steps)/3, halfYear(steps))
+		validate = min(len(steps)/3, max(halfYear(steps), leastValidate))
 	}
 	folds := s.Split.Folds
 	if folds == 0 {

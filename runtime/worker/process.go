@@ -103,6 +103,9 @@ func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) 
 	<-p.reaped
 	if errors.Is(err, errNotReady) {
 		cause := p.lines.cause()
+		if cause == "" {
+			cause = "it ended without a word, as a killed process does"
+		}
 		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "%w: %s", err, cause).With("cause", cause).
 			WithHint("its last words: %s", cause)
 	}
