@@ -149,3 +149,14 @@ func find(err error) *Error {
 	}
 	return nil
 }
+
+// Words is err for a person: its cause without the operations of our own code that it passed through.
+func Words(err error) string {
+	for {
+		e, ok := err.(*Error)
+		if !ok || e.Err == nil {
+			return err.Error()
+		}
+		err = e.Err
+	}
+}

@@ -154,6 +154,7 @@ type subscriber struct {
 func listen(ctx context.Context, url string) (*subscriber, error) {
 	s := &subscriber{keys: map[string]bool{}, done: make(chan struct{})}
 	s.cmd = exec.CommandContext(ctx, "/proc/self/exe", "mqtt", "watch", "--url", url, "--json")
+	s.cmd.Args[0] = os.Args[0] // the same program under the same name
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 2 * time.Second

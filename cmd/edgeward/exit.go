@@ -71,22 +71,11 @@ func report(w io.Writer, err error) int {
 	if err == nil {
 		return code
 	}
-	fmt.Fprintf(w, "edgeward: %s\n", words(err))
+	fmt.Fprintf(w, "edgeward: %s\n", edgeward.Words(err))
 	if h := edgeward.HintOf(err); h != "" {
 		fmt.Fprintf(w, "hint: %s\n", h)
 	}
 	return code
-}
-
-// words is what an error says to a person: without the names of the operations that failed, which are for logs.
-func words(err error) string {
-	for {
-		e, ok := err.(*edgeward.Error)
-		if !ok || e.Err == nil {
-			return err.Error()
-		}
-		err = e.Err
-	}
 }
 
 // usageError marks what cobra found wrong in a command line.

@@ -42,7 +42,7 @@ func problemOf(err error, id string) *problem {
 		return newProblem(he.Code, http.StatusText(he.Code), id)
 	}
 	kind := edgeward.KindOf(err)
-	p := newProblem(statuses[kind], err.Error(), id)
+	p := newProblem(statuses[kind], edgeward.Words(err), id)
 	p.Kind, p.Code, p.Hint, p.Params = kind.String(), edgeward.CodeOf(err), edgeward.HintOf(err), edgeward.ParamsOf(err)
 	switch kind {
 	case edgeward.Internal:

@@ -83,7 +83,7 @@ type Failure struct {
 
 // FailureOf renders err. The text of an unclassified error stays out.
 func FailureOf(err error) *Failure {
-	f := &Failure{Kind: edgeward.KindOf(err).String(), Code: edgeward.CodeOf(err), Hint: edgeward.HintOf(err), Message: err.Error()}
+	f := &Failure{Kind: edgeward.KindOf(err).String(), Code: edgeward.CodeOf(err), Hint: edgeward.HintOf(err), Message: edgeward.Words(err)}
 	if edgeward.KindOf(err) == edgeward.Internal {
 		f.Message = "an internal error; the server's log has it"
 	}
