@@ -269,13 +269,13 @@ func post[T any](ctx context.Context, c *Client, path string, body any) (T, erro
 	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: path, Body: body}, &out)
 }
 
-// values makes a query of key, value pairs; empty values are left out.
-// ask is a post that changes nothing: it is sent again while the server, or one of its workers, is unavailable.
-func ask[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
+// postAgain is a post that changes nothing: it is sent again while the server, or one of its workers, is unavailable.
+func postAgain[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
 	var out T
 	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: path, Body: body, Repeat: true}, &out)
 }
 
+// values makes a query of key, value pairs; empty values are left out.
 func values(pairs []string) url.Values {
 	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -86,17 +86,17 @@ func (c *Client) Rows(ctx context.Context, name string, n, offset, limit int) (w
 
 // SQL asks one SELECT over the view data.
 func (c *Client) SQL(ctx context.Context, name string, n int, q wire.SQL) (wire.Rows, error) {
-	return ask[wire.Rows](ctx, c, versionPath(name, n)+"/sql", q)
+	return postAgain[wire.Rows](ctx, c, versionPath(name, n)+"/sql", q)
 }
 
 // Recipe suggests or completes a recipe.
 func (c *Client) Recipe(ctx context.Context, name string, n int, r wire.RecipeRequest) (wire.RecipeAnswer, error) {
-	return ask[wire.RecipeAnswer](ctx, c, versionPath(name, n)+"/recipe", r)
+	return postAgain[wire.RecipeAnswer](ctx, c, versionPath(name, n)+"/recipe", r)
 }
 
 // Features returns feature rows as serving sees them.
 func (c *Client) Features(ctx context.Context, name string, n int, r wire.FeaturesRequest) (wire.Features, error) {
-	return ask[wire.Features](ctx, c, versionPath(name, n)+"/features", r)
+	return postAgain[wire.Features](ctx, c, versionPath(name, n)+"/features", r)
 }
 
 // DeleteDataset removes a data set.
