@@ -14,7 +14,7 @@ import (
 
 // BenchmarkPage serves the page's first file, whole and to a browser that has it.
 func BenchmarkPage(b *testing.B) {
-	h := api.New(api.Parts{Now: time.Now, UI: ui.Files(), Health: func() wire.Health { return wire.Health{} }}, slog.New(slog.DiscardHandler))
+	h := api.New(api.Parts{Now: time.Now, NewID: func() string { return "01HQWZ0000000000000000000A" }, UI: ui.Files(), Health: func() wire.Health { return wire.Health{} }}, slog.New(slog.DiscardHandler))
 	first := httptest.NewRecorder()
 	h.ServeHTTP(first, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/", nil))
 	for name, want := range map[string]int{"whole": http.StatusOK, "unchanged": http.StatusNotModified} {

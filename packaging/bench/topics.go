@@ -59,9 +59,9 @@ func (b *bench) start(ctx context.Context) error {
 					t.add(name, "supervisor RSS MiB", rss)
 					t.add(name, "supervisor PSS MiB", pss)
 				} else if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); name == withDemo {
-					kind := strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
-					workers.add(kind[strings.LastIndexByte(kind, '/')+1:], "RSS MiB", rss)
-					workers.add(kind[strings.LastIndexByte(kind, '/')+1:], "PSS MiB", pss)
+					kind := fmt.Sprintf("process %d: %s", i+1, strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " ")))
+					workers.add(kind, "RSS MiB", rss)
+					workers.add(kind, "PSS MiB", pss)
 				}
 			}
 			t.add(name, "all processes PSS MiB", sum)
