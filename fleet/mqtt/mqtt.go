@@ -206,11 +206,11 @@ func (o Options) withDefaults() (Options, error) {
 
 // LinkStatus is the state of one connection.
 type LinkStatus struct {
-	Connected bool
-	Since     time.Time // of Connected, or of being without connection
-	Attempts  uint64    // connections tried
-	LastError string    // why the last attempt or connection ended; "" when none did
-	ErrorAt   time.Time
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since,omitzero"`       // of Connected, or of being without connection
+	Attempts  uint64    `json:"attempts"`             // connections tried
+	LastError string    `json:"last_error,omitempty"` // why the last attempt or connection ended; "" when none did
+	ErrorAt   time.Time `json:"error_at,omitzero"`
 }
 
 // String is for logs.

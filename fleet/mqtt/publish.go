@@ -22,13 +22,13 @@ type PublisherOptions struct {
 
 // Status is what a Publisher knows about itself.
 type Status struct {
-	Link         LinkStatus
-	Queue        int    // messages in the outbox, those in flight included
-	InFlight     int    // sent and not acknowledged
-	Acknowledged uint64 // by the broker, since the start
-	Refused      uint64 // never sent, because they failed Check
-	Lost         uint64 // acknowledged and not echoed; counted only with EchoAfter
-	Unchecked    uint64 // acknowledged while too many echoes were awaited
+	Link         LinkStatus `json:"link"`
+	Queue        int        `json:"queue"`        // messages in the outbox, those in flight included
+	InFlight     int        `json:"in_flight"`    // sent and not acknowledged
+	Acknowledged uint64     `json:"acknowledged"` // by the broker, since the start
+	Refused      uint64     `json:"refused"`      // never sent, because they failed Check
+	Lost         uint64     `json:"lost"`         // acknowledged and not echoed; counted only with EchoAfter
+	Unchecked    uint64     `json:"unchecked"`    // acknowledged while too many echoes were awaited
 }
 
 // Publisher empties an outbox into a broker.

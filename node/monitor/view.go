@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"edgeward"
 	"edgeward/node/wire"
 	"edgeward/runtime/drift"
 	"edgeward/runtime/loop"
@@ -18,7 +19,7 @@ func (m *Monitor) View(ctx context.Context, key serve.Key) (wire.DriftView, erro
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v := wire.DriftView{Endpoint: key.Name, Course: []wire.Point{}, Reports: []drift.Report{}, Controls: []wire.ControlRun{}}
+	v := wire.DriftView{Endpoint: key.Name, Course: []wire.Point{}, Reports: []drift.Report{}, Controls: []wire.ControlRun{}, Versions: map[string]int{}}
 	w := m.watches[key]
 	if w == nil {
 		return v, nil
@@ -28,10 +29,12 @@ func (m *Monitor) View(ctx context.Context, key serve.Key) (wire.DriftView, erro
 	v.Reports = append(v.Reports, w.Reports...)
 	v.Alarmed = w.Alarmed
 	v.Controls = append(v.Controls, w.Controls...)
+	v.Loop.Policy = w.Loop.Policy.Filled()
 	if w.Alert.Key != "" {
 		alert := w.Alert
 		v.Alert = &alert
 	}
+	v.Versions = m.numbers(ctx, w)
 	if at := w.Watermark; !at.IsZero() {
 		v.Watermark = &at
 	}
@@ -130,4 +133,28 @@ func (m *Monitor) LastReport() (at time.Time, body string, ok bool) {
 		}
 	}
 	return at, body, ok
+}
+
+// numbers are the version numbers of the digests that the loop's state names.
+func (m *Monitor) numbers(ctx context.Context, w *watched) map[string]int {
+	digests := []string{w.Loop.Champion, w.Loop.Previous}
+	for _, c := range w.Loop.Candidates {
+		digests = append(digests, c.Version)
+	}
+	for _, t := range w.Loop.Transitions {
+		digests = append(digests, t.Params["version"], t.Params["previous"])
+	}
+	if c := w.Loop.Candidate; c != nil {
+		digests = append(digests, c.Version)
+	}
+	out := map[string]int{}
+	for _, d := range digests {
+		if d == "" || out[d] > 0 {
+			continue
+		}
+		if v, err := m.Store.ModelVersionByDigest(ctx, w.Group, w.model, edgeward.Digest(d)); err == nil {
+			out[d] = v.Number
+		}
+	}
+	return out
 }

@@ -24,8 +24,9 @@ type DriftView struct {
 	Reports   []drift.Report `json:"reports"`                // newest first; an alarm's carries evidence
 	Alarmed   *drift.Report  `json:"alarm_report,omitempty"` // the newest alarm's report, with its evidence
 	Watermark *time.Time     `json:"watermark,omitempty"`
-	Loop      loop.State     `json:"loop"`
-	Busy      bool           `json:"busy"` // work for this endpoint is queued or running
+	Loop      loop.State     `json:"loop"`     // with the policy in force
+	Versions  map[string]int `json:"versions"` // numbers of the digests that the loop names
+	Busy      bool           `json:"busy"`     // work for this endpoint is queued or running
 }
 
 // ControlRun is the detector over validation days that were used for nothing else.

@@ -27,7 +27,7 @@ func Next(s State, o Observed, now time.Time) (State, []Action) {
 		now = s.Since // event time never goes backwards
 	}
 	s.Candidates, s.Transitions = slices.Clip(s.Candidates), slices.Clip(s.Transitions)
-	t := turn{State: s, o: o, now: now, policy: s.Policy.orDefault()}
+	t := turn{State: s, o: o, now: now, policy: s.Policy.Filled()}
 	if !t.outside() {
 		switch s.Phase {
 		case Watching:

@@ -48,7 +48,8 @@ func (p Policy) Check() error {
 // asks reports whether a person has to approve before a candidate answers.
 func (p Policy) asks() bool { return !p.Unattended || p.Principal == "" }
 
-func (p Policy) orDefault() Policy {
+// Filled returns the policy with its defaults in the fields that are zero: what is in force.
+func (p Policy) Filled() Policy {
 	or := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d

@@ -22,12 +22,11 @@ type CandidateRecord struct {
 	Champion      int        `json:"champion"` // the version it was compared with
 	Job           string     `json:"job"`      // that trained it
 	Alert         string     `json:"alert,omitempty"`
-	TrainFrom     time.Time  `json:"train_from"`
+	TrainFrom     time.Time  `json:"train_from,omitzero"` // zero: all history
 	TrainTo       time.Time  `json:"train_to"`
 	EvalFrom      time.Time  `json:"eval_from"`
 	EvalTo        time.Time  `json:"eval_to"`
-	Days          int        `json:"days"`  // steps evaluated
-	Pairs         int        `json:"pairs"` // rows compared
+	Days          int        `json:"days"` // steps evaluated
 	ChampionMAE   float64    `json:"champion_mae"`
 	ChallengerMAE float64    `json:"challenger_mae"`
 	Low           float64    `json:"low"` // of the interval of champion minus challenger, in units of the target

@@ -14,9 +14,9 @@ import (
 
 // Usage sums up a store.
 type Usage struct {
-	Blobs   int
-	Bytes   int64
-	Damaged int // blobs moved aside and not healed yet
+	Blobs   int   `json:"blobs"`
+	Bytes   int64 `json:"bytes"`
+	Damaged int   `json:"damaged"` // blobs moved aside and not healed yet
 }
 
 // Swept is what a Sweep did.
