@@ -50,7 +50,11 @@ func (b *bench) start(ctx context.Context) error {
 			}
 			t.add(name, "start s", p.ready.Seconds())
 			t.add(name, "start / ours empty", p.ready.Seconds()/first)
-			time.Sleep(settle)
+			select {
+			case <-p.done:
+				return fmt.Errorf("%s ended by itself or by another's hand", name)
+			case <-time.After(settle):
+			}
 			all, sum := p.tree(), 0.0
 			for i, pid := range all {
 				rss, pss := memory(pid)

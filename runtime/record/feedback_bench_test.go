@@ -17,18 +17,19 @@ func BenchmarkFeedback(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer l.Close()
-			for n := range items {
+			const known = 20_000 // enough that no prediction gets more truths than it may have
+			for n := range known {
 				if err := l.Add(prediction(n, 1, record.Live)); err != nil {
 					b.Fatal(err)
 				}
 			}
 			all := make([]record.Feedback, items)
 			for n := 0; b.Loop(); n++ {
-				for i := range all { // a value of its own each time: what is known already is not written again
-					all[i] = truth(i, "his", float64(n))
+				for i := range all { // a new value each time: what is known already is not written again
+					all[i] = truth((n*items+i)%known, "his", float64(n))
 				}
-				if _, err := l.AddFeedback(b.Context(), all); err != nil {
-					b.Fatal(err)
+				if out, err := l.AddFeedback(b.Context(), all); err != nil || !out[0].Stored {
+					b.Fatal(out[0], err)
 				}
 			}
 		})
