@@ -20,8 +20,8 @@ import (
 // remote is how a command reaches a node, and how it prints what came back. Each noun has its own.
 type remote struct {
 	env
-	node, tokenFile, group, dataDir string
-	asJSON                          bool
+	node, tokenFile, group, dataDir, ca string
+	asJSON                              bool
 }
 
 // newRemote gives cmd and its subcommands the flags of a remote.
@@ -30,6 +30,7 @@ func newRemote(e env, cmd *cobra.Command) *remote {
 	f := cmd.PersistentFlags()
 	f.StringVar(&r.node, "node", "", "`URL` of the server, such as https://ward:8080 (default $"+config.EnvURL+", else this machine's own)")
 	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the API token (default $"+config.EnvToken+"); - is standard input")
+	f.StringVar(&r.ca, "ca-file", "", "PEM `file` of the CA that signed the server's certificate (default $"+config.EnvCAFile+", else the system's CAs)")
 	f.StringVar(&r.group, "group", "", "`name` of the group to work in (default $"+config.EnvGroup+", else your first)")
 	f.StringVar(&r.dataDir, "data-dir", "", "data `directory` of a server on this machine, reached by its socket")
 	f.BoolVar(&r.asJSON, "json", false, "print one JSON document")
@@ -44,7 +45,10 @@ const maxToken = 4096
 
 // client finds the node: --data-dir, else --node and EDGEWARD_URL, else the configured data directory.
 func (r *remote) client() (*client.Client, error) {
-	o := client.Options{URL: r.node, Group: r.group, Token: os.Getenv(config.EnvToken)}
+	o := client.Options{URL: r.node, Group: r.group, Token: os.Getenv(config.EnvToken), CAFile: r.ca}
+	if o.CAFile == "" {
+		o.CAFile = os.Getenv(config.EnvCAFile)
+	}
 	if o.Group == "" {
 		o.Group = os.Getenv(config.EnvGroup)
 	}

@@ -3,6 +3,8 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +29,7 @@ type Options struct {
 	Socket string // path of the data directory's socket
 	Part   string // over the socket: the part of the product that is acting, such as demo-policy
 	Group  string // current group; "" leaves it to the server
+	CAFile string // PEM file of the CA that signed the server's certificate; "": the system's
 }
 
 // Client talks to one server. It is safe for concurrent use.
@@ -43,6 +46,17 @@ const maxAnswer = 256 << 20
 func New(o Options) (*Client, error) {
 	t := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, DisableCompression: true}
 	base := strings.TrimRight(o.URL, "/")
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, edgeward.E("client.New", edgeward.Invalid, "client.ca_file", "%w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, edgeward.E("client.New", edgeward.Invalid, "client.ca_file", "%s holds no certificate", o.CAFile).WithHint("give the server's tls/ca.pem")
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
 	if o.Socket != "" {
 		base = "http://localhost"
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -183,12 +197,15 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		where := c.base
+		where, hint := c.base, "is the server running there? start it with: edgeward up"
 		if c.o.Socket != "" {
 			where = c.o.Socket
 		}
+		if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+			hint = "this machine does not know the CA that signed the server's certificate: give --ca-file, such as the server's tls/ca.pem"
+		}
 		return nil, (&edgeward.Error{Op: op, Kind: edgeward.Unavailable, Code: "client.unreachable", Err: errors.Unwrap(err)}).
-			With("server", where).WithHint("is the server running there? start it with: edgeward up")
+			With("server", where).WithHint("%s", hint)
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()

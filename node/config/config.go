@@ -26,6 +26,7 @@ const (
 	EnvURL            = "EDGEWARD_URL"             // for commands: the node to talk to
 	EnvToken          = "EDGEWARD_TOKEN"           // for commands: the API token
 	EnvGroup          = "EDGEWARD_GROUP"           // for commands: the group
+	EnvCAFile         = "EDGEWARD_CA_FILE"         // for commands: PEM file of the CA that signed the node's certificate
 )
 
 // Config is all that can be configured. Get one from Load or Default; the zero value is not usable.

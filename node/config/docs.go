@@ -20,7 +20,7 @@ it came from. ` + "`config.example.toml`" + ` beside this page holds every setti
 
 Not settings, but read from the environment: ` + "`EDGEWARD_CONFIG`" + ` (the file), ` + "`EDGEWARD_BOOTSTRAP_TOKEN`" + ` (24 or more
 printable characters: the first administrator's API token, used only while there is no administrator), and for commands
-` + "`EDGEWARD_URL`, `EDGEWARD_TOKEN` and `EDGEWARD_GROUP`" + `.
+` + "`EDGEWARD_URL`, `EDGEWARD_TOKEN`, `EDGEWARD_GROUP` and `EDGEWARD_CA_FILE`" + `.
 
 | Key | Environment | Default | Meaning |
 | --- | --- | --- | --- |

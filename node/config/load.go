@@ -207,7 +207,7 @@ func environment(list []string) map[string]string {
 }
 
 func strayEnv(env map[string]string, known map[string]*Setting) (warnings []string) {
-	names := map[string]bool{EnvConfig: true, EnvBootstrapToken: true, EnvURL: true, EnvToken: true, EnvGroup: true}
+	names := map[string]bool{EnvConfig: true, EnvBootstrapToken: true, EnvURL: true, EnvToken: true, EnvGroup: true, EnvCAFile: true}
 	var all []string
 	for _, s := range known {
 		names[s.Env] = true
