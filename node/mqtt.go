@@ -26,6 +26,7 @@ func (n *Node) openMQTT(context.Context) error {
 			n.listeners.note("mqtt", b.Addr(), "on", "embedded broker")
 		case edgeward.CodeOf(err) == "listen.in_use" && n.o.Config.Source("mqtt.address") == config.FromDefault:
 			n.listeners.note("mqtt", c.Address, "taken", "the default port is in use: the embedded broker is off")
+			n.log.Warn("the embedded MQTT broker is off: its default port is in use", "address", c.Address)
 			n.health.ReportCertain("mqtt", edgeward.E("node", edgeward.Unavailable, "mqtt.port_taken", "the embedded MQTT broker is off: %s is in use", c.Address).
 				WithHint("set mqtt.address to a free port, or mqtt.url to your broker"))
 		default:

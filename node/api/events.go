@@ -24,7 +24,7 @@ func (s *Server) events() {
 	o := op{id: "events.follow", method: http.MethodGet, path: "/events", summary: "Live feed, server-sent events with resume", verb: auth.Read, resource: auth.Event}
 	s.declare(o)
 	s.echo.GET("/api/v1"+o.path, func(c echo.Context) error {
-		if err := principal(c.Request().Context()).Check(o.verb, o.resource); err != nil {
+		if err := allowed(c.Request().Context(), o.verb, o.resource); err != nil {
 			return err
 		}
 		return s.follow(c)

@@ -10,8 +10,8 @@ import (
 // foreign mounts the formats of others. They bring their own routes and errors; who may call them is the same table.
 func (s *Server) foreign() {
 	guard := func(c echo.Context, verb auth.Verb, resource auth.Resource) (auth.Principal, error) {
-		p := principal(c.Request().Context())
-		return p, p.Check(verb, resource)
+		ctx := c.Request().Context()
+		return principal(ctx), allowed(ctx, verb, resource)
 	}
 	for _, r := range oip.Register(s.echo, oip.Config{Serve: s.parts.Serve, Guard: guard, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version,
 		Ready: func() bool { return s.parts.Health().Ready }, MaxBody: s.parts.MaxBody, Log: s.log}) {

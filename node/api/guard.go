@@ -76,9 +76,20 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil && edgeward.KindOf(err) != edgeward.Unauthenticated {
 			return s.deny(c, req, err)
 		}
+		req.refused = err
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
 		return next(c)
 	}
+}
+
+// allowed reports why a request may not do verb to resource: a credential that was not accepted says so itself.
+func allowed(ctx context.Context, verb auth.Verb, resource auth.Resource) error {
+	r := requestOf(ctx)
+	err := r.principal.Check(verb, resource)
+	if r.refused != nil && edgeward.KindOf(err) == edgeward.Unauthenticated {
+		return r.refused
+	}
+	return err
 }
 
 // local is the owner of the data directory's socket, or a part of the product that says its name: its acts are told

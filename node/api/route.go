@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 
+	"edgeward"
 	"edgeward/node/auth"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 )
 
 // op is one operation of /api/v1 with the row of auth's table it needs. Public operations need none and say why.
@@ -33,6 +36,9 @@ type declared struct {
 // handle registers an operation. The guard checks verb and resource before h runs.
 func handle[I, O any](s *Server, o op, h func(context.Context, *I) (*O, error)) {
 	s.declare(o)
+	if o.maxBody == 0 {
+		o.maxBody = 1 << 20
+	}
 	huma.Register(s.huma, s.operation(o), func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
@@ -43,9 +49,6 @@ func handle[I, O any](s *Server, o op, h func(context.Context, *I) (*O, error)) 
 }
 
 func (s *Server) operation(o op) huma.Operation {
-	if o.maxBody == 0 {
-		o.maxBody = 1 << 20
-	}
 	return huma.Operation{OperationID: o.id, Method: o.method, Path: "/api/v1" + o.path, Summary: o.summary, DefaultStatus: o.status,
 		MaxBodyBytes: o.maxBody, Middlewares: huma.Middlewares{s.permit(o)},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity}}
@@ -62,10 +65,15 @@ func (s *Server) declare(o op) {
 func (s *Server) permit(o op) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		if o.public == "" {
-			if err := principal(c.Context()).Check(o.verb, o.resource); err != nil {
+			if err := allowed(c.Context(), o.verb, o.resource); err != nil {
 				s.writeProblem(c, err)
 				return
 			}
+		}
+		if n := humaecho.Unwrap(c).Request().ContentLength; o.maxBody > 0 && n > o.maxBody { // unread
+			s.writeProblem(c, edgeward.E("api.body", edgeward.TooLarge, "request.too_large", "the body is larger than %d bytes", o.maxBody).
+				With("limit", strconv.FormatInt(o.maxBody, 10)).WithHint("send less at once"))
+			return
 		}
 		next(c)
 	}

@@ -93,7 +93,7 @@ func (m *Monitor) Alerts(_ context.Context, group string) ([]wire.AlertView, err
 
 // Settled returns when the monitor has seen all feedback and no work for the endpoint is under way, or when ctx ends.
 func (m *Monitor) Settled(ctx context.Context, key serve.Key) (wire.Settled, error) {
-	if _, err := m.Store.Deployment(ctx, key); err != nil {
+	if _, err := m.Store.Deployment(context.WithoutCancel(ctx), key); err != nil { // who waits for no time is answered as well
 		return wire.Settled{}, err
 	}
 	for {
