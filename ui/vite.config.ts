@@ -1,5 +1,8 @@
 import { defineConfig } from 'vite';
 
+declare const process: { env: Record<string, string | undefined> };
+const { env } = process;
+
 // File names carry no hash: dist is committed, and the server answers with an ETag of the bytes instead.
 export default defineConfig({
   build: {
@@ -17,12 +20,13 @@ export default defineConfig({
         entryFileNames: 'assets/[name].js',
         chunkFileNames: 'assets/[name].js',
         assetFileNames: 'assets/[name][extname]',
+        codeSplitting: { groups: [{ name: 'base', test: /node_modules\/(react|react-dom|scheduler|wouter|regexparam|use-sync-external-store|@tanstack\/(react-query|query-core))\/|src\/(api|text|parts\/(page|format|trouble|may|ask|copy|empty|chart|icons))/ }] },
       },
     },
   },
   // npm run dev: the page with hot reload against a running server (EDGEWARD_URL) or the mock.
   server: {
     host: '127.0.0.1',
-    proxy: Object.fromEntries(['/api', '/v2', '/metrics'].map((p) => [p, process.env.EDGEWARD_URL ?? 'http://127.0.0.1:8080'])),
+    proxy: Object.fromEntries(['/api', '/v2', '/metrics'].map((p) => [p, env.EDGEWARD_URL ?? 'http://127.0.0.1:8080'])),
   },
 });

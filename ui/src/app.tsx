@@ -34,7 +34,7 @@ function Door() {
   const [at] = useLocation();
   const health = useHealth();
   const me = useMe(at !== '/setup');
-  if (at === '/setup') return <Setup open={health.data?.setup} />;
+  if (at === '/setup') return <Setup open={health.data && !!health.data.setup} />;
   if (me.data) {
     if (at === '/login') return <Redirect to="/" replace />;
     return <MeProvider value={me.data}><Shell demo={!!health.data?.demo} /></MeProvider>;

@@ -1,5 +1,5 @@
 import { createRoot } from 'react-dom/client';
-import '@mantine/core/styles.css';
+import './mantine.css';
 import '@mantine/notifications/styles.css';
 import '@mantine/spotlight/styles.css';
 import './style.css';

@@ -1,1 +1,1 @@
-var e={};export{e as default};
+export{t as default}from"./base.js";

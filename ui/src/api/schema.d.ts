@@ -1256,6 +1256,8 @@ export interface components {
             alarms: number;
             /** Format: int64 */
             days: number;
+            /** Format: int64 */
+            version: number;
         };
         DatasetView: {
             /** Format: date-time */
@@ -1420,9 +1422,10 @@ export interface components {
         DriftView: {
             /** Format: date-time */
             alarm_at?: string;
+            alarm_report?: components["schemas"]["DriftReport"];
             alert?: components["schemas"]["AlertsAlert"];
             busy: boolean;
-            control?: components["schemas"]["ControlRun"];
+            controls: components["schemas"]["ControlRun"][] | null;
             course: components["schemas"]["Point"][] | null;
             endpoint: string;
             loop: components["schemas"]["LoopState"];
@@ -1433,6 +1436,9 @@ export interface components {
             verdict?: components["schemas"]["DriftVerdict"];
             /** Format: int64 */
             version: number;
+            versions: {
+                [key: string]: number;
+            };
             /** Format: date-time */
             watermark?: string;
         };
@@ -1959,14 +1965,12 @@ export interface components {
             /** Format: double */
             low: number;
             model: string;
-            /** Format: int64 */
-            pairs: number;
             phase?: string;
             /** Format: date-time */
             promoted?: string;
             reason?: string;
             /** Format: date-time */
-            train_from: string;
+            train_from?: string;
             /** Format: date-time */
             train_to: string;
             verdict: string;
@@ -2344,6 +2348,7 @@ export interface components {
             normalise?: string;
             target?: string;
             time?: string;
+            zeros?: string;
         };
         RecordEntry: {
             feedback: components["schemas"]["RecordFeedback"][] | null;

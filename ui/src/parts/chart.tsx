@@ -16,7 +16,7 @@ export interface ChartProps {
   times: string[]; // RFC 3339
   lines: Line[];
   band?: { label: string; low: (number | null | undefined)[]; high: (number | null | undefined)[] };
-  marks?: { at: string; label: string }[];
+  marks?: { at: string; label: string; good?: boolean }[]; // upright lines
   height?: number;
   zero?: boolean; // the axis begins at zero
   log?: boolean; // a logarithmic axis

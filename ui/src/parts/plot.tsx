@@ -49,6 +49,9 @@ function table(p: ChartProps): uPlot.AlignedData {
   return [p.times.map((x) => Date.parse(x) / 1000), ...(p.band ? [fill(p.band.low), fill(p.band.high)] : []), ...p.lines.map((l) => fill(l.values))] as uPlot.AlignedData;
 }
 
+// Of a logarithmic axis only the powers of ten.
+const decades: uPlot.Axis.Filter = (_u, ticks) => ticks.map((v) => (Number.isInteger(Math.round(Math.log10(v) * 1e6) / 1e6) ? v : null));
+
 // Days as the reader's language writes them, hours where the ticks are closer than a day, the year where it changes.
 const dates: uPlot.Axis.DynamicValues = (_u, ticks, _i, _space, step) =>
   ticks.map((s, i) => {
@@ -72,7 +75,7 @@ function options(p: ChartProps, el: HTMLElement, tell: (text: string) => void): 
     legend: { show: false },
     cursor: { drag: { x: true, y: false } },
     scales: { y: p.log ? { distr: 3 } : { range: p.zero ? (_u, _lo, hi) => [0, (hi || 1) * 1.08] : undefined } },
-    axes: [{ ...axis, values: dates }, { ...axis, size: 48, values: (_u, ticks) => ticks.map((x) => (x == null ? '' : p.show(x))) }],
+    axes: [{ ...axis, size: 40, values: dates }, { ...axis, size: 48, ...(p.log ? { filter: decades, grid: { ...axis.grid, filter: decades } } : {}), values: (_u, ticks) => ticks.map((x) => (x == null ? '' : p.log && x >= 1e4 ? `10${[...String(Math.round(Math.log10(x)))].map((d) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(d)]).join('')}` : p.show(x))) }],
     bands: p.band ? [{ series: [2, 1], fill: v('--edge-band') }] : [],
     series: [
       {},
@@ -103,7 +106,7 @@ function options(p: ChartProps, el: HTMLElement, tell: (text: string) => void): 
             const x = u.valToPos(Date.parse(m.at) / 1000, 'x', true);
             if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
             u.ctx.save();
-            u.ctx.strokeStyle = u.ctx.fillStyle = v('--edge-bad');
+            u.ctx.strokeStyle = u.ctx.fillStyle = v(m.good ? '--edge-good' : '--edge-bad');
             u.ctx.setLineDash([4, 4]);
             u.ctx.lineWidth = devicePixelRatio;
             u.ctx.beginPath();

@@ -1,5 +1,5 @@
 import { lazy, Suspense, useEffect, useRef } from 'react';
-import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, Menu, Select, Skeleton, Tooltip, UnstyledButton } from '@mantine/core';
+import { ActionIcon, AppShell, Badge, Burger, Group, Kbd, Menu, NativeSelect, Skeleton, Tooltip, UnstyledButton } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
@@ -17,8 +17,8 @@ import { Scheme } from './scheme';
 
 const Palette = lazy(() => import('./palette'));
 
-// Whether this visit has been taken to its first page; the demonstration begins at the forecast.
-let landed = false;
+// Whether this tab has been taken to its first page; a demonstration begins at the forecast.
+const landed = 'edgeward-landed';
 
 export function Shell({ demo }: { demo: boolean }) {
   const [at, navigate] = useLocation();
@@ -26,8 +26,8 @@ export function Shell({ demo }: { demo: boolean }) {
   const live = useLive(true);
   const before = useRef(at);
   useEffect(() => {
-    if (!landed && demo && at === '/') navigate('/forecast', { replace: true });
-    if (!landed && demo !== undefined) landed = true;
+    if (demo && at === '/' && !sessionStorage.getItem(landed)) navigate('/forecast', { replace: true });
+    sessionStorage.setItem(landed, 'yes');
   }, [demo, at, navigate]);
   useEffect(() => {
     close();
@@ -118,7 +118,7 @@ function Account() {
     navigate('/login', { replace: true });
     location.reload();
   };
-  const choose = (name: string | null) => {
+  const choose = (name: string) => {
     if (!name || name === me.group) return;
     group.set(name);
     location.assign('/');
@@ -131,8 +131,8 @@ function Account() {
       <Menu.Dropdown>
         <Menu.Label>{me.name}{me.admin ? ` · ${t('account.admin')}` : ''}</Menu.Label>
         <div style={{ padding: '4px 12px 10px', display: 'grid', gap: 8 }}>
-          <Select size="xs" label={t('account.group')} data={groups.map((g) => g.name)} value={me.group || null} onChange={choose} allowDeselect={false} comboboxProps={{ withinPortal: false }} disabled={groups.length < 2} placeholder={t('account.noGroup')} />
-          <Select size="xs" label={t('account.language')} data={Object.entries(languages).map(([value, label]) => ({ value, label }))} value={language} onChange={(l) => l && void speak(l as Language)} allowDeselect={false} comboboxProps={{ withinPortal: false }} />
+          <NativeSelect size="xs" label={t('account.group')} data={groups.length ? groups.map((g) => g.name) : [t('account.noGroup')]} value={me.group} onChange={(e) => choose(e.currentTarget.value)} disabled={groups.length < 2} />
+          <NativeSelect size="xs" label={t('account.language')} data={Object.entries(languages).map(([value, label]) => ({ value, label }))} value={language} onChange={(e) => void speak(e.currentTarget.value as Language)} />
           <span className="quiet" style={{ fontSize: '0.78rem' }}>{me.site} · {me.node}</span>
         </div>
         <Menu.Divider />

@@ -6,7 +6,7 @@ import { useAct, useCandidates } from '../../api/queries';
 import { rows, type Candidate } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Empty } from '../../parts/empty';
-import { ago, day, moment, num, sig } from '../../parts/format';
+import { ago, day, num, sig, some, step } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { DemoMark, Facts, Page, State, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
@@ -44,7 +44,7 @@ export default function Candidates() {
 function One({ of: c }: { of: Candidate }) {
   const [word_, setWord] = useState<'approve' | 'reject'>();
   const decide = useAct((reason: string) => post<Candidate>(`/candidates/${c.id}/${word_!}`, { reason }), 'candidate', 'drift', 'endpoint', 'model');
-  const judged = c.pairs > 0;
+  const judged = c.days > 0;
   return (
     <section className="card" aria-label={`${c.endpoint}, ${t('version.short', { v: c.version })}`}>
       <Group justify="space-between" mb={8}>
@@ -69,10 +69,10 @@ function One({ of: c }: { of: Candidate }) {
       <div style={{ marginTop: 10, fontSize: '0.9rem' }}>
         <Facts
           of={[
-            [t('lineage.trained'), `${day(c.train_from)} – ${day(c.train_to)}`],
-            [t('verdict.judged'), `${day(c.eval_from)} – ${day(c.eval_to)}${judged ? `, ${t('verdict.pairs', { days: num(c.days), pairs: num(c.pairs) })}` : ''}`],
+            [t('lineage.trained'), some(c.train_from) ? `${day(c.train_from)} – ${day(c.train_to)}` : t('verdict.allTo', { day: day(c.train_to) })],
+            [t('verdict.judged'), `${day(c.eval_from)} – ${day(c.eval_to)}${judged ? `, ${t('verdict.days', { n: c.days })}` : ''}`],
             [t('col.why'), c.why ? word('why', c.why) : undefined],
-            [t('verdict.promoted'), c.promoted ? `${moment(c.promoted)}, ${c.by ?? ''}${c.reason ? `: ${c.reason}` : ''}` : undefined],
+            [t('verdict.promoted'), c.promoted ? `${step(c.promoted)}, ${c.by ?? ''}${c.reason ? `: ${c.reason}` : ''}` : undefined],
             [t('endpoints.one'), <To href={`/drift/${c.endpoint}`}>{c.endpoint}</To>],
             [t('lineage.job'), c.job ? <To href={`/jobs/${c.job}`}>{c.job}</To> : undefined],
           ]}

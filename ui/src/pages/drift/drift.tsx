@@ -85,6 +85,7 @@ function Course({ of: v }: { of: DriftView }) {
   const course = rows(v.course);
   const threshold = v.verdict?.threshold;
   const alarm = some(v.alarm_at);
+  const control = rows(v.controls).find((c) => c.version === v.version) ?? rows(v.controls).at(-1);
   return (
     <Card title={t('drift.course')}>
       <Text className="quiet" size="sm" mb="sm">
@@ -97,7 +98,7 @@ function Course({ of: v }: { of: DriftView }) {
           [t('drift.statistic'), v.verdict ? `${sig(v.verdict.statistic)} / ${sig(threshold)}` : '–'],
           [t('drift.quietDays'), num(v.quiet_days)],
           [t('drift.alarmDay'), alarm ? day(alarm) : t('profile.none')],
-          [t('drift.control'), v.control ? t('drift.controlSaid', { alarms: num(v.control.alarms), days: num(v.control.days) }) : '–'],
+          [t('drift.control'), control ? t('drift.controlSaid', { alarms: num(control.alarms), days: num(control.days) }) : '–'],
         ]}
       />
       {course.length > 1 ? (
@@ -109,7 +110,7 @@ function Course({ of: v }: { of: DriftView }) {
               { label: t('drift.statistic'), values: course.map((p) => Math.max(p.m, 0.01)), colour: '--edge-forecast' },
               ...(threshold ? [{ label: t('drift.threshold'), values: course.map(() => threshold), colour: '--edge-bad', dash: true }] : []),
             ]}
-            marks={alarm ? [{ at: v.alarm_at!, label: t('drift.alarm') }] : []}
+            marks={rows(v.loop.transitions).filter((x) => x.code === 'drift.alarm' || x.code === 'candidate.promoted').map((x) => (x.code === 'drift.alarm' ? { at: x.at, label: t('drift.alarm') } : { at: x.at, label: t('state.promoted'), good: true }))}
             show={sig}
             when={step}
             log

@@ -8,8 +8,8 @@ import { t, word } from '../../text';
 export function Evidence({ of: v }: { of: DriftView }) {
   const streams = rows(v.verdict?.streams);
   const reports = rows(v.reports);
-  const columns = reports.map((r) => rows(r.columns)).find((c) => c.length > 0) ?? [];
-  const with_ = reports.find((r) => rows(r.columns).length > 0);
+  const with_ = [v.alarm_report, ...reports].find((r) => rows(r?.columns).length > 0);
+  const columns = rows(with_?.columns);
   return (
     <>
       <div className="grid">
@@ -72,7 +72,7 @@ export function Evidence({ of: v }: { of: DriftView }) {
         <Card title={t('reports.title')}>
           <Text size="sm" className="quiet" mb={6}>{t('reports.what')}</Text>
           <div className="scroll" tabIndex={0} role="group" aria-label={t('reports.title')} style={{ maxHeight: 300 }}>
-            <Table miw={520}>
+            <Table miw={680}>
               <Table.Thead>
                 <Table.Tr>
                   <Table.Th className="num">{t('reports.seq')}</Table.Th>
@@ -86,10 +86,10 @@ export function Evidence({ of: v }: { of: DriftView }) {
                 {reports.slice(0, 100).map((r) => (
                   <Table.Tr key={r.key}>
                     <Table.Td className="num">{r.seq}</Table.Td>
-                    <Table.Td>{day(r.window.from)} – {day(r.window.to)}</Table.Td>
+                    <Table.Td style={{ whiteSpace: 'nowrap' }}>{day(r.window.from)} – {day(r.window.to)}</Table.Td>
                     <Table.Td className="num">{num(r.window.n)}</Table.Td>
                     <Table.Td><State of={r.verdict} kind="drift" /></Table.Td>
-                    <Table.Td><span className="mono">{r.key}</span></Table.Td>
+                    <Table.Td><span className="mono">{r.key.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+/, '$1…')}</span></Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

@@ -1,10 +1,14 @@
 import { Text, Timeline } from '@mantine/core';
 import { rows, type DriftView } from '../../api/types';
-import { num, step } from '../../parts/format';
+import { num, short, step } from '../../parts/format';
 import { Card, To } from '../../parts/page';
 import { t, word } from '../../text';
 
 const phases = ['watching', 'retraining', 'evaluating', 'shadow', 'approval', 'canary', 'promoting'];
+
+/** A parameter for people: versions by number rather than digest, numbers without their tail, days without midnight. */
+const said = (v: DriftView, p: string) =>
+  p.startsWith('sha256:') ? String(v.versions?.[p] ?? short(p)) : /^-?\d+\.\d{3,}$/.test(p) ? num(Number(p), 2) : /^\d{4}-\d\d-\d\dT/.test(p) ? step(p) : p;
 
 /** What the product does about an alarm: the phases of the loop, where it is, and how it came there, in words. */
 export function Loop({ of: v }: { of: DriftView }) {
@@ -31,7 +35,7 @@ export function Loop({ of: v }: { of: DriftView }) {
               <Timeline.Item key={steps.length - i} title={word('why', x.code)}>
                 <Text size="sm" className="quiet">
                   {step(x.at)} · {word('phase', x.from || 'watching')} → {word('phase', x.to)}
-                  {Object.entries(x.params ?? {}).map(([k, p]) => ` · ${k.replaceAll('_', ' ')} ${/^-?\d+\.\d{3,}$/.test(p) ? num(Number(p), 2) : p}`)}
+                  {Object.entries(x.params ?? {}).map(([k, p]) => ` · ${k.replaceAll('_', ' ')} ${said(v, p)}`)}
                 </Text>
               </Timeline.Item>
             ))}

@@ -21,7 +21,7 @@ export default function Forecast() {
     <Page title={t('forecast.title')} intro={t('forecast.intro')}>
       <Loaded query={q} height={300}>
         {(list) => {
-          const forecasts = rows(list.items).filter((e) => e.endpoint.kind === 'forecast');
+          const forecasts = rows(list.items).filter((e) => e.endpoint.kind === 'forecast').sort((a, b) => a.endpoint.created.localeCompare(b.endpoint.created));
           if (forecasts.length === 0)
             return (
               <Empty title={t('forecast.empty')} action={<Button component={Link} href="/data">{t('begin.import')}</Button>} cli="edgeward up --demo">
@@ -65,7 +65,7 @@ function OneGroup({ g, view }: { g: GroupForecast; view: ForecastView }) {
   const range = rangeSaid(g, f);
   const name = g.group || view.title || view.endpoint;
   return (
-    <Card label={`${view.title} ${g.group ?? ''}`}>
+    <Card label={`${view.title || view.endpoint}: ${g.group || t('forecast.one')}`}>
       <Group justify="space-between" align="flex-start" gap="md">
         <div style={{ flex: '1 1 320px' }}>
           {g.group && <Text className="quiet" fw={600}>{g.group}</Text>}

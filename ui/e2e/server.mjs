@@ -1,0 +1,68 @@
+// The real program for the journeys: bin/edgeward on loopback port 0 with a data directory of its own.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const binary = process.env.EDGEWARD_BIN ?? path.join(import.meta.dirname, '../../bin/edgeward');
+
+/** Starts a server. demo plays the demonstration as fast as it goes. The first administrator's link or token comes back. */
+export async function start({ demo = false, token = '' } = {}) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'edgeward-e2e-'));
+  const args = [demo ? 'up' : 'serve', '--data-dir', path.join(dir, 'data'), '--http-address', '127.0.0.1:0', '--mqtt-address', '127.0.0.1:0'];
+  if (demo) args.push('--demo', '--demo-speed', '0');
+  const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('EDGEWARD_')));
+  if (token) env.EDGEWARD_BOOTSTRAP_TOKEN = token;
+  const child = spawn(binary, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  const url = await new Promise((ok, fail) => {
+    const late = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail(new Error(`no address within 60 s:\n${said}`));
+    }, 60_000);
+    const read = (chunk) => {
+      said += chunk;
+      const link = (token ? /http:\/\/127\.0\.0\.1:\d+/ : /http:\/\/127\.0\.0\.1:\d+\/setup#\S+/).exec(said);
+      if (link) {
+        clearTimeout(late);
+        ok(link[0]);
+      }
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('exit', (code) => fail(new Error(`${binary} ended with ${code}:\n${said}`)));
+  });
+  const base = new URL(url).origin;
+  return {
+    url: base,
+    link: url,
+    said: () => said,
+    api: (method, p, body) => call(base, token, method, p, body),
+    stop: async () => {
+      child.removeAllListeners('exit');
+      const end = new Promise((ok) => child.on('exit', ok));
+      child.kill('SIGTERM');
+      const hard = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      await end;
+      clearTimeout(hard);
+      fs.rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function call(base, token, method, p, body) {
+  const r = await fetch(`${base}/api/v1${p}`, { method, headers: { Authorization: `Bearer ${token}`, ...(body ? { 'Content-Type': 'application/json' } : {}) }, body: body ? JSON.stringify(body) : undefined });
+  const text = await r.text();
+  if (!r.ok) throw new Error(`${method} ${p}: ${r.status} ${text}`);
+  return text ? JSON.parse(text) : undefined;
+}
+
+/** A server with a person in it, who may do everything in the first group: what most journeys begin with. */
+export async function inhabited(options = {}) {
+  const token = 'journeys-bootstrap-token-0123456789';
+  const server = await start({ ...options, token });
+  const me = await server.api('GET', '/me');
+  const person = { name: 'mara', password: 'a long enough sentence 42' };
+  await server.api('POST', '/users', { ...person, admin: true, group: me.group, roles: ['owner'], reason: 'journeys' });
+  return { ...server, person };
+}
