@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -73,13 +74,21 @@ func (n *Node) listenSocket(ctx context.Context) error {
 	return nil
 }
 
-// URL is where the page is, with the real port.
+// URL is where the page is, with the real port. A server that listens on every address is called by its host name.
 func (n *Node) URL() string {
 	scheme := "http://"
 	if n.secure {
 		scheme = "https://"
 	}
-	return scheme + n.plain.Addr().String()
+	at := n.plain.Addr().String()
+	if a, ok := n.plain.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		name, err := os.Hostname()
+		if err != nil || name == "" {
+			name = "localhost"
+		}
+		at = net.JoinHostPort(name, strconv.Itoa(a.Port))
+	}
+	return scheme + at
 }
 
 // MQTTAddress is the embedded broker's address; "" when it is off.

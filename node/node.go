@@ -134,9 +134,10 @@ func (n *Node) connect(context.Context) error {
 	n.serve = serve.New(serve.Config{Store: watched{n.store, func() { n.monitor.Poke() }}, Models: registry{n.store}, Runner: work.Runner{Work: n.work}, Assets: n.work.Assets,
 		Record: n.records, Now: n.now, Log: n.log.With("part", "serve")})
 	n.jobs = jobs.NewQueue(n.store, n.work.Handlers(), n.slots(), n.now, n.log.With("part", "jobs"))
+	n.jobs.Timeout = n.cfg.Jobs.Timeout
 	n.work.Serve, n.work.Queue = n.serve, n.jobs
 	n.monitor = monitor.New(monitor.Parts{Store: n.store, Records: n.records, Spec: n.serve, Work: n.work, Now: n.now, Site: n.site, Node: n.name, Topics: topics,
-		GroupName: n.groupName, Sent: n.wakeMQTT, Log: n.log.With("part", "monitor")})
+		GroupName: n.groupName, Sent: n.wakeMQTT, FalseAlarms: n.cfg.Drift.FalseAlarmsPerYear, Log: n.log.With("part", "monitor")})
 	n.views = &views.Views{Store: n.store, Serve: n.serve, Records: n.records, Monitor: n.monitor, Health: n.Health, Now: n.now}
 	return nil
 }
@@ -149,10 +150,16 @@ func (n *Node) openAccess(ctx context.Context) (err error) {
 }
 
 func (n *Node) openHTTP(ctx context.Context) error {
-	n.api = api.New(api.Parts{Version: n.o.Version, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.cfg.HTTP.AllowedHosts,
+	n.api = api.New(api.Parts{Version: n.o.Version, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
 		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)
+}
+
+// hosts are the names this server answers to.
+func (n *Node) hosts() []string {
+	names, _ := n.subjects()
+	return names
 }
 
 func (n *Node) now() time.Time { return n.o.Now().UTC() }

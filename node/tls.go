@@ -102,6 +102,9 @@ func (n *Node) authority(dir string) (*x509.Certificate, *ecdsa.PrivateKey, erro
 // subjects are the names and addresses this server is called by.
 func (n *Node) subjects() (names []string, ips []net.IP) {
 	names = append([]string{"localhost", n.name}, n.cfg.HTTP.AllowedHosts...)
+	if h, err := os.Hostname(); err == nil && h != "" && h != n.name {
+		names = append(names, h)
+	}
 	ips = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	if host, _, err := net.SplitHostPort(n.cfg.HTTP.Address); err == nil {
 		if ip := net.ParseIP(host); ip != nil && !ip.IsUnspecified() && !ip.IsLoopback() {

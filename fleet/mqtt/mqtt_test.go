@@ -35,7 +35,6 @@ func TestTopicsAndBack(t *testing.T) {
 		drift:       {Site: "st-mary", Node: "er-03", Kind: "drift", Endpoint: "er-attendance"},
 		event:       {Site: "st-mary", Node: "er-03", Kind: "event", Endpoint: "er-attendance"},
 		tp.Status(): {Site: "st-mary", Node: "er-03", Kind: "status"},
-		tp.Health(): {Site: "st-mary", Node: "er-03", Kind: "health"},
 	} {
 		if got, err := mqtt.ParseTopic(topic); err != nil || got != want {
 			t.Errorf("ParseTopic(%q) = %+v, %v; want %+v", topic, got, err, want)

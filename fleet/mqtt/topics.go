@@ -17,7 +17,6 @@ const AllTopics = root + "#"
 //	edgeward/v1/<site>/<node>/status            retained; "online" or "offline" (will)
 //	edgeward/v1/<site>/<node>/drift/<endpoint>  retained; the last drift report
 //	edgeward/v1/<site>/<node>/event/<endpoint>  an alert fires, is acknowledged, resolves; a version is promoted
-//	edgeward/v1/<site>/<node>/health            retained; the node's health
 type Topics struct{ site, node string }
 
 // NewTopics checks both names (edgeward.CheckName).
@@ -30,9 +29,6 @@ func NewTopics(site, node string) (Topics, error) {
 
 // Status is the topic of the node's online state.
 func (t Topics) Status() string { return t.of("status") }
-
-// Health is the topic of the node's health.
-func (t Topics) Health() string { return t.of("health") }
 
 // All is the filter for everything the node publishes.
 func (t Topics) All() string { return t.of("#") }

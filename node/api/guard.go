@@ -86,6 +86,10 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 func allowed(ctx context.Context, verb auth.Verb, resource auth.Resource) error {
 	r := requestOf(ctx)
 	err := r.principal.Check(verb, resource)
+	if err == nil && r.principal.Group == "" && ofGroup(resource) {
+		return edgeward.E("api.guard", edgeward.Conflict, "group.none", "there is no group yet to do this in").
+			WithHint("open the link the server printed, or make a group: edgeward group create main")
+	}
 	if r.refused != nil && edgeward.KindOf(err) == edgeward.Unauthenticated {
 		return r.refused
 	}
@@ -151,4 +155,13 @@ func mayDemo(ctx context.Context, demo bool) error {
 		return nil
 	}
 	return principal(ctx).Check(auth.Create, auth.Demo)
+}
+
+// ofGroup reports whether a resource belongs to a group: those before Users in auth's list do.
+func ofGroup(r auth.Resource) bool {
+	switch r {
+	case auth.Event, auth.Metrics: // an administrator reads the node's own
+		return false
+	}
+	return slices.Index(auth.Resources, r) < slices.Index(auth.Resources, auth.Users)
 }

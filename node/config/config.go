@@ -80,13 +80,10 @@ type Config struct {
 		SessionAbsolute time.Duration `key:"session_absolute" doc:"A browser session ends after this long in any case."`
 	} `key:"auth"`
 	Drift struct {
-		FalseAlarmsPerYear float64 `key:"false_alarms_per_year" doc:"How many false alarms a year a new monitor may raise; sets its threshold."`
-		WindowDays         int     `key:"window_days" doc:"Days of a new monitor's current window for inputs. Fewer than 90 make the seasons look like drift."`
-		MinCases           int     `key:"min_cases" doc:"Categories and bins with fewer cases than this never leave the server in a report."`
+		FalseAlarmsPerYear float64 `key:"false_alarms_per_year" doc:"How many false alarms a year a new monitor may raise; sets its threshold. A quarter is one in four years."`
 	} `key:"drift"`
 	Retention struct {
 		PredictionDays int `key:"prediction_days" doc:"Days that prediction records are kept. 0: for ever."`
-		JobDays        int `key:"job_days" doc:"Days that the logs of ended jobs are kept. 0: for ever."`
 	} `key:"retention"`
 	Health struct {
 		Delay time.Duration `key:"delay" doc:"Trouble must last this long before the server calls itself degraded: a blip is not an alarm."`
@@ -110,8 +107,8 @@ func Default(dataDir string) Config {
 	c.Workers.Memory, c.Query.Memory = 4<<30, 1<<30
 	c.Jobs.Timeout = 24 * time.Hour
 	c.Auth.SessionIdle, c.Auth.SessionAbsolute = 8*time.Hour, 7*24*time.Hour
-	c.Drift.FalseAlarmsPerYear, c.Drift.WindowDays, c.Drift.MinCases = 1, 90, 10
-	c.Retention.PredictionDays, c.Retention.JobDays = 400, 90
+	c.Drift.FalseAlarmsPerYear = 0.25
+	c.Retention.PredictionDays = 400
 	c.Health.Delay = 10 * time.Second
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c

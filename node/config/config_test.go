@@ -27,7 +27,7 @@ func TestPrecedence(t *testing.T) {
 		Flags: map[string]string{"http.address": "127.0.0.1:3"},
 		Env:   []string{"EDGEWARD_HTTP_ADDRESS=127.0.0.1:2", "EDGEWARD_LOG_LEVEL=error", "EDGEWARD_WORKERS_MEMORY=1.5 GiB", "HOME=/home/nurse"},
 		File:  path,
-		Page:  map[string]string{"site": "page", "retention.job_days": "7"},
+		Page:  map[string]string{"site": "page", "retention.prediction_days": "7"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestPrecedence(t *testing.T) {
 		{"site", "file", config.FromFile, true},
 		{"http.allowed_hosts", "a.example, b.example", config.FromFile, true},
 		{"auth.session_idle", "10m", config.FromFile, true},
-		{"retention.job_days", "7", config.FromPage, false},
+		{"retention.prediction_days", "7", config.FromPage, false},
 		{"grpc.address", "127.0.0.1:8001", config.FromDefault, false},
 		{"data_dir", "/home/nurse/.local/share/edgeward", config.FromDefault, false},
 	} {
@@ -52,7 +52,7 @@ func TestPrecedence(t *testing.T) {
 			t.Errorf("%s: got %q from %s (locked %v), want %q from %s", row.key, s.Value, s.Source, s.Locked(), row.value, row.source)
 		}
 	}
-	if l.HTTP.Address != "127.0.0.1:3" || l.Workers.Memory != 3<<29 || l.Auth.SessionIdle != 10*time.Minute || len(l.HTTP.AllowedHosts) != 2 || l.Retention.JobDays != 7 {
+	if l.HTTP.Address != "127.0.0.1:3" || l.Workers.Memory != 3<<29 || l.Auth.SessionIdle != 10*time.Minute || len(l.HTTP.AllowedHosts) != 2 || l.Retention.PredictionDays != 7 {
 		t.Errorf("the struct differs from its explanation: %+v", l.Config)
 	}
 }
@@ -73,7 +73,6 @@ func TestErrorsNameKeyValueAndWhatIsRight(t *testing.T) {
 		{"a size that is none", "[workers]\nmemory = \"big\"", "config.invalid", []string{"workers.memory", "big", "64 MiB"}},
 		{"a password in the URL", "[mqtt]\nurl = \"tcp://u:secret@h:1883\"", "config.invalid", []string{"mqtt.url", "without user"}},
 		{"a certificate without a key", "[tls]\ncert_file = \"/c.pem\"", "config.invalid", []string{"tls.key_file", "tls.cert_file"}},
-		{"too few cases", "[drift]\nmin_cases = 1", "config.invalid", []string{"drift.min_cases", "at least 10"}},
 		{"two faults at once", "site = \"Bad Name\"\n[log]\nlevel = \"loud\"", "config.invalid", []string{"site", "log.level"}},
 		{"no TOML", "site = ", "config.unreadable", []string{"config.toml"}},
 	} {

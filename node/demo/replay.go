@@ -51,6 +51,8 @@ func (d *demo) replay(ctx context.Context) error {
 	if err := d.tomorrow(ctx); err != nil {
 		return err
 	}
+	last := replayTo
+	d.tell(ctx, func(st *client.DemoStatus) { st.Day, st.Done = &last, 1 })
 	d.Say("  %d days, %d questions (%d asked before), %d truths in %.1f s", rep.Steps, rep.Asked, rep.Earlier, rep.Truths, rep.Seconds)
 	return nil
 }

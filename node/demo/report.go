@@ -72,6 +72,7 @@ type Candidate struct {
 	High       float64 `json:"high"`
 	Days       int     `json:"days"`
 	Promoted   string  `json:"promoted,omitempty"`
+	Why        string  `json:"why"` // reason code of its end
 }
 
 // Version is a version of the attendance model.
@@ -242,7 +243,7 @@ func driftOf(v client.DriftView) (d DriftReport) {
 
 func candidateOf(c client.CandidateView) Candidate {
 	out := Candidate{Version: c.Version, Trained: day(c.TrainTo), Verdict: string(c.Verdict), Champion: round(c.ChampionMAE, 2), Challenger: round(c.ChallengerMAE, 2),
-		Low: round(c.Low, 2), High: round(c.High, 2), Days: c.Days}
+		Low: round(c.Low, 2), High: round(c.High, 2), Days: c.Days, Why: c.Why}
 	if c.Promoted != nil {
 		out.Promoted = day(*c.Promoted)
 		out.Verdict = "promoted"

@@ -17,13 +17,13 @@ func says(r *Report) (out []string) {
 	if r.Drift.AlarmDay != "" {
 		say("The alarm came on %s after %d quiet days; the control run over %d validation days raised %d.", r.Drift.AlarmDay, r.Drift.QuietDays, r.Control.Days, r.Control.Alarms)
 	}
-	lost := 0
 	for _, c := range r.Candidates {
-		if c.Promoted == "" && c.Days > 0 {
-			lost++
+		switch {
+		case c.Promoted == "" && c.Verdict == "won":
+			say("The candidate trained on days to %s won its evaluation, %.1f against %.1f, and was not promoted: %s.", c.Trained, c.Challenger, c.Champion, c.Why)
+		case c.Promoted == "" && c.Days > 0:
 			say("The candidate trained on days to %s did not win: %.1f against %.1f on %d days (interval of the difference %.1f to %.1f). It was rejected.", c.Trained, c.Challenger, c.Champion, c.Days, c.Low, c.High)
-		}
-		if c.Promoted != "" {
+		case c.Promoted != "":
 			say("The candidate trained on days to %s won: %.1f against %.1f on %d held-out days (interval of the difference %.1f to %.1f). It was promoted on %s after shadow and canary.",
 				c.Trained, c.Challenger, c.Champion, c.Days, c.Low, c.High, c.Promoted)
 		}

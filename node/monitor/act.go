@@ -68,14 +68,14 @@ func (m *Monitor) job(ctx context.Context, w *watched, d serve.Deployment, a loo
 		return err
 	}
 	if a.Verb == loop.Retrain {
-		_, err := m.Work.Retrain(ctx, Retraining{Champion: champion, Endpoint: w.Endpoint, From: a.From, To: a.To, Key: a.Key, By: Principal, Reason: w.Loop.Reason})
+		_, err := m.Work.Retrain(ctx, Retraining{Champion: champion, Endpoint: w.Endpoint, From: a.From, To: a.To, Key: w.jobKey(a.Key), By: Principal, Reason: w.Loop.Reason})
 		return err
 	}
 	challenger, err := m.version(ctx, w, d, a.Version)
 	if err != nil {
 		return err
 	}
-	_, err = m.Work.Evaluate(ctx, Evaluation{Champion: champion, Challenger: challenger, Endpoint: w.Endpoint, From: a.From, To: a.To, Key: a.Key, By: Principal})
+	_, err = m.Work.Evaluate(ctx, Evaluation{Champion: champion, Challenger: challenger, Endpoint: w.Endpoint, From: a.From, To: a.To, Key: w.jobKey(a.Key), Action: a.Key, By: Principal})
 	return err
 }
 
@@ -170,6 +170,9 @@ func (m *Monitor) alert(ctx context.Context, w *watched, o alerts.Observation) e
 	}
 	return m.save(ctx, w, news, out)
 }
+
+// jobKey is the natural key of the job that does an action, in this life of the endpoint.
+func (w Watch) jobKey(action string) string { return action + "@" + w.Life }
 
 // actionKey is the key the loop gives an action about a candidate.
 func actionKey(endpoint string, c *loop.Candidate, v loop.Verb) string {

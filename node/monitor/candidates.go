@@ -47,7 +47,7 @@ func (m *Monitor) candidate(ctx context.Context, w *watched, c loop.Candidate) (
 	}
 	r.TrainFrom, r.TrainTo = c.From, c.Trained
 	r.EvalFrom, r.EvalTo = c.Window()
-	if j, err := m.Store.JobByKey(ctx, w.Group, actionKey(w.Endpoint, &c, loop.Retrain)); err == nil {
+	if j, err := m.Store.JobByKey(ctx, w.Group, w.jobKey(actionKey(w.Endpoint, &c, loop.Retrain))); err == nil {
 		r.Job = j.ID
 	}
 	if c.Version != "" {
@@ -78,7 +78,7 @@ func (m *Monitor) candidate(ctx context.Context, w *watched, c loop.Candidate) (
 		case c.Verdict == "candidate.promoted":
 			r.Promoted = &at
 		case r.Verdict == models.Pending:
-			r.Verdict = models.Lost
+			r.Verdict = models.Dropped
 		}
 	}
 	return r, nil

@@ -15,16 +15,17 @@ import (
 
 // Parts are what a Monitor joins. All are needed.
 type Parts struct {
-	Store      Store
-	Records    Records
-	Spec       Spec
-	Work       Work
-	Now        func() time.Time
-	Site, Node string
-	Topics     mqtt.Topics
-	GroupName  func(id string) string // for reports; "" leaves it out
-	Sent       func()                 // the outbox has grown
-	Log        *slog.Logger
+	Store       Store
+	Records     Records
+	Spec        Spec
+	Work        Work
+	Now         func() time.Time
+	Site, Node  string
+	Topics      mqtt.Topics
+	GroupName   func(id string) string // for reports; "" leaves it out
+	Sent        func()                 // the outbox has grown
+	FalseAlarms float64                // a year, of a new monitor
+	Log         *slog.Logger
 }
 
 // Monitor watches all endpoints. Make it with New; it works while Run runs.

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"math"
+	"strconv"
 	"time"
 
 	"edgeward"
@@ -24,8 +25,7 @@ func (m *Monitor) step(ctx context.Context, d serve.Deployment) (again bool, err
 	key := d.Endpoint.Key()
 	w := m.watches[key]
 	if w == nil {
-		w = &watched{Watch: Watch{Group: key.Group, Endpoint: key.Name, Demo: d.Endpoint.Demo}}
-		w.Loop.Endpoint = key.Name
+		w = &watched{Watch: newWatch(d)}
 		m.watches[key] = w
 	}
 	w.model = d.Endpoint.Model
@@ -144,7 +144,7 @@ func (m *Monitor) follow(ctx context.Context, w *watched, d serve.Deployment) er
 		return err
 	}
 	if w.Settings == (drift.Settings{}) {
-		w.Settings = drift.DefaultSettings()
+		w.Settings = m.settings()
 		w.Settings.PerYear = perYear(v)
 	}
 	ref, err := drift.NewReference(observations(residuals, ""), w.Settings)
@@ -251,4 +251,21 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// newWatch is the watch of an endpoint that nobody has looked at.
+func newWatch(d serve.Deployment) Watch {
+	e := d.Endpoint
+	w := Watch{Group: e.Group, Endpoint: e.Name, Demo: e.Demo, Life: strconv.FormatInt(e.Created.UnixMilli(), 36)}
+	w.Loop.Endpoint = e.Name
+	return w
+}
+
+// settings are a new monitor's.
+func (m *Monitor) settings() drift.Settings {
+	s := drift.DefaultSettings()
+	if m.FalseAlarms > 0 {
+		s.YearsPerFalseAlarm = 1 / m.FalseAlarms
+	}
+	return s
 }

@@ -107,7 +107,7 @@ func (m *Monitor) observed(ctx context.Context, w *watched, d serve.Deployment) 
 // retrained looks for the training job of the candidate in flight.
 func (m *Monitor) retrained(ctx context.Context, w *watched) (*loop.Job, error) {
 	key := actionKey(w.Endpoint, w.Loop.Candidate, loop.Retrain)
-	j, err := m.Store.JobByKey(ctx, w.Group, key)
+	j, err := m.Store.JobByKey(ctx, w.Group, w.jobKey(key))
 	if edgeward.KindOf(err) == edgeward.NotFound {
 		w.busy = true // it is asked for
 		return nil, nil
@@ -136,7 +136,7 @@ func (m *Monitor) retrained(ctx context.Context, w *watched) (*loop.Job, error) 
 // evaluated looks for the evaluation job of the candidate in flight.
 func (m *Monitor) evaluated(ctx context.Context, w *watched) (*loop.Evaluation, *loop.Failure, error) {
 	key := actionKey(w.Endpoint, w.Loop.Candidate, loop.Evaluate)
-	j, err := m.Store.JobByKey(ctx, w.Group, key)
+	j, err := m.Store.JobByKey(ctx, w.Group, w.jobKey(key))
 	if edgeward.KindOf(err) == edgeward.NotFound {
 		_, to := w.Loop.Candidate.Window()
 		w.busy = !w.Watermark.Before(to) // it is asked for when the held-out days are over

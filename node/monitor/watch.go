@@ -28,6 +28,7 @@ type Watch struct {
 	Group     string            `json:"group"`
 	Endpoint  string            `json:"endpoint"`
 	Demo      bool              `json:"demo,omitempty"`
+	Life      string            `json:"life"` // of the endpoint: one removed and made again under its name shares no job with the first
 	Settings  drift.Settings    `json:"settings"`
 	Version   int               `json:"version"` // whose answers are watched; 0 while nothing is
 	Digest    edgeward.Digest   `json:"digest,omitempty"`
@@ -115,4 +116,5 @@ type Evaluation struct {
 	Endpoint             string
 	From, To             time.Time
 	Key, By              string
+	Action               string // the loop's key, which the result carries
 }

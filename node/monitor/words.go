@@ -65,8 +65,7 @@ func (m *Monitor) SetPolicy(ctx context.Context, key serve.Key, r PolicyRequest,
 	defer m.mu.Unlock()
 	w := m.watches[key]
 	if w == nil {
-		w = &watched{Watch: Watch{Group: key.Group, Endpoint: key.Name, Demo: d.Endpoint.Demo}, model: d.Endpoint.Model}
-		w.Loop.Endpoint = key.Name
+		w = &watched{Watch: newWatch(d), model: d.Endpoint.Model}
 		m.watches[key] = w
 	}
 	if r.Policy != nil {
@@ -74,7 +73,7 @@ func (m *Monitor) SetPolicy(ctx context.Context, key serve.Key, r PolicyRequest,
 	}
 	if r.YearsPerFalseAlarm > 0 {
 		if w.Settings == (drift.Settings{}) {
-			w.Settings = drift.DefaultSettings()
+			w.Settings = m.settings()
 		}
 		w.Settings.YearsPerFalseAlarm = r.YearsPerFalseAlarm
 		w.detector = nil // made anew with the new threshold at the next step

@@ -30,7 +30,7 @@ type evaluateSpec struct {
 func (w *Work) Evaluate(ctx context.Context, e monitor.Evaluation) (jobs.Job, error) {
 	return w.queue(ctx, Who{Group: e.Champion.Group, Principal: e.By}, jobs.Evaluate, e.Key,
 		fmt.Sprintf("Compare %s with %s on %s to %s", e.Challenger.Ref(), e.Champion.Ref(), day(e.From), day(e.To)), e.Champion.Demo,
-		evaluateSpec{e.Key, e.Endpoint, e.Champion.Ref(), e.Challenger.Ref(), e.From, e.To})
+		evaluateSpec{e.Action, e.Endpoint, e.Champion.Ref(), e.Challenger.Ref(), e.From, e.To})
 }
 
 // runEvaluate runs champion and challenger, both really, on the same held-out rows of the newest data set version.

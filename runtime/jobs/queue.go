@@ -43,6 +43,8 @@ const maxLines = 2000
 
 // Queue runs jobs. Make one with NewQueue; Run owns all its goroutines.
 type Queue struct {
+	Timeout time.Duration // a job that runs longer fails with job.timeout; 0: no limit. Set before Run
+
 	store    Store
 	handlers map[Kind]Handler
 	slots    int
@@ -249,11 +251,23 @@ func (q *Queue) run(parent context.Context, j Job) {
 	q.mu.Lock()
 	q.logs[j.ID] = &lines{first: 1}
 	q.mu.Unlock()
-	result, err := q.handlers[j.Kind].Work(ctx, claimed, q.reporter(ctx, claimed))
+	limited, stop := q.limit(ctx)
+	defer stop()
+	result, err := q.handlers[j.Kind].Work(limited, claimed, q.reporter(ctx, claimed))
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = edgeward.E("jobs.run", edgeward.Unavailable, "job.timeout", "the job ran longer than %s", q.Timeout).WithHint("raise jobs.timeout, or give it less to do")
+	}
 	if parent.Err() != nil {
 		return // the server stops: recover decides at the next start
 	}
 	q.finish(parent, claimed, result, err, errors.Is(context.Cause(ctx), errCancelled))
+}
+
+func (q *Queue) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if q.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, q.Timeout)
 }
 
 func (q *Queue) finish(ctx context.Context, j Job, result any, failure error, cancelled bool) {

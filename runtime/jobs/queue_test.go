@@ -175,3 +175,24 @@ func TestAFailureShowsItsCodeAndHidesInternalTexts(t *testing.T) {
 		}
 	}
 }
+
+func TestAJobThatTakesTooLongFailsAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		q := jobs.NewQueue(m, map[jobs.Kind]jobs.Handler{jobs.Train: {Work: func(ctx context.Context, _ jobs.Job, _ jobs.Reporter) (any, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}}, 1, time.Now, slog.New(slog.DiscardHandler))
+		q.Timeout = time.Hour
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- q.Run(ctx) }()
+		j, _ := q.Add(t.Context(), job("1", jobs.Train))
+		got, err := q.Wait(t.Context(), "g", j.ID)
+		if err != nil || got.State != jobs.Failed || got.Error.Code != "job.timeout" || got.Ended.Sub(*got.Started) != time.Hour {
+			t.Errorf("%+v, %v", got, err)
+		}
+		cancel()
+		<-ended
+	})
+}

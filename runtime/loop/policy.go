@@ -17,7 +17,7 @@ type Policy struct {
 	CanaryAnswers  int     `json:"canary_answers"`   // answers that the canary must give; default 30
 	MaxErrorRate   float64 `json:"max_error_rate"`   // share of failed or out-of-range answers that shadow and canary may have; default 0.02
 	LatencyFactor  float64 `json:"latency_factor"`   // the candidate's p95 latency over the champion's; default 3
-	LatencyFloorMS float64 `json:"latency_floor_ms"` // p95 latency that is never too slow; default 20
+	LatencyFloorMS float64 `json:"latency_floor_ms"` // p95 latency that is never too slow; default 100
 	MaxAttempts    int     `json:"max_attempts"`     // candidates per alert, then the loop waits for a person; 0 is no limit
 	Unattended     bool    `json:"unattended"`       // go on without a person's approval, in the name of Principal
 	Principal      string  `json:"principal"`        // who promotes when unattended, such as "demo-policy"
@@ -67,7 +67,7 @@ func (p Policy) Filled() Policy {
 	orFloat(&p.CanaryShare, 0.1)
 	orFloat(&p.MaxErrorRate, 0.02)
 	orFloat(&p.LatencyFactor, 3)
-	orFloat(&p.LatencyFloorMS, 20)
+	orFloat(&p.LatencyFloorMS, 100)
 	return p
 }
 

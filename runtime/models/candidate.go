@@ -10,6 +10,7 @@ const (
 	Pending Verdict = "pending" // held-out days are still being collected
 	Lost    Verdict = "lost"    // the interval does not show it better: rejected
 	Won     Verdict = "won"     // better beyond doubt of the interval
+	Dropped Verdict = "dropped" // ended before it was judged: training failed, or the live version was replaced meanwhile
 )
 
 // CandidateRecord is one attempt to replace the live version of an endpoint, kept for ever.
