@@ -167,7 +167,7 @@ func TestAFailureShowsItsCodeAndHidesInternalTexts(t *testing.T) {
 		err        error
 		code, text string
 	}{
-		{edgeward.E("x", edgeward.Invalid, "recipe.invalid", "no target"), "recipe.invalid", "x: no target"},
+		{edgeward.E("x", edgeward.Invalid, "recipe.invalid", "no target"), "recipe.invalid", "no target"},
 		{errors.New("secret path"), "", "an internal error; the server's log has it"},
 	} {
 		if f := jobs.FailureOf(c.err); f.Code != c.code || f.Message != c.text {

@@ -44,13 +44,13 @@ func evaluated(attempt, trainedOn, days int, low, difference, high float64) func
 
 func shadowed(version string, answers, errors int, p95 float64) func(*loop.Observed) {
 	return func(o *loop.Observed) {
-		o.Shadow = &loop.Traffic{Version: version, Answers: answers, Errors: errors, P95MS: p95, ChampionP95MS: 10}
+		o.Shadow = &loop.Traffic{Version: version, Answers: answers, Errors: errors, P95MS: p95, ChampionP95MS: 40}
 	}
 }
 
 func canaried(version string, answers, outOfRange int, p95 float64) func(*loop.Observed) {
 	return func(o *loop.Observed) {
-		o.Canary = &loop.Traffic{Version: version, Answers: answers, OutOfRange: outOfRange, P95MS: p95, ChampionP95MS: 10}
+		o.Canary = &loop.Traffic{Version: version, Answers: answers, OutOfRange: outOfRange, P95MS: p95, ChampionP95MS: 40}
 	}
 }
 
@@ -126,7 +126,7 @@ func TestNext(t *testing.T) {
 		{"a shadow that fails more than allowed is rejected before all answers have come", unattended, append(untilShadow[:5:5],
 			line{92, shadowed("v2", 5, 1, 11), loop.CoolingDown, "shadow.errors", []string{"stop_candidate"}})},
 		{"a shadow that is much slower is rejected", unattended, append(untilShadow[:5:5],
-			line{104, shadowed("v2", 28, 0, 31), loop.CoolingDown, "shadow.slow", []string{"stop_candidate"}})},
+			line{104, shadowed("v2", 28, 0, 131), loop.CoolingDown, "shadow.slow", []string{"stop_candidate"}})},
 		{"another version's shadow answers prove nothing", unattended, append(untilShadow[:5:5],
 			line{104, shadowed("v7", 28, 0, 11), loop.Shadowing, "", []string{"start_shadow"}})},
 		{"answers out of range end a canary", unattended, append(untilCanary[:6:6],
