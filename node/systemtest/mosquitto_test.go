@@ -101,7 +101,7 @@ func TestDemoWithAMosquittoThatIsKilled(t *testing.T) {
 	kept := map[string]bool{}
 	for _, name := range []string{"er-attendance", "er-admissions", "er-attendance-level"} {
 		for _, r := range must[client.DriftView](t)(s.Drift(ctx, name)).Reports {
-			kept[r.Key] = true
+			kept["one/"+r.Key] = true // on the wire the node's name stands before it
 		}
 	}
 	missing := func() (n int) {
