@@ -2,7 +2,8 @@
 # make run      build, then the demo in the browser
 # make test     vet, room test and all tests with the race detector; says what it skipped for want of a tool
 # make package  .deb, .rpm and .tar.gz in dist/
-# The machine needs Go, gcc, g++, Python 3 with pip, and this Makefile; node only for make ui.
+# make ui       the web page from its sources, into ui/dist
+# The machine needs Go, gcc, g++, Python 3 with pip, and this Makefile; node only for make ui, ui-fresh and journeys.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -23,7 +24,7 @@ NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # Tests that need Python modules use .ci/run's environment where it was made.
 export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
 
-.PHONY: all build pack run vet test bench soak reproducible package clean
+.PHONY: all build pack run ui ui-fresh journeys vet test bench soak reproducible package clean
 
 all: build
 
@@ -31,6 +32,7 @@ all: build
 pack:
 	@go run ./packaging/fetch
 	@go run ./packaging/notices -out cmd/edgeward/notices/go.json.zst ./cmd/edgeward
+	@go run ./packaging/notices -out cmd/edgeward/notices/npm.json.zst -collected ui/notices.json
 
 build: pack
 	$(GOBUILD) -o bin/edgeward ./cmd/edgeward
@@ -38,6 +40,18 @@ build: pack
 
 run: build
 	bin/edgeward up --demo
+
+# The web page anew, with the types of its client; what it writes is committed. Nothing else needs Node.
+ui:
+	cd ui && npm ci && npm run types && npm run check && npm run build && npm run notices
+
+# Is ui/dist what ui/src gives?
+ui-fresh:
+	cd ui && npm ci && npm run check && npm run fresh
+
+# Journeys in Debian's Chromium against bin/edgeward; JOURNEYS=j1 for one.
+journeys: build
+	cd ui && npm ci && npm run journeys -- $(JOURNEYS)
 
 vet:
 	go vet ./...

@@ -3,6 +3,11 @@
 // go.sum gives the same bytes.
 //
 //	go run ./packaging/notices -out cmd/edgeward/notices/go.json.zst ./cmd/edgeward
+//
+// With -collected it packs texts that were collected elsewhere: those of the npm packages inside the web page, which
+// ui/scripts/notices.mjs writes where there is Node.
+//
+//	go run ./packaging/notices -out cmd/edgeward/notices/npm.json.zst -collected ui/notices.json
 package main
 
 import (
@@ -27,12 +32,17 @@ import (
 
 func main() {
 	out := flag.String("out", "", "the file to write")
+	collected := flag.String("collected", "", "a file of texts to pack instead of looking at programs")
 	flag.Parse()
-	if *out == "" || flag.NArg() == 0 {
+	if *out == "" || (flag.NArg() == 0) == (*collected == "") {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*out, flag.Args()); err != nil {
+	work := func() error { return run(*out, flag.Args()) }
+	if *collected != "" {
+		work = func() error { return pack(*out, *collected) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "notices:", err)
 		os.Exit(1)
 	}
@@ -94,6 +104,26 @@ func run(out string, programs []string) error {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.From, b.From), cmp.Compare(a.File, b.File))
 	})
 	return write(out, all, len(modules))
+}
+
+// pack writes the texts of a file of native.Licences, each of which must have one.
+func pack(out, collected string) error {
+	raw, err := os.ReadFile(collected)
+	if err != nil {
+		return err
+	}
+	var all []native.Licence
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return fmt.Errorf("%s: %w", collected, err)
+	}
+	components := map[string]bool{}
+	for _, l := range all {
+		if l.Component == "" || l.Text == "" {
+			return fmt.Errorf("%s: %q has no licence text", collected, l.Component)
+		}
+		components[l.Component] = true
+	}
+	return write(out, all, len(components))
 }
 
 // linked lists the packages of the programs and of everything they import.

@@ -7,12 +7,12 @@ import { t, word } from '../../text';
 
 /** What each version did since the server started, and how right it was. */
 export function Traffic({ of: e }: { of: EndpointView }) {
-  const counters = rows(e.metrics?.versions);
+  const counters = rows(e.metrics?.versions).filter((c) => c.requests > 0);
   const perf = useGet<List<Performance>>('forecast', `/endpoints/${e.endpoint.name}/performance`, {}, { refetchInterval: 10_000 });
   const pooled = rows(perf.data?.items).filter((p) => !p.group && p.pairs > 0);
   const ms = (us: number) => millis(us / 1000);
   return (
-    <div className="grid">
+    <>
       <Card title={t('traffic.title')}>
         <Stats of={[[t('endpoints.predictions'), num(e.records.predictions)], [t('traffic.truths'), num(e.records.truths)], [t('traffic.flight'), num(e.metrics?.in_flight)]]} />
         {counters.length > 0 && (
@@ -62,7 +62,7 @@ export function Traffic({ of: e }: { of: EndpointView }) {
                 {pooled.map((p) => (
                   <Table.Tr key={p.role + p.version}>
                     <Table.Td>{t('version.short', { v: p.version })} <State of={p.role} kind="role" /></Table.Td>
-                    <Table.Td>{step(p.from)} – {step(p.to)}</Table.Td>
+                    <Table.Td style={{ whiteSpace: 'nowrap' }}>{step(p.from)} – {step(p.to)}</Table.Td>
                     <Table.Td className="num">{num(p.pairs)}</Table.Td>
                     <Table.Td className="num">{sig(p.mae)}</Table.Td>
                     <Table.Td className="num">{sig(p.bias)}</Table.Td>
@@ -74,7 +74,7 @@ export function Traffic({ of: e }: { of: EndpointView }) {
           </div>
         </Card>
       )}
-    </div>
+    </>
   );
 }
 

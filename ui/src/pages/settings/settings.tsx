@@ -26,8 +26,20 @@ export default function Settings() {
   );
 }
 
-const value = (k: string, v: unknown) => (typeof v === 'number' ? (/bytes|memory|disk|_total|_free|_available|size/.test(k) ? bytes(v) : num(v, 2)) : typeof v === 'boolean' ? (v ? t('engines.yes') : t('engines.no')) : typeof v === 'object' && v ? JSON.stringify(v) : String(v ?? '–'));
-const facts = (m: Record<string, unknown> | undefined): [string, string][] => Object.entries(m ?? {}).map(([k, v]) => [k.replaceAll('_', ' '), value(k, v)]);
+/** A value of the server's own report, by what its name says of its unit. */
+function value(k: string, v: unknown): string {
+  if (typeof v === 'boolean') return v ? t('engines.yes') : t('engines.no');
+  if (typeof v === 'string') return /^\d{4}-\d\d-\d\dT/.test(v) ? moment(v) : v;
+  if (typeof v !== 'number') return v == null ? '–' : JSON.stringify(v);
+  if (k === 'uptime') return t('node.hours', { n: num(v / 3600, 1) });
+  return /bytes|memory|disk|resident|_total|_free|_available|size/.test(k) ? bytes(v) : num(v, 2);
+}
+
+/** The entries of a report, those of objects within it after their own name. */
+const facts = (m: Record<string, unknown> | undefined, before = ''): [string, string][] =>
+  Object.entries(m ?? {}).flatMap(([k, v]): [string, string][] =>
+    v && typeof v === 'object' && !Array.isArray(v) ? facts(v as Record<string, unknown>, `${before}${k} `) : [[(before + k).replaceAll('_', ' '), value(k, v)]],
+  );
 
 function Node({ of: n }: { of: NodeStatus }) {
   return (
