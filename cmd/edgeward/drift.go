@@ -67,7 +67,7 @@ func printDrift(w io.Writer, v client.DriftView) {
 
 func newRetrainCommand(e env) *cobra.Command {
 	var w waiting
-	cmd := &cobra.Command{Use: "retrain ENDPOINT", Short: "Train a candidate on everything known by now", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "retrain ENDPOINT", Short: "Train a version on everything known by now", Args: cobra.ExactArgs(1),
 		Example: "  edgeward retrain visits-tomorrow --reason \"a ward was opened\""}
 	r := newRemote(e, cmd)
 	cmd.ValidArgsFunction = r.completeWith(endpointNames)

@@ -13,7 +13,7 @@ func (s *Server) foreign() {
 		ctx := c.Request().Context()
 		return principal(ctx), allowed(ctx, verb, resource)
 	}
-	for _, r := range oip.Register(s.echo, oip.Config{Serve: s.parts.Serve, Guard: guard, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version,
+	for _, r := range oip.Register(s.echo, oip.Config{Serve: s.parts.Serve, Guard: guard, Lookup: s.parts.Work.Lookup, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version,
 		Ready: func() bool { return s.parts.Health().Ready }, MaxBody: s.parts.MaxBody, Log: s.log}) {
 		d := declared{Method: r.Method, Path: r.Path, Verb: r.Verb, Resource: r.Resource}
 		if r.Verb == "" {

@@ -108,6 +108,7 @@ type Retraining struct {
 	From, To time.Time
 	Key, By  string
 	Reason   string
+	Asked    bool // a person asked for it: the version is registered and judged by nobody
 }
 
 // Evaluation asks for champion against challenger on targets From..To. The job's result is a loop.Evaluation.

@@ -167,8 +167,8 @@ func (m *Monitor) Decide(ctx context.Context, group, id string, granted bool, by
 	return r, nil
 }
 
-// Retrain trains a challenger on everything known by now, because a person says so. It is registered as a candidate and
-// changes nothing by itself.
+// Retrain trains a version on everything known by now, because a person says so. It is registered and changes nothing by
+// itself: whoever may promote can let it answer in shadow, as canary or alone.
 func (m *Monitor) Retrain(ctx context.Context, key serve.Key, by, reason string) (jobs.Job, error) {
 	if err := reasoned("monitor.Retrain", reason); err != nil {
 		return jobs.Job{}, err
@@ -192,7 +192,7 @@ func (m *Monitor) Retrain(ctx context.Context, key serve.Key, by, reason string)
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	return m.Work.Retrain(ctx, Retraining{Champion: v, Endpoint: key.Name, To: to, By: by, Reason: reason,
+	return m.Work.Retrain(ctx, Retraining{Champion: v, Endpoint: key.Name, To: to, By: by, Reason: reason, Asked: true,
 		Key: key.Name + "/manual/" + v.Digest.Short() + "/" + dayOf(to)})
 }
 

@@ -74,7 +74,7 @@ func (w *Work) Retrain(ctx context.Context, r monitor.Retraining) (jobs.Job, err
 	}
 	in.Version = v.Number
 	return w.queue(ctx, Who{Group: c.Group, Principal: r.By}, jobs.Train, r.Key, "Re"+lowerFirst(title(c.Model, in)), c.Demo,
-		trainSpec{TrainRequest: in, Model: c.Model, Candidate: true, Parent: c.Number, Reason: r.Reason})
+		trainSpec{TrainRequest: in, Model: c.Model, Candidate: !r.Asked, Parent: c.Number, Reason: r.Reason})
 }
 
 func lowerFirst(s string) string { return string(s[0]|0x20) + s[1:] }
