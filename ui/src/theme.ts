@@ -35,6 +35,7 @@ export const theme = createTheme({
     Table: { defaultProps: { verticalSpacing: 8, horizontalSpacing: 'sm' } },
     Tooltip: { defaultProps: { withArrow: true, multiline: true, maw: 320, events: { hover: true, focus: true, touch: true } } },
     Modal: { defaultProps: { centered: true } },
+    ModalHeader: { defaultProps: { role: 'presentation' } }, // a dialog's head is no banner of the page
   },
 });
 

@@ -31,10 +31,10 @@ export function Markdown({ children }: { children: string }) {
     else if (line.trim().startsWith('|')) {
       const [head, , ...body] = take((l) => l.trim().startsWith('|'));
       out.push(
-        <table className="plain" key={i}>
+        <div className="scroll" tabIndex={0} role="group" aria-label={cells(head!).join(', ')} key={i}><table className="plain">
           <thead><tr>{cells(head!).map((c, k) => <th scope="col" key={k}>{inline(c)}</th>)}</tr></thead>
           <tbody>{body.map((r, k) => <tr key={k}>{cells(r).map((c, n) => <td key={n}>{inline(c)}</td>)}</tr>)}</tbody>
-        </table>,
+        </table></div>,
       );
     } else out.push(<p key={i}>{inline(take((l) => !!l.trim() && !/^#|^\s*[-*]\s|^\s*\|/.test(l)).join(' '))}</p>);
   }

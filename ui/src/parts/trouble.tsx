@@ -50,4 +50,4 @@ export function Loaded<A>({ query, children, height = 120 }: { query: UseQueryRe
 }
 
 /** Says that an action succeeded. */
-export const done = (message: string) => notifications.show({ message, color: 'green', autoClose: 4000 });
+export const done = (message: string) => notifications.show({ message, color: 'green', autoClose: 4000, closeButtonProps: { 'aria-label': t('action.close') } });

@@ -22,6 +22,7 @@ export function whenSaid(g: GroupForecast, f: Frequency, now: Date): string {
   if (f === 'weekly') return t('forecast.week', { day: longDay(target) });
   const far = Math.floor(target.getTime() / dayMs) - Math.floor(now.getTime() / dayMs);
   const d = f === 'hourly' ? t('forecast.hour', { day: longDay(target), hour: hour(target) }) : longDay(target);
+  if (g.truth != null) return f === 'hourly' ? d : dayOfWeek(target); // it has passed
   if (far === 0) return t('forecast.today', { day: d });
   if (far === 1) return t('forecast.tomorrow', { day: d });
   return f === 'hourly' ? d : dayOfWeek(target);

@@ -62,17 +62,19 @@ function Node({ of: n }: { of: NodeStatus }) {
           <Facts of={[[t('node.site'), n.site], [t('node.node'), n.node], [t('col.version'), n.version], [t('col.state'), <State key="s" of={n.health.state} />], [t('node.started'), moment(n.started)], ...facts(n.host)]} />
         </Card>
         <Card title={t('listeners.title')}>
-          <Table>
-            <Table.Tbody>
-              {rows(n.listeners).map((l) => (
-                <Table.Tr key={l.name}>
-                  <Table.Td>{l.name}</Table.Td>
-                  <Table.Td className="mono">{l.address ?? '–'}</Table.Td>
-                  <Table.Td><State of={l.state} /><div className="quiet" style={{ fontSize: '0.82rem' }}>{l.note}</div></Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
+          <div className="scroll" tabIndex={0} role="group" aria-label={t('listeners.title')}>
+            <Table>
+              <Table.Tbody>
+                {rows(n.listeners).map((l) => (
+                  <Table.Tr key={l.name}>
+                    <Table.Td>{l.name}</Table.Td>
+                    <Table.Td className="mono">{l.address ?? '–'}</Table.Td>
+                    <Table.Td><State of={l.state} /><div className="quiet" style={{ fontSize: '0.82rem' }}>{l.note}</div></Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </div>
         </Card>
         <Card title={t('workers.title')}>
           <Text size="sm" className="quiet" mb="sm">{t('workers.what')}</Text>
