@@ -66,5 +66,6 @@ export const sideways = (page) =>
 
 export async function shot(page, name) {
   fs.mkdirSync(out, { recursive: true });
+  await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: true });
 }

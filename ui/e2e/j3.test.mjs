@@ -94,8 +94,12 @@ test('a CSV file of one’s own: dropped, profiled, trained, deployed, asked, co
 
     // Try it and tell the truth.
     await page.getByRole('tab', { name: 'Try it' }).click();
+    await page.getByLabel('Step to forecast').fill('2025-01-01');
+    await page.getByRole('button', { name: 'Fill in from the data' }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll('label')].some((l) => l.textContent === 'lag_1' && l.control.value !== ''));
     await page.getByRole('button', { name: 'Ask', exact: true }).click();
     await page.getByRole('heading', { name: 'Answer' }).waitFor();
+    assert.equal(await page.getByText('Demo', { exact: true }).count(), 0, 'nothing of one’s own wears the Demo mark');
     await page.getByLabel('True value').fill('151');
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByText('Thank you, it is recorded.').waitFor();

@@ -37,7 +37,7 @@ function Door() {
   if (at === '/setup') return <Setup open={health.data && !!health.data.setup} />;
   if (me.data) {
     if (at === '/login') return <Redirect to="/" replace />;
-    return <MeProvider value={me.data}><Shell demo={!!health.data?.demo} /></MeProvider>;
+    return <MeProvider value={me.data}><Shell demo={health.data && !!health.data.demo} /></MeProvider>;
   }
   if (me.error?.status === 401) {
     if (health.data?.setup) return <Setup open />;

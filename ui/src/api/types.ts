@@ -29,6 +29,8 @@ export type Rows = S['Rows'];
 export type RecipeRequest = S['RecipeRequest'];
 export type RecipeAnswer = Omit<S['RecipeAnswer'], 'recipe'> & { recipe: Record<string, unknown> };
 
+export type Features = S['Features'];
+
 export type Model = S['ModelsModel'];
 export type Alias = S['ModelsAlias'];
 export interface EngineCandidate {

@@ -50,7 +50,7 @@ export function Card({ title, actions, children, label }: { title?: string; acti
 }
 
 /** What belongs to the demonstration wears this. */
-export function DemoMark({ on = true }: { on?: boolean }) {
+export function DemoMark({ on }: { on: boolean | undefined }) {
   if (!on) return null;
   return (
     <Tooltip label={t('demo.notice')}>

@@ -20,12 +20,14 @@ const Palette = lazy(() => import('./palette'));
 // Whether this tab has been taken to its first page; a demonstration begins at the forecast.
 const landed = 'edgeward-landed';
 
-export function Shell({ demo }: { demo: boolean }) {
+/** demo is undefined until the server has said whether there is a demonstration. */
+export function Shell({ demo }: { demo: boolean | undefined }) {
   const [at, navigate] = useLocation();
   const [menu, { toggle, close }] = useDisclosure();
   const live = useLive(true);
   const before = useRef(at);
   useEffect(() => {
+    if (demo === undefined) return;
     if (demo && at === '/' && !sessionStorage.getItem(landed)) navigate('/forecast', { replace: true });
     sessionStorage.setItem(landed, 'yes');
   }, [demo, at, navigate]);

@@ -98,7 +98,7 @@ function Course({ of: v }: { of: DriftView }) {
           [t('drift.statistic'), v.verdict ? `${sig(v.verdict.statistic)} / ${sig(threshold)}` : '–'],
           [t('drift.quietDays'), num(v.quiet_days)],
           [t('drift.alarmDay'), alarm ? day(alarm) : t('profile.none')],
-          [t('drift.control'), control ? t('drift.controlSaid', { alarms: num(control.alarms), days: num(control.days) }) : '–'],
+          [t('drift.control'), control ? t('drift.controlSaid', { n: control.alarms, days: num(control.days) }) : '–'],
         ]}
       />
       {course.length > 1 ? (

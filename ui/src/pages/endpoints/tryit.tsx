@@ -10,6 +10,7 @@ import { Card, Facts, To } from '../../parts/page';
 import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 import { FeedbackForm } from './feedback';
+import { Fill, type About } from './fill';
 import { blank, picture, Pixels } from './pixels';
 
 type Values = Record<string, unknown>;
@@ -27,7 +28,8 @@ export function TryIt({ of: e }: { of: EndpointView }) {
   const [values, setValues] = useState<Values>(() => start(fields));
   const set = (name: string, v: unknown) => setValues((all) => ({ ...all, [name]: v }));
   const row = Object.fromEntries(fields.map((f) => [f.name, read(f, values[f.name])]));
-  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { rows: [row] }) });
+  const [about, setAbout] = useState<About>({});
+  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { rows: [row], ...about }) });
   const bad = fields.find((f) => row[f.name] === undefined);
   if (fields.length === 0) return <Card label={t('endpoint.try')}><Text className="quiet">{t('try.none')}</Text></Card>;
   const answer = rows(ask.data?.items)[0];
@@ -36,6 +38,7 @@ export function TryIt({ of: e }: { of: EndpointView }) {
       <Card title={t('try.ask')}>
         <form onSubmit={(ev) => { ev.preventDefault(); if (!bad) ask.mutate(); }}>
           <Stack>
+            {e.endpoint.kind === 'forecast' && <Fill of={e} fill={(v, a) => { setValues(v); setAbout(a); }} />}
             {fields.some((f) => f.kind !== 'tensor') && <Text size="sm" className="quiet">{t('try.missing')}</Text>}
             <div className="grid" style={{ gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 170px), 1fr))', gap: 12 }}>
               {fields.map((f) => <One key={f.name} f={f} value={values[f.name]} set={(v) => set(f.name, v)} />)}
