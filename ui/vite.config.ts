@@ -20,7 +20,7 @@ export default defineConfig({
         entryFileNames: 'assets/[name].js',
         chunkFileNames: 'assets/[name].js',
         assetFileNames: 'assets/[name][extname]',
-        codeSplitting: { groups: [{ name: 'base', test: /node_modules\/(react|react-dom|scheduler|wouter|regexparam|use-sync-external-store|@tanstack\/(react-query|query-core))\/|src\/(api|text|parts\/(page|format|trouble|may|ask|copy|empty|chart|icons))/ }] },
+        codeSplitting: { groups: [{ name: 'base', test: /node_modules\/(react|react-dom|scheduler|wouter|regexparam|use-sync-external-store|@tanstack\/(react-query|query-core))\/|src\/(api|text\/(index|en)|parts\/(page|format|trouble|may|ask|copy|empty|chart|icons))/ }] },
       },
     },
   },
