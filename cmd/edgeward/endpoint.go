@@ -222,9 +222,9 @@ func newEndpointPerformance(r *remote) *cobra.Command {
 		return r.print(listed(all), func(w io.Writer) {
 			var rows [][]string
 			for _, p := range all {
-				rows = append(rows, []string{count(p.Version), p.Role, p.Group, when(p.From), when(p.To), count(p.Answers), count(p.Pairs), num(p.MAE), num(p.Bias), share(p.Coverage)})
+				rows = append(rows, []string{count(p.Version), p.Role, p.Group, when(p.From), when(p.To), count(p.Answers), count(p.Pairs), num(p.MAE), num(p.Bias), share(p.Coverage), share(p.Accuracy)})
 			}
-			table(w, "VERSION ROLE SERIES FROM TO ANSWERS TRUTHS MAE BIAS COVERAGE", rows)
+			table(w, "VERSION ROLE SERIES FROM TO ANSWERS TRUTHS MAE BIAS COVERAGE ACCURACY", rows)
 		})
 	})
 	return cmd

@@ -59,6 +59,11 @@ func TestOwnTables(t *testing.T) {
 		if f.Accepted != 1 {
 			t.Errorf("feedback %+v", f)
 		}
+		must[client.FeedbackAnswer](t)(s.Feedback(ctx, client.Feedback{Prediction: got[1].ID, Source: "cupping table", Kind: "truth", Label: "commercial"}))
+		p := must[[]client.Performance](t)(s.Performance(ctx, "roast-grade", client.Window{}))
+		if len(p) != 1 || p[0].Pairs != 2 || p[0].Accuracy != 0.5 || p[0].MAE != 0 {
+			t.Errorf("one of two right, but performance says %+v", p)
+		}
 	})
 	t.Run("a regressor answers with a number", func(t *testing.T) {
 		a := must[client.RecipeAnswer](t)(s.Recipe(ctx, "roasts", 0, client.RecipeRequest{Target: "cupping"}))

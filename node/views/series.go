@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edgeward/node/wire"
+	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
 )
@@ -91,6 +92,10 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 		version     int
 		role, group string
 	}
+	right, err := v.right(ctx, key)
+	if err != nil {
+		return nil, err
+	}
 	sums := map[who]*wire.Performance{}
 	var order []who
 	for _, p := range v.points(key, record.Query{}) {
@@ -109,7 +114,7 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 				sums[k] = s
 				order = append(order, k)
 			}
-			add(s, p)
+			add(s, p, right)
 		}
 	}
 	out := make([]wire.Performance, 0, len(order))
@@ -117,7 +122,7 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 		s := sums[k]
 		if s.Pairs > 0 {
 			n := float64(s.Pairs)
-			s.MAE, s.Bias, s.Coverage = s.MAE/n, s.Bias/n, s.Coverage/n
+			s.MAE, s.Bias, s.Coverage, s.Accuracy = s.MAE/n, s.Bias/n, s.Coverage/n, s.Accuracy/n
 		}
 		out = append(out, *s)
 	}
@@ -134,13 +139,20 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 }
 
 // add sums a point up; Performance divides at the end.
-func add(s *wire.Performance, p wire.SeriesPoint) {
+func add(s *wire.Performance, p wire.SeriesPoint, right map[string]bool) {
 	s.Answers++
 	if p.Target.Before(s.From) {
 		s.From = p.Target
 	}
 	if p.Target.After(s.To) {
 		s.To = p.Target
+	}
+	if ok, labelled := right[p.Prediction+p.Role]; labelled {
+		s.Pairs++
+		if ok {
+			s.Accuracy++
+		}
+		return
 	}
 	if p.Truth == nil {
 		return
@@ -150,5 +162,47 @@ func add(s *wire.Performance, p wire.SeriesPoint) {
 	s.Bias += *p.Truth - p.Forecast
 	if p.Low != nil && *p.Truth >= *p.Low && *p.Truth <= *p.High {
 		s.Coverage++
+	}
+}
+
+// right says of each answer of a classifier whose true class is known, by prediction id and role, whether the likeliest
+// class was it. A version of more than record.MaxValues classes is left out: its index does not keep all probabilities.
+func (v *Views) right(ctx context.Context, key serve.Key) (map[string]bool, error) {
+	classes := map[int][]string{}
+	out := map[string]bool{}
+	for before := uint64(0); ; {
+		page, next := v.Records.List(key.Group, key.Name, record.Query{}, before, record.MaxList)
+		for _, s := range page {
+			if s.Error != "" || s.Label == "" {
+				continue
+			}
+			names, known := classes[s.Version]
+			if !known {
+				d, err := v.Store.Deployment(ctx, key)
+				if err != nil {
+					return nil, err
+				}
+				version, err := v.Store.ModelVersion(ctx, key.Group, models.Ref{Model: d.Endpoint.Model, Version: s.Version})
+				if err != nil {
+					return nil, err
+				}
+				names = version.Manifest.Classes
+				classes[s.Version] = names
+			}
+			if len(names) == 0 || len(names) > len(s.Values) {
+				continue
+			}
+			best := 0
+			for i := range names {
+				if s.Values[i] > s.Values[best] {
+					best = i
+				}
+			}
+			out[s.ID+string(s.Role)] = names[best] == s.Label
+		}
+		if next == 0 {
+			return out, nil
+		}
+		before = next
 	}
 }
