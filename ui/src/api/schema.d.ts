@@ -2163,6 +2163,8 @@ export interface components {
             old: string;
         };
         Performance: {
+            /** Format: double */
+            accuracy?: number;
             /** Format: int64 */
             answers: number;
             /** Format: double */

@@ -36,7 +36,7 @@ export type Alias = S['ModelsAlias'];
 export interface EngineCandidate {
   engine: string; version?: string; device?: string; loads: boolean; error?: string; max_abs_diff: number; p50_us: number; load_ms?: number;
 }
-export interface EngineReport { candidates: Many<EngineCandidate>; chosen: string; why: string }
+export interface EngineReport { candidates: Many<EngineCandidate>; chosen: { engine: string; device?: string }; why: string }
 export type TensorSpec = S['TensorSpec'];
 export type Manifest = Omit<S['ModelsManifest'], 'recipe' | 'engines'> & { recipe?: Record<string, unknown>; engines?: EngineReport };
 export type Version = Omit<S['ModelsVersion'], 'manifest'> & { manifest: Manifest };

@@ -10,6 +10,7 @@ export function Traffic({ of: e }: { of: EndpointView }) {
   const counters = rows(e.metrics?.versions).filter((c) => c.requests > 0);
   const perf = useGet<List<Performance>>('forecast', `/endpoints/${e.endpoint.name}/performance`, {}, { refetchInterval: 10_000 });
   const pooled = rows(perf.data?.items).filter((p) => !p.group && p.pairs > 0);
+  const classes = pooled.length > 0 && pooled.every((p) => p.mae === 0 && p.coverage === 0); // a classifier: no error, but a share of right answers
   const ms = (us: number) => millis(us / 1000);
   return (
     <>
@@ -53,9 +54,15 @@ export function Traffic({ of: e }: { of: EndpointView }) {
                   <Table.Th>{t('col.version')}</Table.Th>
                   <Table.Th>{t('perf.days')}</Table.Th>
                   <Table.Th className="num">{t('perf.pairs')}</Table.Th>
-                  <Table.Th className="num">MAE</Table.Th>
-                  <Table.Th className="num">{t('metric.bias')}</Table.Th>
-                  <Table.Th className="num">{t('metric.coverage')}</Table.Th>
+                  {classes ? (
+                    <Table.Th className="num">{t('metric.accuracy')}</Table.Th>
+                  ) : (
+                    <>
+                      <Table.Th className="num">MAE</Table.Th>
+                      <Table.Th className="num">{t('metric.bias')}</Table.Th>
+                      <Table.Th className="num">{t('metric.coverage')}</Table.Th>
+                    </>
+                  )}
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
@@ -64,9 +71,15 @@ export function Traffic({ of: e }: { of: EndpointView }) {
                     <Table.Td>{t('version.short', { v: p.version })} <State of={p.role} kind="role" /></Table.Td>
                     <Table.Td style={{ whiteSpace: 'nowrap' }}>{step(p.from)} – {step(p.to)}</Table.Td>
                     <Table.Td className="num">{num(p.pairs)}</Table.Td>
-                    <Table.Td className="num">{sig(p.mae)}</Table.Td>
-                    <Table.Td className="num">{sig(p.bias)}</Table.Td>
-                    <Table.Td className="num">{percent(p.coverage)}</Table.Td>
+                    {classes ? (
+                      <Table.Td className="num">{percent(p.accuracy ?? 0)}</Table.Td>
+                    ) : (
+                      <>
+                        <Table.Td className="num">{sig(p.mae)}</Table.Td>
+                        <Table.Td className="num">{sig(p.bias)}</Table.Td>
+                        <Table.Td className="num">{percent(p.coverage)}</Table.Td>
+                      </>
+                    )}
                   </Table.Tr>
                 ))}
               </Table.Tbody>

@@ -60,7 +60,7 @@ function Engines({ of: m }: { of: Manifest }) {
   if (!e) return null;
   return (
     <Card title={t('engines.title')}>
-      <Text mb={8}>{t('engines.chosen', { engine: word('engine', e.chosen), why: e.why })}</Text>
+      <Text mb={8}>{t('engines.chosen', { engine: word('engine', e.chosen.engine), why: e.why })}</Text>
       <div className="scroll" tabIndex={0} role="group" aria-label={t('engines.title')}>
         <Table>
           <Table.Thead>
@@ -73,7 +73,7 @@ function Engines({ of: m }: { of: Manifest }) {
           </Table.Thead>
           <Table.Tbody>
             {rows(e.candidates).map((c) => (
-              <Table.Tr key={c.engine + (c.device ?? '')} fw={c.engine === e.chosen ? 650 : undefined}>
+              <Table.Tr key={c.engine + (c.device ?? '')} fw={c.engine === e.chosen.engine && c.device === e.chosen.device ? 650 : undefined}>
                 <Table.Td>{word('engine', c.engine)} <span className="quiet">{c.version} {c.device}</span></Table.Td>
                 <Table.Td>{c.loads ? t('engines.yes') : <span style={{ color: 'var(--edge-warn)' }}>{t('engines.no')}: {c.error}</span>}</Table.Td>
                 <Table.Td className="num">{c.loads ? sig(c.max_abs_diff) : '–'}</Table.Td>
