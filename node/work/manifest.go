@@ -58,7 +58,8 @@ func metricsOf(res *train.Result) map[string]float64 {
 func lineageOf(j jobs.Job, s trainSpec, data edgeward.Digest, rec recipe.Recipe, res *train.Result) models.Lineage {
 	l := models.Lineage{DataSet: s.DataSet, DataSetVersion: s.Version, DataSetDigest: data, RecipeDigest: rec.Digest(), Job: j.ID, Parent: s.Parent,
 		Parameters: map[string]string{"seed": strconv.Itoa(res.Seed), "iterations": strconv.Itoa(res.Iterations), "objective": res.Params.Objective,
-			"learning_rate": fmt.Sprint(res.Params.LearningRate), "leaves": strconv.Itoa(res.Params.Leaves), "min_leaf": strconv.Itoa(res.Params.MinLeaf)},
+			"learning_rate": fmt.Sprint(res.Params.LearningRate), "leaves": strconv.Itoa(res.Params.Leaves), "min_leaf": strconv.Itoa(res.Params.MinLeaf),
+			"feature_share": fmt.Sprint(res.Params.FeatureShare), "row_share": fmt.Sprint(res.Params.RowShare), "l2": fmt.Sprint(res.Params.L2)}, // a share of 0 is all
 		Versions:  maps.Clone(res.Engines),
 		TrainFrom: someTime(res.Train.From), TrainTo: someTime(res.Train.To), ValidFrom: someTime(res.Validation.From), ValidTo: someTime(res.Validation.To)}
 	if s.Reason != "" {
