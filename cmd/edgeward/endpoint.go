@@ -222,7 +222,11 @@ func newEndpointPerformance(r *remote) *cobra.Command {
 		return r.print(listed(all), func(w io.Writer) {
 			var rows [][]string
 			for _, p := range all {
-				rows = append(rows, []string{count(p.Version), p.Role, p.Group, when(p.From), when(p.To), count(p.Answers), count(p.Pairs), num(p.MAE), num(p.Bias), share(p.Coverage), share(p.Accuracy)})
+				errors := []string{num(p.MAE), num(p.Bias), share(p.Coverage), ""}
+				if p.Accuracy != nil {
+					errors = []string{"", "", "", share(*p.Accuracy)}
+				}
+				rows = append(rows, append([]string{count(p.Version), p.Role, p.Group, when(p.From), when(p.To), count(p.Answers), count(p.Pairs)}, errors...))
 			}
 			table(w, "VERSION ROLE SERIES FROM TO ANSWERS TRUTHS MAE BIAS COVERAGE ACCURACY", rows)
 		})

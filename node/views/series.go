@@ -122,7 +122,10 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 		s := sums[k]
 		if s.Pairs > 0 {
 			n := float64(s.Pairs)
-			s.MAE, s.Bias, s.Coverage, s.Accuracy = s.MAE/n, s.Bias/n, s.Coverage/n, s.Accuracy/n
+			s.MAE, s.Bias, s.Coverage = s.MAE/n, s.Bias/n, s.Coverage/n
+			if s.Accuracy != nil {
+				*s.Accuracy /= n
+			}
 		}
 		out = append(out, *s)
 	}
@@ -149,8 +152,11 @@ func add(s *wire.Performance, p wire.SeriesPoint, right map[string]bool) {
 	}
 	if ok, labelled := right[p.Prediction+p.Role]; labelled {
 		s.Pairs++
+		if s.Accuracy == nil {
+			s.Accuracy = new(float64)
+		}
 		if ok {
-			s.Accuracy++
+			*s.Accuracy++
 		}
 		return
 	}

@@ -105,7 +105,7 @@ type Performance struct {
 	MAE      float64   `json:"mae"`
 	Bias     float64   `json:"bias"` // mean of truth minus forecast
 	Coverage float64   `json:"coverage"`
-	Accuracy float64   `json:"accuracy,omitempty"` // of a classifier: the share of its answers that named the true class
+	Accuracy *float64  `json:"accuracy,omitempty"` // of a classifier, in place of the errors: the share of its answers that named the true class
 }
 
 // ForecastView is the page for the ward manager: the newest answer of each group and how far to trust it.

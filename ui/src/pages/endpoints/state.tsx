@@ -10,7 +10,7 @@ export function Traffic({ of: e }: { of: EndpointView }) {
   const counters = rows(e.metrics?.versions).filter((c) => c.requests > 0);
   const perf = useGet<List<Performance>>('forecast', `/endpoints/${e.endpoint.name}/performance`, {}, { refetchInterval: 10_000 });
   const pooled = rows(perf.data?.items).filter((p) => !p.group && p.pairs > 0);
-  const classes = pooled.length > 0 && pooled.every((p) => p.mae === 0 && p.coverage === 0); // a classifier: no error, but a share of right answers
+  const classes = pooled.some((p) => p.accuracy !== undefined); // a classifier has no errors, but a share of right answers
   const ms = (us: number) => millis(us / 1000);
   return (
     <>
