@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -35,28 +36,44 @@ func (v *Views) Series(ctx context.Context, key serve.Key, from, to time.Time, g
 
 // points lists the answers a query chooses, newest first.
 func (v *Views) points(key serve.Key, q record.Query) (out []wire.SeriesPoint) {
-	for before := uint64(0); ; {
-		page, next := v.Records.List(key.Group, key.Name, q, before, record.MaxList)
-		for _, s := range page {
-			if s.Error != "" || len(s.Values) == 0 || math.IsNaN(s.Values[0]) {
-				continue
-			}
-			at := s.Target
-			if at.IsZero() {
-				at = s.EventTime
-			}
-			p := wire.SeriesPoint{Prediction: s.ID, Group: s.Key, Target: at, Version: s.Version, Role: string(s.Role), Forecast: s.Values[0], Truth: s.Truth, Flagged: s.Wrong > 0}
-			if len(s.Values) >= 3 {
-				low, high := s.Values[1], s.Values[2]
-				p.Low, p.High = &low, &high
-			}
-			out = append(out, p)
-		}
-		if next == 0 {
-			return out
-		}
-		before = next
+	for s := range v.answers(key, q) {
+		out = append(out, point(s))
 	}
+	return out
+}
+
+// answers walks the answers with a number that a query chooses, newest first.
+func (v *Views) answers(key serve.Key, q record.Query) iter.Seq[record.Summary] {
+	return func(yield func(record.Summary) bool) {
+		for before := uint64(0); ; {
+			page, next := v.Records.List(key.Group, key.Name, q, before, record.MaxList)
+			for _, s := range page {
+				if s.Error != "" || len(s.Values) == 0 || math.IsNaN(s.Values[0]) {
+					continue
+				}
+				if !yield(s) {
+					return
+				}
+			}
+			if next == 0 {
+				return
+			}
+			before = next
+		}
+	}
+}
+
+func point(s record.Summary) wire.SeriesPoint {
+	at := s.Target
+	if at.IsZero() {
+		at = s.EventTime
+	}
+	p := wire.SeriesPoint{Prediction: s.ID, Group: s.Key, Target: at, Version: s.Version, Role: string(s.Role), Forecast: s.Values[0], Truth: s.Truth, Flagged: s.Wrong > 0}
+	if len(s.Values) >= 3 {
+		low, high := s.Values[1], s.Values[2]
+		p.Low, p.High = &low, &high
+	}
+	return p
 }
 
 // newest keeps, of several answers about one target of one group, the last one said, and orders by target and group.
@@ -85,23 +102,30 @@ func newest(all []wire.SeriesPoint) []wire.SeriesPoint {
 
 // Performance is the error of each version on its own answers with targets from..to, pooled and by group.
 func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Time) ([]wire.Performance, error) {
-	if _, err := v.Store.Deployment(ctx, key); err != nil {
+	d, err := v.Store.Deployment(ctx, key)
+	if err != nil {
 		return nil, err
 	}
 	type who struct {
 		version     int
 		role, group string
 	}
-	right, err := v.right(ctx, key)
-	if err != nil {
-		return nil, err
-	}
+	classes := map[int][]string{} // by version
 	sums := map[who]*wire.Performance{}
 	var order []who
-	for _, p := range v.points(key, record.Query{}) {
+	for a := range v.answers(key, record.Query{}) {
+		p := point(a)
 		if !from.IsZero() && p.Target.Before(from) || !to.IsZero() && p.Target.After(to) {
 			continue
 		}
+		if _, known := classes[p.Version]; !known && a.Label != "" {
+			version, err := v.Store.ModelVersion(ctx, key.Group, models.Ref{Model: d.Endpoint.Model, Version: p.Version})
+			if err != nil {
+				return nil, err
+			}
+			classes[p.Version] = version.Manifest.Classes
+		}
+		named, labelled := likeliest(a, classes[p.Version])
 		groups := []string{"", p.Group}
 		if p.Group == "" {
 			groups = groups[:1]
@@ -114,7 +138,11 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 				sums[k] = s
 				order = append(order, k)
 			}
-			add(s, p, right)
+			if labelled {
+				tally(s, p, named == a.Label)
+			} else {
+				add(s, p)
+			}
 		}
 	}
 	out := make([]wire.Performance, 0, len(order))
@@ -141,8 +169,8 @@ func (v *Views) Performance(ctx context.Context, key serve.Key, from, to time.Ti
 	return out, nil
 }
 
-// add sums a point up; Performance divides at the end.
-func add(s *wire.Performance, p wire.SeriesPoint, right map[string]bool) {
+// count counts an answer and widens the days; Performance divides the sums at the end.
+func count(s *wire.Performance, p wire.SeriesPoint) {
 	s.Answers++
 	if p.Target.Before(s.From) {
 		s.From = p.Target
@@ -150,16 +178,11 @@ func add(s *wire.Performance, p wire.SeriesPoint, right map[string]bool) {
 	if p.Target.After(s.To) {
 		s.To = p.Target
 	}
-	if ok, labelled := right[p.Prediction+p.Role]; labelled {
-		s.Pairs++
-		if s.Accuracy == nil {
-			s.Accuracy = new(float64)
-		}
-		if ok {
-			*s.Accuracy++
-		}
-		return
-	}
+}
+
+// add sums up the error of an answer, if its truth is known.
+func add(s *wire.Performance, p wire.SeriesPoint) {
+	count(s, p)
 	if p.Truth == nil {
 		return
 	}
@@ -171,44 +194,29 @@ func add(s *wire.Performance, p wire.SeriesPoint, right map[string]bool) {
 	}
 }
 
-// right says of each answer of a classifier whose true class is known, by prediction id and role, whether the likeliest
-// class was it. A version of more than record.MaxValues classes is left out: its index does not keep all probabilities.
-func (v *Views) right(ctx context.Context, key serve.Key) (map[string]bool, error) {
-	classes := map[int][]string{}
-	out := map[string]bool{}
-	for before := uint64(0); ; {
-		page, next := v.Records.List(key.Group, key.Name, record.Query{}, before, record.MaxList)
-		for _, s := range page {
-			if s.Error != "" || s.Label == "" {
-				continue
-			}
-			names, known := classes[s.Version]
-			if !known {
-				d, err := v.Store.Deployment(ctx, key)
-				if err != nil {
-					return nil, err
-				}
-				version, err := v.Store.ModelVersion(ctx, key.Group, models.Ref{Model: d.Endpoint.Model, Version: s.Version})
-				if err != nil {
-					return nil, err
-				}
-				names = version.Manifest.Classes
-				classes[s.Version] = names
-			}
-			if len(names) == 0 || len(names) > len(s.Values) {
-				continue
-			}
-			best := 0
-			for i := range names {
-				if s.Values[i] > s.Values[best] {
-					best = i
-				}
-			}
-			out[s.ID+string(s.Role)] = names[best] == s.Label
-		}
-		if next == 0 {
-			return out, nil
-		}
-		before = next
+// tally sums up a classifier's answer whose true class is known.
+func tally(s *wire.Performance, p wire.SeriesPoint, right bool) {
+	count(s, p)
+	s.Pairs++
+	if s.Accuracy == nil {
+		s.Accuracy = new(float64)
 	}
+	if right {
+		*s.Accuracy++
+	}
+}
+
+// likeliest is the class that a classifier's answer with a known true class named. There is none for more classes than
+// the index keeps values of (record.MaxValues).
+func likeliest(s record.Summary, classes []string) (string, bool) {
+	if s.Label == "" || len(classes) == 0 || len(classes) > len(s.Values) {
+		return "", false
+	}
+	best := 0
+	for i := range classes {
+		if s.Values[i] > s.Values[best] {
+			best = i
+		}
+	}
+	return classes[best], true
 }
