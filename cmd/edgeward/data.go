@@ -21,7 +21,7 @@ func newDataCommand(e env) *cobra.Command {
   edgeward data show visits
   edgeward data sql visits "SELECT day, count(*) FROM data GROUP BY day"
   edgeward data recipe visits --target count -o recipe.json`
-	cmd.AddCommand(newDataImport(r), newDataList(r), newDataShow(r), newDataProfile(r), newDataRows(r), newDataSQL(r), newDataRecipe(r), newDataFeatures(r), newDataRemove(r))
+	cmd.AddCommand(newDataImport(r), newDataList(r), newDataShow(r), newDataProfile(r), newDataRows(r), newDataSQL(r), newDataRecipe(r), newDataFeatures(r), newRemove(r, "Remove a data set that no model was made of", "data set %s and all its versions", datasetNames, (*client.Client).DeleteDataset))
 	return cmd
 }
 
@@ -352,19 +352,4 @@ func (r *remote) document(path string) (json.RawMessage, error) {
 		return nil, edgeward.E("read", edgeward.Invalid, "file.not_json", "%s is no JSON document", path)
 	}
 	return b, nil
-}
-
-func newDataRemove(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "remove NAME", Short: "Remove a data set that no model was made of", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
-	sure := sureFlag(cmd)
-	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		if err := r.confirm(*sure, "Remove data set %s and all its versions", args[0]); err != nil {
-			return err
-		}
-		if err := c.DeleteDataset(ctx, args[0]); err != nil {
-			return err
-		}
-		return r.done("removed", args[0])
-	})
-	return cmd
 }

@@ -20,7 +20,7 @@ func newEndpointCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
   edgeward endpoint promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward endpoint performance visits-tomorrow`
-	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointPolicy(r), newEndpointRemove(r))
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointPolicy(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", endpointNames, (*client.Client).DeleteEndpoint))
 	for _, c := range []struct {
 		change         client.Change
 		use, short, eg string
@@ -230,21 +230,6 @@ func newEndpointPerformance(r *remote) *cobra.Command {
 			}
 			table(w, "VERSION ROLE SERIES FROM TO ANSWERS TRUTHS MAE BIAS COVERAGE ACCURACY", rows)
 		})
-	})
-	return cmd
-}
-
-func newEndpointRemove(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "remove NAME", Short: "Remove an endpoint and its records", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
-	sure := sureFlag(cmd)
-	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		if err := r.confirm(*sure, "Remove endpoint %s and its records", args[0]); err != nil {
-			return err
-		}
-		if err := c.DeleteEndpoint(ctx, args[0]); err != nil {
-			return err
-		}
-		return r.done("removed", args[0])
 	})
 	return cmd
 }

@@ -22,7 +22,7 @@ func newModelCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward model train visits-tomorrow --data visits --recipe recipe.json
   edgeward model import scan.onnx scan
   edgeward model show visits-tomorrow/1`
-	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newModelRemove(r))
+	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", modelNames, (*client.Client).DeleteModel))
 	return cmd
 }
 
@@ -299,19 +299,4 @@ func export(ctx context.Context, c *client.Client, v client.ModelVersion, dir st
 		paths = append(paths, filepath.Join(dir, f.Name))
 	}
 	return paths, nil
-}
-
-func newModelRemove(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "remove NAME", Short: "Remove a model that stands behind no endpoint", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames)}
-	sure := sureFlag(cmd)
-	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		if err := r.confirm(*sure, "Remove model %s and all its versions", args[0]); err != nil {
-			return err
-		}
-		if err := c.DeleteModel(ctx, args[0]); err != nil {
-			return err
-		}
-		return r.done("removed", args[0])
-	})
-	return cmd
 }

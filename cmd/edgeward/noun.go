@@ -32,6 +32,22 @@ func (r *remote) done(what, name string) error {
 	return r.print(map[string]string{what: name}, func(w io.Writer) { fmt.Fprintln(w, what, name) })
 }
 
+// newRemove is the command that removes one named thing; what says of which, with %s for its name, what goes.
+func newRemove(r *remote, short, what string, names namer, remove func(*client.Client, context.Context, string) error) *cobra.Command {
+	cmd := &cobra.Command{Use: "remove NAME", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(names)}
+	sure := sureFlag(cmd)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		if err := r.confirm(*sure, "Remove "+what, args[0]); err != nil {
+			return err
+		}
+		if err := remove(c, ctx, args[0]); err != nil {
+			return err
+		}
+		return r.done("removed", args[0])
+	})
+	return cmd
+}
+
 // sureFlag is --yes.
 func sureFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("yes", false, "do it without asking")

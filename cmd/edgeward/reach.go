@@ -119,8 +119,11 @@ func unreadable(path string, err error) error {
 	return edgeward.E("read", kind, "file.unreadable", "%w", err).With("path", path).WithHint("does the file exist, and may you read it?")
 }
 
+// namer lists the names a shell completes.
+type namer = func(context.Context, *client.Client) ([]string, error)
+
 // completeWith completes the first argument with names from the running node.
-func (r *remote) completeWith(names func(context.Context, *client.Client) ([]string, error)) cobra.CompletionFunc {
+func (r *remote) completeWith(names namer) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		c, err := r.client()
 		if err != nil || len(args) > 0 {
