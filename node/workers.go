@@ -2,6 +2,7 @@ package node
 
 import (
 	"runtime"
+	"time"
 
 	"edgeward/node/wire"
 	"edgeward/runtime/infer"
@@ -15,17 +16,21 @@ type workers struct {
 	serving, probing, training, querying *worker.Worker
 }
 
+// idle is how long a worker that is needed now and then keeps its process. The serving one holds the models and stays, the
+// one that reads files is asked by every page.
+const idle = 30 * time.Second
+
 func newWorkers(n *Node) *workers {
-	make := func(kind, name string, memory uint64, concurrency int) *worker.Worker {
-		return worker.New(worker.Options{Kind: kind, Name: name, MemoryLimit: memory, Concurrency: concurrency, Program: n.o.Program,
+	make := func(kind, name string, memory uint64, concurrency int, idle time.Duration) *worker.Worker {
+		return worker.New(worker.Options{Kind: kind, Name: name, MemoryLimit: memory, Concurrency: concurrency, Idle: idle, Program: n.o.Program,
 			Env: worker.Env{NativeDir: n.dir("native"), Threads: n.threads()}, Log: n.log.With("part", "worker", "worker", name)})
 	}
 	memory := uint64(n.cfg.Workers.Memory)
 	return &workers{
-		serving:  make(infer.Kind, "infer", memory, max(2, runtime.GOMAXPROCS(0))),
-		probing:  make(infer.Kind, "prove", memory, 1),
-		training: make(train.Kind, "train", memory, 1),
-		querying: make(query.Kind, "query", uint64(n.cfg.Query.Memory)*2, 2),
+		serving:  make(infer.Kind, "infer", memory, max(2, runtime.GOMAXPROCS(0)), 0),
+		probing:  make(infer.Kind, "prove", memory, 1, idle),
+		training: make(train.Kind, "train", memory, 1, idle),
+		querying: make(query.Kind, "query", uint64(n.cfg.Query.Memory)*2, 2, 0),
 	}
 }
 

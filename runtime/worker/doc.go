@@ -21,6 +21,9 @@
 //     times with no successful call between are started with a growing delay (up to 5 s), spent inside Call.
 //   - Everything is bounded: bytes of a frame (MaxFrame), calls in flight (MaxInFlight, else Exhausted "worker.busy"),
 //     handlers at once (Concurrency), address space (MemoryLimit, by RLIMIT_AS, always), the start (StartTimeout).
+//   - A process without a call for Options.Idle ends, and its memory goes back to the system; the next call starts a fresh
+//     one. No call is lost to that, and it is neither a death nor a failure. What a handler kept between calls is gone, as
+//     after a death.
 //   - The child never outlives the parent: it ends when the socket closes, and the kernel kills it (Pdeathsig) should it
 //     be too busy to notice.
 //   - Parent and child are the same build, or the child refuses: "worker.build".

@@ -22,6 +22,7 @@ type Options struct {
 	MaxFrame     int           // bytes of a request or an answer; default DefaultMaxFrame
 	StartTimeout time.Duration // default DefaultStartTimeout
 	Grace        time.Duration // from the end of a call's ctx to the kill; default DefaultGrace
+	Idle         time.Duration // without a call for so long the process ends, and the next call starts another; 0: it stays
 	Log          *slog.Logger  // starts and deaths; the child's lines at debug level; default: none
 	Program      string        // what to start; default this very program
 
@@ -61,6 +62,9 @@ type Worker struct {
 	opts  Options
 	log   *slog.Logger
 	slots chan struct{} // one per call in flight
+	idle  *time.Timer   // nil: the process stays
+
+	resting sync.WaitGroup // processes that are being ended for want of work
 
 	mu       sync.Mutex
 	closed   bool
@@ -85,7 +89,11 @@ type start struct {
 // New returns a worker that will start its process at the first call.
 func New(o Options) *Worker {
 	o = o.withDefaults()
-	return &Worker{opts: o, log: o.Log.With("worker", o.Name), slots: make(chan struct{}, o.MaxInFlight)}
+	w := &Worker{opts: o, log: o.Log.With("worker", o.Name), slots: make(chan struct{}, o.MaxInFlight)}
+	if o.Idle > 0 {
+		w.idle = time.AfterFunc(o.Idle, w.rest)
+	}
+	return w
 }
 
 // Call runs method with body in the worker process and returns its answer. progress, if not nil, is called on this
@@ -101,7 +109,7 @@ func (w *Worker) Call(ctx context.Context, method string, body []byte, progress 
 	}
 	select {
 	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
+		defer func() { <-w.slots; w.rested() }()
 	default:
 		return nil, edgeward.E(op, edgeward.Exhausted, "worker.busy", "%d calls are already under way", w.opts.MaxInFlight).
 			WithHint("try again in a moment, or send fewer requests at once")
@@ -185,13 +193,13 @@ func (w *Worker) start(ctx context.Context, s *start, delay time.Duration) {
 	<-s.proc.reaped
 	defer close(s.proc.done)
 	w.mu.Lock()
-	closed := w.closed
-	if !closed {
+	wanted := w.closed || s.proc.why() == resting
+	if !wanted {
 		w.deaths++
 		w.failed(s.proc.reason, s.proc.lines.last())
 	}
 	w.mu.Unlock()
-	if !closed {
+	if !wanted {
 		w.log.Warn("worker died", "pid", s.proc.pid, "error", s.proc.reason)
 	}
 }
@@ -238,6 +246,10 @@ func (w *Worker) Close() error {
 	w.closed = true
 	s, p := w.starting, w.proc
 	w.mu.Unlock()
+	if w.idle != nil {
+		w.idle.Stop()
+	}
+	defer w.resting.Wait()
 	if s != nil {
 		s.cancel()
 		<-s.done
@@ -248,14 +260,8 @@ func (w *Worker) Close() error {
 	if p == nil {
 		return nil
 	}
-	p.hangUp()
-	select {
-	case <-p.done:
-		return nil
-	case <-time.After(w.opts.Grace):
-	}
-	p.kill(closing)
-	<-p.done
+	p.hangUp(closing)
+	p.end(closing, w.opts.Grace)
 	return nil
 }
 
@@ -277,16 +283,21 @@ func (p *process) dead() bool {
 		return true
 	default:
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.killed != ""
+	return p.why() != ""
 }
 
-// hangUp tells the child that nobody listens any more.
-func (p *process) hangUp() {
+// why is the reason we ended the process for, "" if we did not.
+func (p *process) why() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed
+}
+
+// hangUp tells the child that nobody listens any more, and why.
+func (p *process) hangUp(why string) {
 	p.mu.Lock()
 	if p.killed == "" {
-		p.killed = closing
+		p.killed = why
 	}
 	p.mu.Unlock()
 	p.conn.Close()
