@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -20,8 +20,8 @@ import (
 // marker is the environment variable that tells a process it was started by a Worker, beside its arguments.
 const marker = "EDGEWARD_WORKER"
 
-// socketFD is where the parent's exec puts the child's end.
-const socketFD = 3
+// controlFD is where the parent's exec puts the control socket; the lanes follow it.
+const controlFD = 3
 
 // hello is the parent's first frame, welcome the child's answer.
 type hello struct {
@@ -44,7 +44,6 @@ func Dispatch(kinds Kinds) {
 		return
 	}
 	os.Unsetenv(marker)
-	syscall.CloseOnExec(socketFD)
 	// Signals to the process group (Ctrl-C, a stopping service) are the parent's to judge; it closes the socket.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	if err := serve(kinds); err != nil {
@@ -58,20 +57,20 @@ func Dispatch(kinds Kinds) {
 type child struct {
 	*wire
 	service Service
-	slots   chan struct{} // one per handler that may run
 
 	mu    sync.Mutex
 	calls map[uint64]context.CancelFunc
 }
 
+// inherited returns the socket the parent left at fd. It blocks: who reads it keeps a thread, which the kernel wakes
+// without our scheduler in between.
+func inherited(fd, max int) *wire {
+	syscall.CloseOnExec(fd)
+	return newWire(os.NewFile(uintptr(fd), "socket"), max)
+}
+
 func serve(kinds Kinds) error {
-	file := os.NewFile(socketFD, "socket")
-	conn, err := net.FileConn(file)
-	file.Close()
-	if err != nil {
-		return fmt.Errorf("file descriptor %d is no socket: %w", socketFD, err)
-	}
-	w := newWire(conn, 1<<20)
+	w := inherited(controlFD, 1<<20)
 	f, err := w.read()
 	if err != nil || f.kind != kindHello {
 		return fmt.Errorf("no hello from the parent: %w", err)
@@ -89,8 +88,8 @@ func serve(kinds Kinds) error {
 	if err := w.write(frame{kind: kindReady, id: f.id}, b); err != nil {
 		return err
 	}
-	c := &child{wire: w, service: service, slots: make(chan struct{}, h.Concurrency), calls: map[uint64]context.CancelFunc{}}
-	c.run()
+	c := &child{wire: w, service: service, calls: map[uint64]context.CancelFunc{}}
+	c.run(h.Concurrency)
 	return nil
 }
 
@@ -155,28 +154,28 @@ func memory(pid int) (size, resident uint64, err error) {
 	return s * page, r * page, nil
 }
 
-// run reads until the parent has gone, then cancels all calls and lets the service clean up for a second.
-func (c *child) run() {
+// run serves the lanes and takes cancellations until the parent has gone, then cancels all calls and lets the service
+// clean up for a second.
+func (c *child) run(lanes int) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	for i := range lanes {
+		go c.serveLane(ctx, inherited(controlFD+1+i, c.max))
+	}
 	for {
 		f, err := c.read()
 		if err != nil {
 			break
 		}
-		switch f.kind {
-		case kindCall:
-			c.start(ctx, f)
-		case kindCancel:
-			c.mu.Lock()
-			if cancel := c.calls[f.id]; cancel != nil {
-				cancel()
-			}
-			c.mu.Unlock()
-		default: // a parent of the same build sends nothing else
+		if f.kind != kindCancel { // a parent of the same build sends nothing else
 			fmt.Fprintf(os.Stderr, "edgeward worker: frame of kind %d\n", f.kind)
 			return
 		}
+		c.mu.Lock()
+		if cancel := c.calls[f.id]; cancel != nil {
+			cancel()
+		}
+		c.mu.Unlock()
 	}
 	stop()
 	if c.service.Close == nil {
@@ -190,53 +189,56 @@ func (c *child) run() {
 	}
 }
 
-// start runs a call on a goroutine of its own, which waits for a slot first. The parent bounds how many there are.
-func (c *child) start(parent context.Context, f frame) {
-	ctx, cancel := context.WithCancel(parent)
-	if f.left > 0 {
-		ctx, cancel = context.WithTimeout(parent, f.left)
-	}
-	c.mu.Lock()
-	c.calls[f.id] = cancel
-	c.mu.Unlock()
-	go func() {
-		out, err := c.call(ctx, f)
-		c.mu.Lock()
-		delete(c.calls, f.id)
-		c.mu.Unlock()
-		cancel()
-		if err == nil && len(out) > c.max {
-			err = edgeward.E("worker", edgeward.TooLarge, "worker.answer_too_large", "the answer has %d bytes, and at most %d fit", len(out), c.max)
+// serveLane answers the calls of one lane, one after the other, until the parent closes it.
+func (c *child) serveLane(ctx context.Context, lane *wire) {
+	runtime.LockOSThread() // it waits in the kernel most of the time
+	for {
+		f, err := lane.read()
+		if err != nil {
+			return
+		}
+		out, err := c.call(ctx, lane, f)
+		if err == nil && len(out) > lane.max {
+			err = edgeward.E("worker", edgeward.TooLarge, "worker.answer_too_large", "the answer has %d bytes, and at most %d fit", len(out), lane.max)
 		}
 		if err != nil {
-			err = c.write(frame{kind: kindError, id: f.id}, encodeError(err))
+			err = lane.write(frame{kind: kindError, id: f.id}, encodeError(err))
 		} else {
-			err = c.write(frame{kind: kindResult, id: f.id}, out)
+			err = lane.write(frame{kind: kindResult, id: f.id}, out)
 		}
-		if err != nil { // the stream is broken; the reader ends the process
-			c.conn.Close()
+		if err != nil { // the parent sees the end of the lane and ends the process
+			lane.conn.Close()
+			return
 		}
-	}()
+	}
 }
 
-func (c *child) call(ctx context.Context, f frame) ([]byte, error) {
+// call runs the handler that a frame names.
+func (c *child) call(parent context.Context, lane *wire, f frame) ([]byte, error) {
 	method, body, err := splitCall(f.body)
 	if err != nil {
 		return nil, err
 	}
 	h := c.service.Methods[method]
-	if h == nil {
+	if f.kind != kindCall || h == nil {
 		return nil, edgeward.E("worker", edgeward.Internal, "", "no method %q", method)
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, ended(ctx)
+	ctx, cancel := context.WithCancel(parent)
+	if f.left > 0 {
+		ctx, cancel = context.WithTimeout(parent, f.left)
 	}
+	defer cancel()
+	c.mu.Lock()
+	c.calls[f.id] = cancel
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.calls, f.id)
+		c.mu.Unlock()
+	}()
 	out, err := h(ctx, body, func(p []byte) {
-		if len(p) <= c.max && c.write(frame{kind: kindProgress, id: f.id}, p) != nil {
-			c.conn.Close()
+		if len(p) <= lane.max && lane.write(frame{kind: kindProgress, id: f.id}, p) != nil {
+			lane.conn.Close()
 		}
 	})
 	if err != nil && ctx.Err() != nil {

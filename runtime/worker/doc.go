@@ -3,10 +3,10 @@
 //
 // # Two ends
 //
-// The parent (a Worker) starts this same program again with the arguments "worker KIND" and one end of a socket pair as
-// file descriptor 3. The child meets Dispatch on the first line of main (and of TestMain), finds that it was started as
-// a worker, builds the Service of its kind and serves until the socket closes. Nobody else can connect: there is no
-// address. Arguments, environment and stderr carry no data of users.
+// The parent (a Worker) starts this same program again with the arguments "worker KIND" and its ends of socket pairs from
+// file descriptor 3 on: a control socket, and a lane for each handler that may run at once. The child meets Dispatch on
+// the first line of main (and of TestMain), finds that it was started as a worker, builds the Service of its kind and
+// serves until the control socket closes. Nobody else can connect: there is no address. Arguments, environment and stderr carry no data of users.
 //
 // # Guarantees
 //
@@ -20,7 +20,8 @@
 //     that it is idempotent calls again, at once if it likes, and gets a fresh process. Only processes that die several
 //     times with no successful call between are started with a growing delay (up to 5 s), spent inside Call.
 //   - Everything is bounded: bytes of a frame (MaxFrame), calls in flight (MaxInFlight, else Exhausted "worker.busy"),
-//     handlers at once (Concurrency), address space (MemoryLimit, by RLIMIT_AS, always), the start (StartTimeout).
+//     handlers at once (Concurrency; further calls wait for a lane in order), address space (MemoryLimit, by RLIMIT_AS,
+//     always), the start (StartTimeout).
 //   - A process without a call for Options.Idle ends, and its memory goes back to the system; the next call starts a fresh
 //     one. No call is lost to that, and it is neither a death nor a failure. What a handler kept between calls is gone, as
 //     after a death.
@@ -34,10 +35,13 @@
 //
 // # Wire
 //
-// Frames both ways, little-endian: length of the payload u32, kind u8, three zero bytes, request id u64, time left in
-// microseconds i64 (0: no deadline), payload. The parent opens with hello (JSON: protocol, build, kind, limits, Env), the
-// child answers ready or error. Then call (parent), cancel (parent), result, error and progress (child), matched by
-// request id. Kinds 8 and 9 are reserved for calls and results whose body is a memfd passed along.
+// Frames both ways, little-endian: length of the payload u32, kind u8, three zero bytes, call id u64, time left in
+// microseconds i64 (0: no deadline), payload. On the control socket the parent opens with hello (JSON: protocol, build,
+// kind, limits, Env), the child answers ready or error, and from then on the parent sends cancel there. On a lane one
+// call is under way at a time: call (parent), any number of progress and then result or error (child). The calling
+// goroutine writes and reads on its lane by itself and a thread of the child waits in the kernel for each: a call costs
+// two wake-ups, and no goroutine hands it to another. Kinds 8 and 9 are reserved for calls and results whose body is a
+// memfd passed along.
 package worker
 
 import (

@@ -12,7 +12,7 @@ import (
 )
 
 // Protocol is the version of the wire form. Parent and child must agree.
-const Protocol = 1
+const Protocol = 2
 
 type kind uint8
 
@@ -36,24 +36,30 @@ type frame struct {
 	body []byte
 }
 
-// writeLimit is how long the other end may leave a frame unread; both ends always read.
-const writeLimit = 10 * time.Second
+// whole is how large a frame may be to be copied together and written by one call; of larger ones the parts are written.
+const whole = 32 << 10
 
-// wire is one end of the socket. Reads come from one goroutine, writes from any.
+// socket is a net.Conn in the parent and a blocking file in the child.
+type socket interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+}
+
+// wire is one end of a socket. Reads come from one goroutine, writes from any.
 type wire struct {
-	conn net.Conn
+	conn socket
 	in   *bufio.Reader
 	max  int // payload bytes
 
-	mu   sync.Mutex // held while writing
-	head [headerSize]byte
+	mu  sync.Mutex // held while writing
+	out []byte     // reused
 }
 
-func newWire(conn net.Conn, max int) *wire {
+func newWire(conn socket, max int) *wire {
 	if c, ok := conn.(*net.UnixConn); ok {
 		_ = c.SetWriteBuffer(1 << 20) // a wish: larger frames then cross in one piece
 	}
-	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), max: max}
+	return &wire{conn: conn, in: bufio.NewReaderSize(conn, whole), max: max}
 }
 
 var errFrame = errors.New("the other end sent what is no frame")
@@ -96,21 +102,32 @@ func (w *wire) write(f frame, parts ...[]byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
-	bufs := make(net.Buffers, 1, 1+len(parts))
 	for _, p := range parts {
 		n += len(p)
-		bufs = append(bufs, p)
 	}
-	clear(w.head[:])
-	binary.LittleEndian.PutUint32(w.head[:], uint32(n))
-	w.head[4] = byte(f.kind)
-	binary.LittleEndian.PutUint64(w.head[8:], f.id)
-	binary.LittleEndian.PutUint64(w.head[16:], uint64(f.left/time.Microsecond))
-	bufs[0] = w.head[:]
-	if err := w.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil { // room:clock a timer of the socket
-		return err
+	var h [headerSize]byte
+	binary.LittleEndian.PutUint32(h[:], uint32(n))
+	h[4] = byte(f.kind)
+	binary.LittleEndian.PutUint64(h[8:], f.id)
+	binary.LittleEndian.PutUint64(h[16:], uint64(f.left/time.Microsecond))
+	w.out = append(w.out[:0], h[:]...)
+	for _, p := range parts {
+		if len(w.out)+len(p) <= whole {
+			w.out = append(w.out, p...)
+			continue
+		}
+		if _, err := w.conn.Write(w.out); err != nil {
+			return err
+		}
+		w.out = w.out[:0]
+		if _, err := w.conn.Write(p); err != nil {
+			return err
+		}
 	}
-	_, err := bufs.WriteTo(w.conn)
+	if len(w.out) == 0 {
+		return nil
+	}
+	_, err := w.conn.Write(w.out)
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,19 +30,15 @@ type process struct {
 	reaped chan struct{} // closed when the process has ended, its last frames are read and reason is set
 	done   chan struct{} // closed after that, when the Worker has noted the death; calls wait for this one
 
-	mu     sync.Mutex
-	calls  map[uint64]*call
-	nextID uint64
-	killed string // why we killed it, if we did
-	proc   *os.Process
-	reason error // set before done closes
-}
+	lanes  []*lane
+	nextID atomic.Uint64
 
-// call is one request in flight.
-type call struct {
-	reply    chan frame // one result or error
-	progress chan []byte
-	gone     chan struct{} // closed when the caller no longer listens
+	mu      sync.Mutex
+	free    []*lane      // used last is used next: its thread is warm
+	waiting []chan *lane // calls that found no free lane, first come first served
+	killed  string       // why we killed it, if we did
+	proc    *os.Process
+	reason  error // set before done closes
 }
 
 // environment returns what the child may know: where to find its way, nothing secret, and threads that sleep when they
@@ -61,35 +58,41 @@ func environment(threads int) []string {
 // launch starts a process and shakes hands with it.
 func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) {
 	const op = "worker.start"
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no socket pair: %w", err)
+	p := &process{lines: &tail{log: log}, reaped: make(chan struct{}), done: make(chan struct{})}
+	var theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			f.Close()
+		}
+	}()
+	for i := range 1 + o.Concurrency { // the first is the control socket
+		conn, file, err := socketPair()
+		if err != nil {
+			p.closeSockets()
+			return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no socket pair: %w", err)
+		}
+		theirs = append(theirs, file)
+		if i == 0 {
+			p.wire = newWire(conn, o.MaxFrame)
+			continue
+		}
+		p.lanes = append(p.lanes, &lane{wire: newWire(conn, o.MaxFrame)})
 	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "parent"), os.NewFile(uintptr(fds[1]), "child")
-	conn, err := net.FileConn(ours)
-	ours.Close()
-	if err != nil {
-		theirs.Close()
-		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no connection: %w", err)
-	}
-	p := &process{wire: newWire(conn, o.MaxFrame), lines: &tail{log: log}, reaped: make(chan struct{}), done: make(chan struct{}), calls: map[uint64]*call{}}
+	p.free = slices.Clone(p.lanes)
 	cmd := exec.Command(o.Program, "worker", o.Kind)
 	cmd.Env = environment(o.Env.Threads)
 	cmd.Stdout, cmd.Stderr = p.lines, p.lines
-	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.ExtraFiles = theirs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second // should a grandchild hold stderr
 
-	started, greeted := make(chan error), make(chan struct{})
-	go p.reap(cmd, started, greeted)
-	err = <-started
-	theirs.Close()
-	if err != nil {
-		conn.Close()
+	started := make(chan error)
+	go p.reap(cmd, started)
+	if err := <-started; err != nil {
+		p.closeSockets()
 		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "%w", err)
 	}
-	err = p.greet(ctx, o)
-	close(greeted)
+	err := p.greet(ctx, o)
 	if err == nil {
 		return p, nil
 	}
@@ -114,9 +117,35 @@ func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) 
 
 var errNotReady = errors.New("the worker was not ready in time or ended before")
 
+// socketPair returns two connected ends: ours, and the child's as a file that blocks.
+func socketPair() (net.Conn, *os.File, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "parent"), os.NewFile(uintptr(fds[1]), "child")
+	conn, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}
+
+func (p *process) closeSockets() {
+	if p.wire != nil {
+		p.conn.Close()
+	}
+	for _, l := range p.lanes {
+		l.conn.Close()
+	}
+}
+
 // reap starts the process, waits for its end and tells why. It keeps one OS thread from start to end, because Pdeathsig
-// fires when the starting thread ends, not the program.
-func (p *process) reap(cmd *exec.Cmd, started chan<- error, greeted <-chan struct{}) {
+// fires when the starting thread ends, not the program. The lanes stay open: what the process answered before it ended
+// is still read, and after that the lane says that it has ended.
+func (p *process) reap(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
@@ -125,15 +154,14 @@ func (p *process) reap(cmd *exec.Cmd, started chan<- error, greeted <-chan struc
 	}
 	p.pid, p.proc = cmd.Process.Pid, cmd.Process
 	started <- nil
-	read := make(chan struct{})
-	go func() { defer close(read); <-greeted; p.receive() }()
 	waitErr := cmd.Wait()
 	p.lines.flush()
-	p.conn.SetReadDeadline(time.Now().Add(time.Second)) // room:clock the dead send nothing more; read what is there
-	<-read
 	p.conn.Close()
 	p.mu.Lock()
 	p.reason = p.obituary(waitErr)
+	for _, l := range p.free {
+		l.conn.Close()
+	}
 	p.mu.Unlock()
 	close(p.reaped)
 }
@@ -141,7 +169,7 @@ func (p *process) reap(cmd *exec.Cmd, started chan<- error, greeted <-chan struc
 // greet sends hello and waits for the answer.
 func (p *process) greet(ctx context.Context, o Options) error {
 	const op = "worker.start"
-	stop := context.AfterFunc(ctx, func() { p.conn.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { p.conn.SetDeadline(past) })
 	defer stop()
 	b, err := json.Marshal(hello{Protocol, o.build, o.Kind, o.MaxFrame, o.Concurrency, o.Env})
 	if err != nil {
@@ -165,35 +193,6 @@ func (p *process) greet(ctx context.Context, o Options) error {
 	return nil
 }
 
-// receive hands frames to their calls until the socket ends.
-func (p *process) receive() {
-	for {
-		f, err := p.read()
-		if err != nil {
-			if errors.Is(err, errFrame) {
-				p.kill(err.Error())
-			}
-			return
-		}
-		p.mu.Lock()
-		c := p.calls[f.id]
-		p.mu.Unlock()
-		switch {
-		case c == nil:
-		case f.kind == kindProgress:
-			select {
-			case c.progress <- f.body: // a slow caller slows this worker rather than losing messages
-			case <-c.gone:
-			}
-		case f.kind == kindResult || f.kind == kindError:
-			select {
-			case c.reply <- f:
-			default:
-			}
-		}
-	}
-}
-
 func (p *process) kill(why string) {
 	p.mu.Lock()
 	if p.killed == "" {
@@ -201,6 +200,32 @@ func (p *process) kill(why string) {
 	}
 	p.mu.Unlock()
 	p.proc.Kill() // an error means that it has ended already
+}
+
+func (p *process) dead() bool {
+	select {
+	case <-p.reaped:
+		return true
+	default:
+	}
+	return p.why() != ""
+}
+
+// why is the reason we ended the process for, "" if we did not.
+func (p *process) why() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed
+}
+
+// hangUp tells the child that nobody listens any more, and why.
+func (p *process) hangUp(why string) {
+	p.mu.Lock()
+	if p.killed == "" {
+		p.killed = why
+	}
+	p.mu.Unlock()
+	p.closeSockets()
 }
 
 // closing is the reason of a process that ends because its Worker was closed.
