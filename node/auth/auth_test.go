@@ -208,6 +208,9 @@ func TestTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if p, err := w.Bearer(ctx, bobs, ""); err != nil || !p.Can(auth.Promote, auth.Endpoint) { // and is known from now on
+			t.Errorf("the token does not have its owner's right: %v %v", p.Roles, err)
+		}
 		if _, err := w.SetMember(ctx, alice, bob.ID, alice.Group, []auth.Role{auth.Reviewer}, "moved"); err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +234,11 @@ func TestTokens(t *testing.T) {
 	})
 	t.Run("expired, it says so", func(t *testing.T) {
 		secret, _, _ := w.CreateToken(ctx, alice, auth.NewToken{Name: "short", Roles: []auth.Role{auth.Service}, Expires: w.now.Add(time.Hour)}, "")
-		w.now = w.now.Add(time.Hour)
+		w.now = w.now.Add(time.Hour - time.Second)
+		if _, err := w.Bearer(ctx, secret, ""); err != nil {
+			t.Errorf("a second before: %v", err)
+		}
+		w.now = w.now.Add(time.Second)
 		_, err := w.Bearer(ctx, secret, "")
 		wantCode(t, err, edgeward.Unauthenticated, "auth.token_expired")
 	})

@@ -29,6 +29,7 @@ type Guard struct {
 	absolute  time.Duration
 	passwords *passwords
 	limiter   *limiter
+	known     known
 
 	mu    sync.Mutex
 	setup string // hash of the one-time secret; empty when there is none

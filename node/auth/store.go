@@ -48,8 +48,10 @@ type (
 	Log interface {
 		Record(ctx context.Context, e events.Event) error
 	}
-	// Store is all of it.
+	// Store is all of it. Generation is another number after every change: what was read before may be used while it
+	// stands.
 	Store interface {
+		Generation() uint64
 		UserStore
 		GroupStore
 		TokenStore

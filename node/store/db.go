@@ -44,6 +44,8 @@ type DB struct {
 	feed    *events.Feed
 	writer  chan struct{} // holds one token: the right to write
 	failed  atomic.Pointer[error]
+
+	generation atomic.Uint64
 }
 
 type meta struct {
@@ -297,7 +299,9 @@ func (db *DB) commit(fn func(*Tx) error) error {
 	if err := tx.finish(); err != nil {
 		return err
 	}
-	if err := durably(b); err != nil {
+	err = durably(b)
+	db.generation.Add(1)
+	if err != nil {
 		return db.commitFailed(err)
 	}
 	if n := len(tx.appended); n > 0 {
@@ -308,6 +312,10 @@ func (db *DB) commit(fn func(*Tx) error) error {
 	}
 	return nil
 }
+
+// Generation counts the commits since the store was opened, before each is acknowledged: what was read at a generation
+// is still so while the number stands.
+func (db *DB) Generation() uint64 { return db.generation.Load() }
 
 // durably commits; damaged pages met on the way are an error.
 func durably(b *bbolt.Tx) (err error) {
