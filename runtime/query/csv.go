@@ -8,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -30,6 +29,7 @@ type dialect struct {
 	encoding  string // utf-8, utf-16 or latin-1
 	header    bool   // the first line holds names
 	names     []string
+	notes     []string // names that were changed
 }
 
 // readDialect looks at the file at path: the encoding from all of its bytes, the rest from its first lines.
@@ -159,11 +159,15 @@ func (d *dialect) decide(sample []byte) error {
 		return edgeward.E("query.readDialect", edgeward.TooLarge, "dataset.columns", "%d columns; at most %d", len(rows[0]), MaxColumns)
 	}
 	d.header = isHeader(rows)
-	d.names = make([]string, len(rows[0]))
-	if d.header {
-		copy(d.names, rows[0])
+	if !d.header {
+		d.names = cleanNames(make([]string, len(rows[0])))
+		return nil
 	}
-	d.names = cleanNames(d.names)
+	if err := twice("query.readDialect", rows[0]); err != nil {
+		return err
+	}
+	d.names = cleanNames(rows[0])
+	d.notes = renamed(rows[0], d.names)
 	return nil
 }
 
@@ -220,35 +224,6 @@ func isHeader(rows [][]string) bool {
 		filled = filled || c != ""
 	}
 	return filled
-}
-
-// cleanNames makes column names printable, at most 200 bytes long, not empty and unique regardless of case (SQL does not
-// tell "A" from "a").
-func cleanNames(in []string) []string {
-	out := make([]string, len(in))
-	taken := map[string]bool{}
-	for i, n := range in {
-		n = strings.TrimSpace(strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) || r == utf8.RuneError {
-				return ' '
-			}
-			return r
-		}, n))
-		for len(n) > 200 {
-			_, size := utf8.DecodeLastRuneInString(n)
-			n = n[:len(n)-size]
-		}
-		if n == "" {
-			n = fmt.Sprintf("column_%d", i+1)
-		}
-		base := n
-		for k := 2; taken[strings.ToLower(n)]; k++ {
-			n = fmt.Sprintf("%s_%d", base, k)
-		}
-		taken[strings.ToLower(n)] = true
-		out[i] = n
-	}
-	return out
 }
 
 // relation is the SQL that reads the file: every column as text, every row strictly.

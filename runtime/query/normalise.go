@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,6 +70,13 @@ func (s *source) look(ctx context.Context, path string) error {
 		}
 		if rows < 0 || rows > MaxRows {
 			return edgeward.E(op, edgeward.TooLarge, "dataset.rows", "%d rows; at most %d", rows, MaxRows)
+		}
+		names, err := s.parquetNames(ctx, path)
+		if err == nil {
+			err = twice(op, names)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	var err error
@@ -141,7 +149,7 @@ func (s *source) planCSV(ctx context.Context, names []string, types map[string]d
 			cols[i].present = "false" // every text fits
 		}
 	}
-	return cols, notes, rows, nil
+	return cols, slices.Concat(s.dialect.notes, notes), rows, nil
 }
 
 // parquetColumn brings a Parquet type to one of ours.

@@ -40,7 +40,7 @@ func TestTypesAreInferred(t *testing.T) {
 		{"quotes, commas and line ends in a cell", "a,b\n\"x, \"\"y\"\"\nz\",1\n", nil, map[string]datasets.Type{"a": x, "b": i}, `["x, \"y\"\nz",1]`},
 		{"tabs", "a\tb\n1\tx\n", nil, map[string]datasets.Type{"a": i, "b": x}, `[1,"x"]`},
 		{"no header", "1,2024-01-01\n2,2024-01-02\n", nil, map[string]datasets.Type{"column_1": i, "column_2": d}, `[1,"2024-01-01"]`},
-		{"names that are empty or twice", "a,,A\n1,2,3\n", nil, map[string]datasets.Type{"a": i, "column_2": i, "A_2": i}, `[1,2,3]`},
+		{"names that are empty or differ by case", "a,,A\n1,2,3\n", nil, map[string]datasets.Type{"a": i, "column_2": i, "A_2": i}, `[1,2,3]`},
 		{"names with quotes and SQL", "\"a\"\"; DROP TABLE x; --\",b'c\n1,2\n", nil, map[string]datasets.Type{`a"; DROP TABLE x; --`: i, "b'c": i}, `[1,2]`},
 		{"UTF-8 with a byte order mark", "\xef\xbb\xbfä,b\n1,ö\n", nil, map[string]datasets.Type{"ä": i, "b": x}, `[1,"ö"]`},
 		{"Latin-1", "n\xfcmero,b\n1,\xf1and\xfa\n", nil, map[string]datasets.Type{"nümero": i, "b": x}, `[1,"ñandú"]`},
@@ -114,6 +114,8 @@ func TestBadFilesAreRefusedClearly(t *testing.T) {
 		{"a Parquet file of nothing but its magic", "PAR1PAR1", nil, edgeward.Invalid, "dataset.corrupt", ""},
 		{"a Parquet file whose footer is noise", "PAR1" + strings.Repeat("x", 400) + "\x40\x00\x00\x00PAR1", nil, edgeward.Invalid, "dataset.corrupt", ""},
 		{"a value that is not of its declared type", "a\n1\n2\nx\n", map[string]datasets.Type{"a": datasets.Float}, edgeward.Invalid, "dataset.type_mismatch", "3"},
+		{"two columns of one name", "day,value,value\n2024-01-01,1,2\n", nil, edgeward.Invalid, "dataset.column_twice", "value"},
+		{"two columns of one name but for spaces", "day; n;n \n2024-01-01;1;2\n", nil, edgeward.Invalid, "dataset.column_twice", "n"},
 		{"a declared column that is not there", "a\n1\n", map[string]datasets.Type{"b": datasets.Float}, edgeward.Invalid, "dataset.column_unknown", "b"},
 		{"a declared type that is none", "a\n1\n", map[string]datasets.Type{"a": "money"}, edgeward.Invalid, "dataset.type_invalid", ""},
 	} {
