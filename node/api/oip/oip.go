@@ -21,6 +21,9 @@ import (
 // DefaultMaxBody bounds a request body in bytes.
 const DefaultMaxBody = 64 << 20
 
+// small is a body that may be read before anything is known of the request.
+const small = 1 << 20
+
 // Endpoints answers requests: *serve.Server.
 type Endpoints interface {
 	Infer(ctx context.Context, r serve.Request) (serve.Answer, error)
@@ -179,6 +182,11 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 	if err != nil {
 		return err
 	}
+	if c.Request().ContentLength < 0 || c.Request().ContentLength > small { // not read for an endpoint that is not there
+		if _, err := h.Serve.Describe(key, version); err != nil {
+			return err
+		}
+	}
 	body, header, err := h.body(c)
 	if err != nil {
 		return err
@@ -263,7 +271,7 @@ func (h *handler) body(c echo.Context) ([]byte, int, error) {
 	var body []byte
 	var err error
 	limited := http.MaxBytesReader(c.Response(), req.Body, h.MaxBody)
-	if n := req.ContentLength; n >= 0 && n <= 1<<20 { // a length is a promise: believed only where it costs nothing
+	if n := req.ContentLength; n >= 0 && n <= small { // a length is a promise: believed only where it costs nothing
 		body = make([]byte, n)
 		_, err = io.ReadFull(limited, body)
 	} else {

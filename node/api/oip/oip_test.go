@@ -349,19 +349,34 @@ func TestWhatIsRefused(t *testing.T) {
 			}
 		})
 	}
-	s.T = t
-	chunked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v2/models/sums/infer", io.MultiReader(strings.NewReader(strings.Repeat(" ", 2<<20))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	chunked.Header.Set("Authorization", "Bearer x")
-	resp, err := s.Client().Do(chunked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != 413 {
-		t.Errorf("a chunked body over the bound: status %d", resp.StatusCode)
+}
+
+// TestABodyIsReadOnlyForAnEndpointThatIsThere: a body over the bound shows what was looked at first.
+func TestABodyIsReadOnlyForAnEndpointThatIsThere(t *testing.T) {
+	s := start(t)
+	for _, c := range []struct {
+		name, path, bearer string
+		status             int
+	}{
+		{"an endpoint that is there", "sums", "x", 413},
+		{"an unknown endpoint", "nosuch", "x", 404},
+		{"an unknown version", "sums/versions/9", "x", 404},
+		{"another group's endpoint", "sums", "stranger", 404},
+		{"who may not ask", "sums", "reader", 403},
+	} {
+		chunked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v2/models/"+c.path+"/infer", io.MultiReader(strings.NewReader(strings.Repeat(" ", 2<<20))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunked.Header.Set("Authorization", "Bearer "+c.bearer)
+		resp, err := s.Client().Do(chunked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: a chunked body over the bound got status %d, want %d", c.name, resp.StatusCode, c.status)
+		}
 	}
 }
 
