@@ -106,6 +106,9 @@ func newModelImport(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if v.Existing {
+			fmt.Fprintf(r.stderr, "this file is version %s already; nothing was added\n", v.Ref())
+		}
 		return r.print(v, func(w io.Writer) { fmt.Fprintln(w, v.Ref(), v.Digest) })
 	})
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"edgeward/node/auth"
+	"edgeward/node/wire"
 	"edgeward/node/work"
 	"edgeward/runtime/models"
 
@@ -23,6 +24,12 @@ type importModelInput struct {
 	upload
 }
 
+// imported is 201 for a new version, 200 for one that was there.
+type imported struct {
+	Status int
+	Body   wire.ImportedVersion
+}
+
 type fileInput struct {
 	NumberInput
 	File string `path:"file" maxLength:"200"`
@@ -31,12 +38,19 @@ type fileInput struct {
 func (s *Server) versions() {
 	handle(s, op{id: "versions.import", method: http.MethodPost, path: "/models/{name}/versions", summary: "Import an ONNX file as the next version", verb: auth.Create, resource: auth.Version,
 		status: http.StatusCreated, maxBody: -1},
-		func(ctx context.Context, in *importModelInput) (*body[models.Version], error) {
+		func(ctx context.Context, in *importModelInput) (*imported, error) {
 			if err := mayDemo(ctx, in.Demo); err != nil {
 				return nil, err
 			}
-			return answer(s.parts.Work.AddModel(ctx, who(ctx), in.r.Body, work.ModelSpec{Model: in.Name, File: in.Filename, Description: in.Description,
-				IntendedUse: in.IntendedUse, Task: in.Task, Demo: in.Demo}))
+			v, err := s.parts.Work.AddModel(ctx, who(ctx), in.r.Body, work.ModelSpec{Model: in.Name, File: in.Filename, Description: in.Description,
+				IntendedUse: in.IntendedUse, Task: in.Task, Demo: in.Demo})
+			if err != nil {
+				return nil, err
+			}
+			if v.Existing {
+				return &imported{http.StatusOK, v}, nil
+			}
+			return &imported{http.StatusCreated, v}, nil
 		})
 	handle(s, op{id: "versions.get", method: http.MethodGet, path: "/models/{name}/versions/{number}", summary: "One version with its manifest", verb: auth.Read, resource: auth.Version},
 		func(ctx context.Context, in *NumberInput) (*body[models.Version], error) {

@@ -20,7 +20,9 @@ type (
 	TrainRequest = wire.TrainRequest
 	TrainResult  = wire.TrainResult
 	AliasRequest = wire.AliasRequest
-	EngineReport = wire.EngineReport
+
+	ImportedVersion = wire.ImportedVersion
+	EngineReport    = wire.EngineReport
 )
 
 // Models returns one page of models.
@@ -75,9 +77,10 @@ type ModelUpload struct {
 	Demo                                     bool
 }
 
-// ImportModel sends an ONNX file as the next version of a model.
-func (c *Client) ImportModel(ctx context.Context, name string, file io.Reader, u ModelUpload) (ModelVersion, error) {
-	var out ModelVersion
+// ImportModel sends an ONNX file as the next version of a model. A file that is a version already, for the same task and
+// use, answers with that one and Existing.
+func (c *Client) ImportModel(ctx context.Context, name string, file io.Reader, u ModelUpload) (ImportedVersion, error) {
+	var out ImportedVersion
 	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/models/" + segment(name) + "/versions", Body: file,
 		Query:  values([]string{"filename", u.Filename, "description", u.Description, "intended_use", u.IntendedUse, "task", u.Task, "demo", truth(u.Demo)}),
 		Header: map[string]string{"Content-Type": "application/octet-stream"}}, &out)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"edgeward/node/client"
 )
@@ -81,18 +80,11 @@ func (d *demo) serveDigits(ctx context.Context) error {
 	return d.askPictures(ctx)
 }
 
-// digitsVersion is the image model's only version. What was measured of its engines is part of it, so that the same file
-// imported again would be a second one.
+// digitsVersion imports the model; a second time it is the version that is there.
 func (d *demo) digitsVersion(ctx context.Context) (client.ModelVersion, error) {
-	models, err := client.All(ctx, 0, func(cursor string) (client.List[client.Model], error) { return d.c.Models(ctx, cursor) })
-	if err != nil {
-		return client.ModelVersion{}, err
-	}
-	if slices.ContainsFunc(models, func(m client.Model) bool { return m.Name == digits && m.Latest > 0 }) {
-		return d.c.ModelVersion(ctx, digits, 1)
-	}
-	return d.c.ImportModel(ctx, digits, reader(digitsModel), client.ModelUpload{Filename: "digits-cnn.onnx", Task: "image", Demo: true,
+	v, err := d.c.ImportModel(ctx, digits, reader(digitsModel), client.ModelUpload{Filename: "digits-cnn.onnx", Task: "image", Demo: true,
 		Description: "A small CNN for pictures of handwritten digits.", IntendedUse: "Shows an image model on both engines. Not for any decision."})
+	return v.Version, err
 }
 
 // askPictures measures the accuracy on the held-out third through the Open Inference Protocol.

@@ -54,9 +54,35 @@ func (db *DB) ListModels(ctx context.Context, group string, page Page) (items []
 	return items, next, err
 }
 
-// AddModelVersion gives v the next number of its model and keeps it. A version with the same digest is returned as it is.
-func (db *DB) AddModelVersion(ctx context.Context, v models.Version) (kept models.Version, err error) {
+// ImportedVersion finds the newest version of a model that is the same import as m (models.Manifest.SameImport), or
+// answers NotFound model.version.not_found.
+func (db *DB) ImportedVersion(ctx context.Context, group, model string, m models.Manifest) (v models.Version, err error) {
+	err = db.View(ctx, func(tx *Tx) error { v, err = importedVersion(tx, group, model, m); return err })
+	return v, err
+}
+
+func importedVersion(tx *Tx, group, model string, m models.Manifest) (models.Version, error) {
+	for page := (Page{Limit: 1000, Newest: true}); ; {
+		items, next, err := ModelVersions.ListBy(tx, "model", group, model, page)
+		if err != nil {
+			return models.Version{}, err
+		}
+		for _, v := range items {
+			if m.SameImport(v.Manifest) {
+				return v, nil
+			}
+		}
+		if page.Cursor = next; next == "" {
+			return models.Version{}, ModelVersions.notFound(model)
+		}
+	}
+}
+
+// AddModelVersion gives v the next number of its model and keeps it. A version with the same digest is returned as it is,
+// and so is one that is the same import; then added is false.
+func (db *DB) AddModelVersion(ctx context.Context, v models.Version) (kept models.Version, added bool, err error) {
 	err = db.Update(ctx, func(tx *Tx) error {
+		added = false
 		m, err := Models.Get(tx, v.Group, v.Model)
 		if err != nil {
 			return err
@@ -65,9 +91,18 @@ func (db *DB) AddModelVersion(ctx context.Context, v models.Version) (kept model
 			kept = old
 			return nil
 		}
+		if v.Manifest.Lineage.Job == "" {
+			switch old, err := importedVersion(tx, v.Group, v.Model, v.Manifest); {
+			case err == nil:
+				kept = old
+				return nil
+			case edgeward.KindOf(err) != edgeward.NotFound:
+				return err
+			}
+		}
 		m.Latest++
 		v.Number, v.Demo = m.Latest, m.Demo
-		kept = v
+		kept, added = v, true
 		if err := Models.Put(tx, m); err != nil {
 			return err
 		}
@@ -79,7 +114,7 @@ func (db *DB) AddModelVersion(ctx context.Context, v models.Version) (kept model
 			Detail: map[string]string{"job": v.Manifest.Lineage.Job, "data_set": v.Manifest.Lineage.DataSet}})
 		return err
 	})
-	return kept, err
+	return kept, added && err == nil, err
 }
 
 // ModelVersion returns one version; number 0 means the newest.

@@ -121,7 +121,7 @@ func TestOwnONNXFile(t *testing.T) {
 	needNative(t)
 	s := start(t, options{})
 	ctx := within(t, 2*time.Minute)
-	v := must[client.ModelVersion](t)(s.ImportModel(ctx, "leak-finder", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{Filename: "leak.onnx"}))
+	v := must[client.ImportedVersion](t)(s.ImportModel(ctx, "leak-finder", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{Filename: "leak.onnx"}))
 	var rep struct {
 		Candidates []struct {
 			Engine string
@@ -141,6 +141,28 @@ func TestOwnONNXFile(t *testing.T) {
 	deployed(t, s.Client, "leak-finder", 1)
 	path := "/v2/models/leak-finder"
 
+	t.Run("the same file again", func(t *testing.T) {
+		for _, c := range []struct {
+			name     string
+			upload   client.ModelUpload
+			number   int
+			existing bool
+		}{
+			{"under another file name", client.ModelUpload{Filename: "copy.onnx"}, 1, true},
+			{"with its task said", client.ModelUpload{Task: "raw"}, 1, true},
+			{"for another use", client.ModelUpload{IntendedUse: "a rehearsal"}, 2, false},
+			{"for that use again", client.ModelUpload{IntendedUse: "a rehearsal"}, 2, true},
+			{"for another task", client.ModelUpload{Task: "regression"}, 3, false},
+		} {
+			got := must[client.ImportedVersion](t)(s.ImportModel(ctx, "leak-finder", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), c.upload))
+			if got.Number != c.number || got.Existing != c.existing || c.number == 1 && got.Digest != v.Digest {
+				t.Errorf("%s: version %d, existing %t, want %d, %t", c.name, got.Number, got.Existing, c.number, c.existing)
+			}
+		}
+		if other := must[client.ImportedVersion](t)(s.ImportModel(ctx, "another-name", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{})); other.Existing || other.Number != 1 {
+			t.Errorf("another model took the version of this one: %+v", other.Number)
+		}
+	})
 	t.Run("JSON", func(t *testing.T) {
 		a := must[client.InferAnswer](t)(s.Infer(ctx, "leak-finder", client.InferRequest{ID: "mine", Inputs: []client.Tensor{{Name: "x", Datatype: "FP32", Shape: []int64{2, 2}, Values: []float64{3, 1, 0, 2}}}}))
 		if a.ID != "mine" || a.Prediction == "" || a.Version != 1 || a.First("y") != 5.5 || a.Outputs[0].Values[1] != -1.5 {

@@ -44,7 +44,7 @@ func TestTritonClient(t *testing.T) {
 	needNative(t)
 	python := needtest.Python(t, "tritonclient.http", "numpy", "gevent")
 	s := start(t, options{})
-	must[client.ModelVersion](t)(s.ImportModel(within(t, time.Minute), "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{Filename: "affine.onnx"}))
+	must[client.ImportedVersion](t)(s.ImportModel(within(t, time.Minute), "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{Filename: "affine.onnx"}))
 	deployed(t, s.Client, "affine", 1)
 	out, err := exec.CommandContext(within(t, time.Minute), python, "-c", tritonScript, s.url, bootstrap).CombinedOutput()
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {

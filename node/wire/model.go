@@ -47,6 +47,13 @@ type ModelView struct {
 	Endpoints []string         `json:"endpoints"` // that one of its versions stands behind
 }
 
+// ImportedVersion is a version made of an imported file. Existing says that the file was a version already, for the same
+// task and use: this one, and nothing was made.
+type ImportedVersion struct {
+	models.Version
+	Existing bool `json:"existing,omitempty"`
+}
+
 // AliasRequest moves an alias.
 type AliasRequest struct {
 	Version int    `json:"version"`

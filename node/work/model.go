@@ -32,52 +32,63 @@ type ModelSpec struct {
 }
 
 // AddModel imports an ONNX file as the next version of a model. It is proved in the infer worker with every engine; a
-// file that no engine loads, that loops or asks for too much is refused and nothing is registered.
-func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpec) (models.Version, error) {
+// file that no engine loads, that loops or asks for too much is refused and nothing is registered. A file that is a
+// version of the model already, for the same task and use, answers with that version.
+func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpec) (out wire.ImportedVersion, err error) {
 	const op = "work.AddModel"
 	if err := edgeward.CheckName("model", s.Model); err != nil {
-		return models.Version{}, err
+		return out, err
 	}
 	d, size, err := w.Blobs.Put(ctx, body, min(w.Limit, maxModel))
 	if err != nil {
-		return models.Version{}, err
+		return out, err
 	}
-	raw, err := w.Blobs.ReadAll(ctx, d, maxModel)
-	if err != nil {
-		return models.Version{}, err
+	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: "onnx", IntendedUse: s.IntendedUse,
+		Files: []models.File{{Name: "model.onnx", Size: size, Digest: d, Role: "model"}}}
+	out.Version, err = w.Store.ImportedVersion(ctx, who.Group, s.Model, m)
+	if edgeward.KindOf(err) != edgeward.NotFound {
+		out.Existing = err == nil
+		return out, err
 	}
-	opset, err := opsets(raw)
-	if err != nil {
-		return models.Version{}, err
+	if err := w.examine(ctx, &m); err != nil {
+		return out, edgeward.Wrap(op, err)
 	}
-	path, err := w.Blobs.Verified(ctx, d)
-	if err != nil {
-		return models.Version{}, err
-	}
-	rep, examples, golden, err := w.tryOut(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.ONNX, Path: path})
-	if err != nil {
-		return models.Version{}, edgeward.Wrap(op, err)
-	}
-	engines, err := json.Marshal(rep)
-	if err != nil {
-		return models.Version{}, err
-	}
+	m.Lineage.Source = filepath.Base(s.File)
 	if s.Task == "" {
 		s.Task = models.Raw
 	}
-	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: "onnx", Opset: opset, Signature: rep.Signature, Engines: engines,
-		Files:       []models.File{{Name: "model.onnx", Size: size, Digest: d, Role: "model"}},
-		Lineage:     models.Lineage{Source: filepath.Base(s.File), Versions: versionsOf(rep)},
-		IntendedUse: s.IntendedUse}
-	if len(examples) > 0 {
-		if m.Examples, err = w.putBytes(ctx, tensor.Append(nil, examples)); err != nil {
-			return models.Version{}, err
-		}
-		if m.Golden, err = w.putBytes(ctx, tensor.Append(nil, golden)); err != nil {
-			return models.Version{}, err
-		}
+	m.Task = s.Task
+	v, added, err := w.register(ctx, who, s, m, models.Registered)
+	return wire.ImportedVersion{Version: v, Existing: err == nil && !added}, err
+}
+
+// examine tries the file of an imported manifest out and fills in what was found.
+func (w *Work) examine(ctx context.Context, m *models.Manifest) error {
+	d := m.Files[0].Digest
+	raw, err := w.Blobs.ReadAll(ctx, d, maxModel)
+	if err != nil {
+		return err
 	}
-	return w.register(ctx, who, s, m, models.Registered)
+	if m.Opset, err = opsets(raw); err != nil {
+		return err
+	}
+	path, err := w.Blobs.Verified(ctx, d)
+	if err != nil {
+		return err
+	}
+	rep, examples, golden, err := w.tryOut(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.ONNX, Path: path})
+	if err != nil {
+		return err
+	}
+	m.Signature, m.Lineage.Versions = rep.Signature, versionsOf(rep)
+	if m.Engines, err = json.Marshal(rep); err != nil || len(examples) == 0 {
+		return err
+	}
+	if m.Examples, err = w.putBytes(ctx, tensor.Append(nil, examples)); err != nil {
+		return err
+	}
+	m.Golden, err = w.putBytes(ctx, tensor.Append(nil, golden))
+	return err
 }
 
 // tryOut proves an imported file with every engine: first with zeros, to learn its signature, then with made-up rows, on
@@ -151,21 +162,22 @@ func madeUp(sig tensor.Signature) []tensor.Tensor {
 	return out
 }
 
-// register keeps a manifest as the next version of its model, which is made when it does not exist.
-func (w *Work) register(ctx context.Context, who Who, s ModelSpec, m models.Manifest, state models.State) (models.Version, error) {
+// register keeps a manifest as the next version of its model, which is made when it does not exist; added is false where
+// there is such a version already.
+func (w *Work) register(ctx context.Context, who Who, s ModelSpec, m models.Manifest, state models.State) (v models.Version, added bool, err error) {
 	canonical, digest, err := m.Canonical()
 	if err != nil {
-		return models.Version{}, err
+		return v, false, err
 	}
 	if m, err = models.ParseManifest(canonical); err != nil {
-		return models.Version{}, err
+		return v, false, err
 	}
 	if _, err := w.putBytes(ctx, canonical); err != nil {
-		return models.Version{}, err
+		return v, false, err
 	}
 	now := w.Now()
 	if _, err := w.Store.PutModel(ctx, models.Model{Group: who.Group, Name: s.Model, Task: s.Task, Description: s.Description, Created: now, CreatedBy: who.Principal, Demo: s.Demo}); err != nil {
-		return models.Version{}, err
+		return v, false, err
 	}
 	return w.Store.AddModelVersion(ctx, models.Version{Group: who.Group, Model: s.Model, Digest: digest, Manifest: m, Created: now, CreatedBy: who.Principal, State: state})
 }

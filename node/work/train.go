@@ -174,7 +174,8 @@ func (w *Work) registerTrained(ctx context.Context, j jobs.Job, s trainSpec, dat
 	if s.Candidate {
 		state = models.Candidate
 	}
-	return w.register(ctx, Who{Group: j.Group, Principal: j.By}, ModelSpec{Model: s.Model, Description: s.Description, Task: m.Task, Demo: s.Demo}, m, state)
+	v, _, err := w.register(ctx, Who{Group: j.Group, Principal: j.By}, ModelSpec{Model: s.Model, Description: s.Description, Task: m.Task, Demo: s.Demo}, m, state)
+	return v, err
 }
 
 // prove runs the exported graph in the infer worker against LightGBM's own answers on validation rows, rows on

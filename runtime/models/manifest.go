@@ -3,6 +3,7 @@ package models
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"sort"
 	"time"
 
@@ -139,6 +140,14 @@ func (m Manifest) Check() error {
 		return bad("no signature")
 	}
 	return nil
+}
+
+// SameImport reports whether m and an imported o are one thing imported twice: the same files for the same task and use.
+// What was measured at registration differs each time and is no part of that, nor is the name of the file. A task or
+// intended use that m leaves empty was not said and fits any. Trained versions are never the same: each has its job.
+func (m Manifest) SameImport(o Manifest) bool {
+	return m.Lineage.Job == "" && o.Lineage.Job == "" && slices.Equal(m.Files, o.Files) &&
+		(m.Task == "" || m.Task == o.Task) && (m.IntendedUse == "" || m.IntendedUse == o.IntendedUse)
 }
 
 // File returns the first file of a role.

@@ -45,6 +45,31 @@ func TestParseRef(t *testing.T) {
 	}
 }
 
+func TestWhatIsTheSameImport(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(m *models.Manifest)
+		want   bool
+	}{
+		{"nothing differs", func(*models.Manifest) {}, true},
+		{"what was measured", func(m *models.Manifest) { m.Engines = json.RawMessage(`{"p50_us":7}`) }, true},
+		{"the golden outputs of another engine", func(m *models.Manifest) { m.Golden = edgeward.DigestOf([]byte("g")) }, true},
+		{"the name of the file it came as", func(m *models.Manifest) { m.Lineage.Source = "b.onnx" }, true},
+		{"no task and use were said", func(m *models.Manifest) { m.Task, m.IntendedUse = "", "" }, true},
+		{"another task", func(m *models.Manifest) { m.Task = models.Raw }, false},
+		{"another use", func(m *models.Manifest) { m.IntendedUse = "other" }, false},
+		{"another file", func(m *models.Manifest) { m.Files[0].Digest = edgeward.DigestOf([]byte("abd")) }, false},
+		{"one file more", func(m *models.Manifest) { m.Files = append(m.Files, models.File{Name: "w.bin"}) }, false},
+		{"it was trained", func(m *models.Manifest) { m.Lineage.Job = "J" }, false},
+	} {
+		m := manifest()
+		c.change(&m)
+		if got := m.SameImport(manifest()); got != c.want {
+			t.Errorf("%s: the same import is %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
 func TestIdentityIsOfTheContentAlone(t *testing.T) {
 	a, b := manifest(), manifest()
 	b.Files = append([]models.File{{Name: "a.txt", Digest: edgeward.DigestOf(nil), Role: "licence"}}, b.Files...)
