@@ -149,6 +149,9 @@ func zeros(sig tensor.Signature) []tensor.Tensor {
 		for j, d := range spec.Shape {
 			if d == tensor.Any {
 				d = 1
+				if spec.Holds != "" && spec.Datatype == tensor.Bytes {
+					d = 0 // an empty sequence, nothing in an optional: an empty text is no tensor in it
+				}
 			}
 			shape[j] = d
 		}

@@ -14,7 +14,10 @@ const Any = -1
 type Spec struct {
 	Name     string   `json:"name"`
 	Datatype Datatype `json:"datatype"`
-	Shape    []int64  `json:"shape"` // Any (-1) where every size fits
+	Shape    []int64  `json:"shape"`              // Any (-1) where every size fits
+	AnyRank  bool     `json:"any_rank,omitempty"` // the model does not say how many dimensions: every shape fits, and Shape is empty
+	Holds    string   `json:"holds,omitempty"`    // what the elements stand for where the protocol has no name for it: "INT4", "seq(tensor(FP32))"
+	Labels   []string `json:"labels,omitempty"`   // of the last dimension: the classes of probabilities
 }
 
 // String writes a spec for people: "x FP32 [-1 30]".
@@ -24,6 +27,9 @@ func (s Spec) String() string {
 
 // Fits reports whether shape is one this spec allows.
 func (s Spec) Fits(shape []int64) bool {
+	if s.AnyRank {
+		return true
+	}
 	if len(shape) != len(s.Shape) {
 		return false
 	}
@@ -41,7 +47,7 @@ type Signature struct {
 	Outputs []Spec `json:"outputs"`
 }
 
-// Validate reports a signature that no model can have: no outputs, doubled or bad names, bad datatypes or shapes.
+// Validate reports a signature that no model can have: no outputs (a model without inputs answers a constant), doubled or bad names, bad datatypes or shapes.
 func (s Signature) Validate() error {
 	if err := validate("input", s.Inputs); err != nil {
 		return err
@@ -51,8 +57,8 @@ func (s Signature) Validate() error {
 
 func validate(what string, specs []Spec) error {
 	const op = "tensor.Signature.Validate"
-	if len(specs) == 0 || len(specs) > MaxTensors {
-		return edgeward.E(op, edgeward.Invalid, "signature.invalid", "a signature has 1 to %d %ss, not %d", MaxTensors, what, len(specs))
+	if len(specs) == 0 && what == "output" || len(specs) > MaxTensors {
+		return edgeward.E(op, edgeward.Invalid, "signature.invalid", "a signature has at most %d %ss and at least one output, not %d", MaxTensors, what, len(specs))
 	}
 	seen := map[string]bool{}
 	for _, p := range specs {

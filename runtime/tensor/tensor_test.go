@@ -116,8 +116,9 @@ func TestSignatureCheck(t *testing.T) {
 
 func TestSignatureValidate(t *testing.T) {
 	ok := tensor.Spec{Name: "x", Datatype: tensor.FP32}
-	for _, in := range [][]tensor.Spec{nil, {ok, ok}, {{Datatype: tensor.FP32}}, {{Name: "x", Datatype: "F"}}, {{Name: "x", Datatype: tensor.FP32, Shape: []int64{-2}}}} {
+	for _, in := range [][]tensor.Spec{{ok, ok}, {{Datatype: tensor.FP32}}, {{Name: "x", Datatype: "F"}}, {{Name: "x", Datatype: tensor.FP32, Shape: []int64{-2}}}} {
 		wantCode(t, tensor.Signature{Inputs: in, Outputs: []tensor.Spec{ok}}.Validate(), "signature.invalid")
+		wantCode(t, tensor.Signature{Inputs: []tensor.Spec{ok}, Outputs: in}.Validate(), "signature.invalid")
 	}
 }
 

@@ -7,30 +7,38 @@
 // free memory goes back to the system after a model is unloaded (300 small sessions otherwise keep 188 MiB). A run ends
 // between two nodes when its ctx ends; a load cannot be stopped, whoever loads has to limit the process.
 //
-// # What it works around
+// The Go wrapper opens the library and holds its environment. Sessions, runs and values go past it, to the C API: it
+// allocates float16, bfloat16 and rank-0 outputs wrongly, has no way to pass many types, and cannot tell the signature of
+// a session that it has made. What it lacks stands in ort.h; no header of the library is needed.
 //
-// The wrapper (1.35.0) allocates float16, bfloat16 and rank-0 outputs wrongly. Outputs of definite shape are therefore
-// allocated here; of open shape by the wrapper, except those datatypes: for them a first run learns the shape from the
-// library, and a second fills it. Opening a session tells nothing about inputs, so each load first reads the model
-// without optimising it.
+// # How values travel
+//
+// Tensors of every element type and rank, none included; strings hold any bytes. What the protocol has no name for travels
+// so, and Spec.Holds says it:
+//
+//	INT4, INT2              INT8, one element a byte; out of range is refused
+//	UINT4, UINT2            UINT8, likewise
+//	FLOAT8…, FLOAT4E2M1     UINT8, the element's bits in the low end of a byte
+//	seq(tensor)             BYTES [n], each element a serialised onnx.TensorProto with raw_data or string_data
+//	optional(…)             one dimension more in front: 0 is nothing, 1 is something
+//	map(K,V) NAME           two tensors NAME.keys and NAME.values [n]
+//	seq(map) of a ZipMap    FP32 [rows, classes] as before the ZipMap; Spec.Labels are the classes
 //
 // # What it refuses
 //
-// Inputs and outputs that are no tensors (sequences, maps, optionals), 4-bit, 8-bit float and complex elements, strings of rank 0 or
-// with a NUL byte, float16 and bfloat16 of rank 0.
+// Complex elements, sparse tensors, sequences of maps from elsewhere; sequences of sequences that are not all of one length.
 package onnx
 
 import (
 	"context"
-	"fmt"
-	"os"
+	"errors"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"edgeward"
 	"edgeward/runtime/engine"
-	"edgeward/runtime/tensor"
+	"edgeward/runtime/onnxgraph"
 )
 
 // Name is the engine's name in reports and requests.
@@ -79,6 +87,9 @@ func (e *Engine) open(ctx context.Context) error {
 		return edgeward.E("onnx.Load", edgeward.Unavailable, "engine.missing", "ONNX Runtime cannot be opened: %w", err).
 			WithHint("the installation is damaged or the system's C library is too old; see the log")
 	}
+	if err := openAPI(path); err != nil {
+		return edgeward.E("onnx.Load", edgeward.Unavailable, "engine.missing", "ONNX Runtime cannot be opened: %w", err)
+	}
 	return nil
 }
 
@@ -94,139 +105,37 @@ func (e *Engine) Load(ctx context.Context, m engine.Model) (engine.Session, erro
 	if err := e.open(ctx); err != nil {
 		return nil, err
 	}
-	path := m.Path
-	if path == "" {
-		if len(m.Bytes) == 0 {
-			return nil, edgeward.E(op, edgeward.Invalid, "engine.model", "the model is empty")
-		}
-		f, err := memoryFile(m.Bytes)
-		if err != nil {
-			return nil, edgeward.E(op, edgeward.Exhausted, "engine.memory", "the model does not fit into memory: %w", err)
-		}
-		defer f.Close()
-		path = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
-	}
-	sig, err := signature(path)
+	s, err := load(m)
 	if err != nil {
 		return nil, err
-	}
-	opts, err := options(m.Threads, ort.GraphOptimizationLevelEnableAll)
-	if err != nil {
-		return nil, err
-	}
-	defer opts.Destroy()
-	s := &session{sig: sig, outputs: make([]output, len(sig.Outputs))}
-	for i, spec := range sig.Outputs {
-		s.outputs[i] = newOutput(spec)
-	}
-	s.ort, err = ort.NewDynamicAdvancedSession(path, names(sig.Inputs), names(sig.Outputs), opts)
-	if err != nil {
-		return nil, engine.Fail(op, "engine.model", err.Error())
 	}
 	return s, nil
 }
 
-// memoryFile returns an open file without a name that holds b.
-func memoryFile(b []byte) (*os.File, error) {
-	fd, err := memfd()
+func load(m engine.Model) (*session, error) {
+	if m.Path == "" && len(m.Bytes) == 0 {
+		return nil, edgeward.E("onnx.Load", edgeward.Invalid, "engine.model", "the model is empty")
+	}
+	s, err := open(m.Path, m.Bytes, m.Threads)
+	if !errors.Is(err, errZipped) {
+		return s, err
+	}
+	b, err := m.Read()
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "model.onnx")
-	if _, err := f.Write(b); err != nil {
-		f.Close()
+	b, classes, err := onnxgraph.WithoutZipMaps(b)
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
-}
-
-func options(threads int, level ort.GraphOptimizationLevel) (*ort.SessionOptions, error) {
-	o, err := ort.NewSessionOptions()
+	if s, err = open("", b, m.Threads); errors.Is(err, errZipped) {
+		return nil, edgeward.E("onnx.Load", edgeward.Invalid, "engine.model", "an output is a sequence of maps that no ZipMap makes, which cannot be served")
+	}
 	if err != nil {
-		return nil, engine.Fail("onnx.Load", "engine.model", err.Error())
+		return nil, err
 	}
-	for _, set := range []func() error{
-		func() error { return o.SetIntraOpNumThreads(max(threads, 1)) },
-		func() error { return o.SetInterOpNumThreads(1) },
-		func() error { return o.SetGraphOptimizationLevel(level) },
-		func() error { return o.SetCpuMemArena(false) },
-		func() error { return o.SetMemPattern(false) },
-		func() error { return o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0") },
-		func() error { return o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0") },
-	} {
-		if err := set(); err != nil {
-			o.Destroy()
-			return nil, engine.Fail("onnx.Load", "engine.model", err.Error())
-		}
+	for i, o := range s.sig.Outputs {
+		s.sig.Outputs[i].Labels = classes[o.Name]
 	}
-	return o, nil
-}
-
-// signature reads names, datatypes and shapes without optimising the model.
-func signature(path string) (tensor.Signature, error) {
-	const op = "onnx.Load"
-	var sig tensor.Signature
-	o, err := options(1, ort.GraphOptimizationLevelDisableAll)
-	if err != nil {
-		return sig, err
-	}
-	defer o.Destroy()
-	ins, outs, err := ort.GetInputOutputInfoWithOptions(path, o)
-	if err != nil {
-		return sig, engine.Fail(op, "engine.model", err.Error())
-	}
-	if sig.Inputs, err = specs("input", ins); err != nil {
-		return sig, err
-	}
-	if sig.Outputs, err = specs("output", outs); err != nil {
-		return sig, err
-	}
-	if err := sig.Validate(); err != nil {
-		return sig, edgeward.E(op, edgeward.Invalid, "engine.model", "the model has a signature that cannot be served: %w", err)
-	}
-	return sig, nil
-}
-
-func specs(what string, infos []ort.InputOutputInfo) ([]tensor.Spec, error) {
-	out := make([]tensor.Spec, len(infos))
-	for i, in := range infos {
-		d, ok := datatypes[in.DataType]
-		if in.OrtValueType != ort.ONNXTypeTensor || !ok {
-			return nil, edgeward.E("onnx.Load", edgeward.Invalid, "engine.model", "%s %q is %s, which cannot be served yet", what, in.Name, in.String()).
-				WithHint("export the model with plain tensors as %ss; for scikit-learn classifiers set zipmap=False", what)
-		}
-		shape := make([]int64, len(in.Dimensions))
-		for j, n := range in.Dimensions {
-			shape[j] = max(n, tensor.Any)
-		}
-		out[i] = tensor.Spec{Name: in.Name, Datatype: d, Shape: shape}
-	}
-	return out, nil
-}
-
-var datatypes = map[ort.TensorElementDataType]tensor.Datatype{
-	ort.TensorElementDataTypeBool: tensor.Bool, ort.TensorElementDataTypeString: tensor.Bytes,
-	ort.TensorElementDataTypeUint8: tensor.Uint8, ort.TensorElementDataTypeUint16: tensor.Uint16,
-	ort.TensorElementDataTypeUint32: tensor.Uint32, ort.TensorElementDataTypeUint64: tensor.Uint64,
-	ort.TensorElementDataTypeInt8: tensor.Int8, ort.TensorElementDataTypeInt16: tensor.Int16,
-	ort.TensorElementDataTypeInt32: tensor.Int32, ort.TensorElementDataTypeInt64: tensor.Int64,
-	ort.TensorElementDataTypeFloat16: tensor.FP16, ort.TensorElementDataTypeBFloat16: tensor.BF16,
-	ort.TensorElementDataTypeFloat: tensor.FP32, ort.TensorElementDataTypeDouble: tensor.FP64,
-}
-
-func elementType(d tensor.Datatype) ort.TensorElementDataType {
-	for t, x := range datatypes {
-		if x == d {
-			return t
-		}
-	}
-	return ort.TensorElementDataTypeUndefined
-}
-
-func names(specs []tensor.Spec) []string {
-	out := make([]string, len(specs))
-	for i, s := range specs {
-		out[i] = s.Name
-	}
-	return out
+	return s, nil
 }

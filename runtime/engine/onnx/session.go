@@ -1,60 +1,89 @@
 package onnx
 
+// #include <stdlib.h>
+// #include "ort.h"
+import "C"
+
 import (
 	"context"
-	"regexp"
+	"errors"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
-
-	ort "github.com/yalue/onnxruntime_go"
+	"unsafe"
 
 	"edgeward"
 	"edgeward/runtime/engine"
 	"edgeward/runtime/tensor"
 )
 
-// output is how one output is allocated.
-type output struct {
-	spec     tensor.Spec
-	definite bool // its shape is known: we allocate
-	learn    bool // its shape is open and the wrapper would allocate it wrongly: a run with a guess tells
-}
-
-func newOutput(spec tensor.Spec) output {
-	o := output{spec: spec, definite: spec.Datatype != tensor.Bytes}
-	for _, d := range spec.Shape {
-		o.definite = o.definite && d != tensor.Any
-	}
-	o.learn = !o.definite && (spec.Datatype == tensor.FP16 || spec.Datatype == tensor.BF16)
-	return o
-}
-
 type session struct {
-	sig     tensor.Signature
-	outputs []output
+	sig           tensor.Signature
+	inputs        []port
+	outputs       []port
+	names, wanted []*C.char // of the ports, in C's memory
 
-	mu  sync.RWMutex // held for reading by runs, for writing by Close
-	ort *ort.DynamicAdvancedSession
+	mu     sync.RWMutex // held for reading by runs, for writing by Close
+	handle handle       // nil once closed
 }
 
 var _ engine.Session = (*session)(nil)
 
-// Signature returns what the model wants and gives. A declared output without any shape is told as rank 0.
+// errZipped is open's answer to a model whose outputs are maps by class, row by row.
+var errZipped = errors.New("an output is a sequence of maps")
+
+// open makes a session of a model and reads its signature.
+func open(path string, b []byte, threads int) (*session, error) {
+	h, err := newSession(path, b, threads)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{handle: h}
+	if s.inputs, s.sig.Inputs, err = ports(h, "input", C.SESSION_INPUT_COUNT, C.SESSION_INPUT_TYPE, C.SESSION_INPUT_NAME); err == nil {
+		s.outputs, s.sig.Outputs, err = ports(h, "output", C.SESSION_OUTPUT_COUNT, C.SESSION_OUTPUT_TYPE, C.SESSION_OUTPUT_NAME)
+	}
+	s.names, s.wanted = cnames(s.inputs), cnames(s.outputs)
+	if err == nil {
+		if err = s.sig.Validate(); err != nil {
+			err = edgeward.E("onnx.Load", edgeward.Invalid, "engine.model", "the model has a signature that cannot be served: %w", err)
+		}
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func cnames(ports []port) []*C.char {
+	out := make([]*C.char, len(ports))
+	for i, p := range ports {
+		out[i] = C.CString(p.name)
+	}
+	return out
+}
+
+func freeNames(names []*C.char) {
+	for _, n := range names {
+		C.free(unsafe.Pointer(n))
+	}
+}
+
+// Signature returns what the model wants and gives.
 func (s *session) Signature() tensor.Signature { return s.sig }
 
 // Close waits for running calls and gives the model's memory back.
 func (s *session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ort == nil {
+	if s.handle == nil {
 		return nil
 	}
-	err := s.ort.Destroy()
-	s.ort = nil
+	release(C.RELEASE_SESSION, s.handle)
+	s.handle = nil
+	freeNames(s.names)
+	freeNames(s.wanted)
 	trim()
-	return err
+	return nil
 }
 
 // Run answers inputs. See package engine.
@@ -68,149 +97,74 @@ func (s *session) Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Ten
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.ort == nil {
+	if s.handle == nil {
 		return nil, engine.Closed(op)
 	}
-	ins := make([]ort.Value, 0, len(inputs))
-	defer func() { destroy(ins) }()
-	for _, spec := range s.sig.Inputs {
-		for _, t := range inputs {
-			if t.Name != spec.Name {
-				continue
-			}
-			v, err := input(t)
-			if err != nil {
-				return nil, err
-			}
-			ins = append(ins, v)
-		}
-	}
-	shapes := s.guess(inputs)
-	for range len(s.outputs) + 1 {
-		outs, err := s.run(ctx, ins, shapes)
-		if err == nil {
-			runtime.KeepAlive(inputs)
-			return outs, nil
-		}
-		if ctx.Err() != nil {
-			return nil, edgeward.E(op, edgeward.Unavailable, "engine.stopped", "the run was stopped: %w", ctx.Err())
-		}
-		if !s.correct(shapes, err.Error()) {
+	var pin runtime.Pinner // the library reads the inputs in place
+	defer pin.Unpin()
+	ins, names := make([]handle, 0, len(s.inputs)), make([]*C.char, 0, len(s.inputs))
+	defer func() { releaseValues(ins) }()
+	for i, p := range s.inputs {
+		v, err := p.input(s.given(p, inputs), &pin)
+		if err != nil {
 			return nil, err
 		}
-	}
-	return nil, edgeward.E(op, edgeward.Invalid, "engine.run", "the model answers another shape each time it runs")
-}
-
-// guess returns for each output the shape to allocate, or nil where the wrapper may allocate.
-func (s *session) guess(inputs []tensor.Tensor) [][]int64 {
-	batch := int64(1)
-	if len(inputs) > 0 && len(inputs[0].Shape) > 0 {
-		batch = inputs[0].Shape[0]
-	}
-	shapes := make([][]int64, len(s.outputs))
-	for i, o := range s.outputs {
-		if !o.definite && !o.learn {
-			continue
-		}
-		shapes[i] = make([]int64, len(o.spec.Shape))
-		for j, d := range o.spec.Shape {
-			if d == tensor.Any {
-				d = batch
-			}
-			shapes[i][j] = d
+		if v != nil { // else nothing in an optional: the library is not told of the input
+			ins, names = append(ins, v), append(names, s.names[i])
 		}
 	}
-	return shapes
-}
-
-// verification is how the library refuses an output of the wrong shape; it names the right one.
-var verification = regexp.MustCompile(`provided for output '([^']*)' .* has shape \{[0-9,]*\} but the computed output shape for this run is \{([0-9,]*)\}`)
-
-// correct replaces the guess that the library refused by what it asked for, and reports whether there was one.
-func (s *session) correct(shapes [][]int64, text string) bool {
-	m := verification.FindStringSubmatch(text)
-	if m == nil {
-		return false
-	}
-	for i, o := range s.outputs {
-		if o.learn && o.spec.Name == m[1] {
-			shapes[i] = parseShape(m[2])
-			return true
-		}
-	}
-	return false
-}
-
-func parseShape(s string) []int64 {
-	shape := []int64{}
-	for f := range strings.SplitSeq(s, ",") {
-		if n, err := strconv.ParseInt(f, 10, 64); err == nil {
-			shape = append(shape, n)
-		}
-	}
-	return shape
-}
-
-// run runs once with outputs of the given shapes.
-func (s *session) run(ctx context.Context, ins []ort.Value, shapes [][]int64) ([]tensor.Tensor, error) {
-	const op = "onnx.Run"
-	outs := make([]ort.Value, len(s.outputs))
-	defer func() { destroy(outs) }()
-	for i, shape := range shapes {
-		if shape == nil {
-			continue
-		}
-		d := s.outputs[i].spec.Datatype
-		n, err := tensor.Elements(shape)
-		if err != nil || n > tensor.MaxData/int64(d.Size()) {
-			return nil, edgeward.E(op, edgeward.Exhausted, "engine.memory", "output %q of shape %s is too large", s.outputs[i].spec.Name, tensor.ShapeString(shape))
-		}
-		if outs[i], err = value(d, shape, make([]byte, n*int64(d.Size()))); err != nil {
-			return nil, err
-		}
-	}
-	stop, opts, err := stoppable(ctx)
-	if err != nil {
+	outs, looks := make([]handle, len(s.outputs)), make([]C.look, len(s.outputs))
+	defer releaseValues(outs)
+	if err := s.run(ctx, names, ins, outs, looks); err != nil {
 		return nil, err
 	}
-	err = s.ort.RunWithOptions(ins, outs, opts)
-	stop()
-	if err != nil {
-		return nil, engine.Fail(op, "engine.run", err.Error())
-	}
-	answer := make([]tensor.Tensor, len(outs))
-	for i, v := range outs {
-		if answer[i], err = fromValue(s.outputs[i].spec, v); err != nil {
+	answer := make([]tensor.Tensor, 0, len(s.sig.Outputs))
+	for i, p := range s.outputs {
+		ts, err := p.output(outs[i], &looks[i])
+		if err != nil {
 			return nil, err
 		}
-		if n, _ := tensor.Elements(answer[i].Shape); n == 0 && answer[i].Datatype.Size() > 0 {
-			answer[i].Data = nil
-		}
+		answer = append(answer, ts...)
 	}
 	return answer, nil
 }
 
-// stoppable returns run options that end the run with ctx, and the function to call after it.
-func stoppable(ctx context.Context) (func(), *ort.RunOptions, error) {
-	opts, err := ort.NewRunOptions()
-	if err != nil {
-		return nil, nil, engine.Fail("onnx.Run", "engine.run", err.Error())
-	}
-	told := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { defer close(told); opts.Terminate() })
-	return func() {
-		if !stop() {
-			<-told
+// given returns the tensors of a port in the order of its specs. They are there: the signature was checked.
+func (s *session) given(p port, inputs []tensor.Tensor) (found [2]tensor.Tensor) {
+	for i := range p.n {
+		for _, t := range inputs {
+			if t.Name == s.sig.Inputs[p.first+i].Name {
+				found[i] = t
+			}
 		}
-		opts.Destroy()
-	}, opts, nil
+	}
+	return found
 }
 
-func destroy(values []ort.Value) {
-	for _, v := range values {
-		if v != nil {
-			v.Destroy()
+// run fills outs and looks; outs are values of the library, to be released also after an error.
+func (s *session) run(ctx context.Context, names []*C.char, ins, outs []handle, looks []C.look) error {
+	const op = "onnx.Run"
+	var options handle
+	done := func() {}
+	if ctx.Done() != nil {
+		if err := failed(op, "engine.run", C.ort_run_options(&options)); err != nil {
+			return err
+		}
+		defer release(C.RELEASE_RUN_OPTIONS, options)
+		told := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { defer close(told); C.ort_stop(options) })
+		done = func() {
+			if !stop() {
+				<-told
+			}
 		}
 	}
+	status := C.ort_run(s.handle, options, unsafe.SliceData(names), unsafe.SliceData(ins), C.size_t(len(ins)),
+		unsafe.SliceData(s.wanted), unsafe.SliceData(outs), unsafe.SliceData(looks), C.size_t(len(outs)))
+	done()
+	err := failed(op, "engine.run", status)
+	if err != nil && ctx.Err() != nil {
+		return edgeward.E(op, edgeward.Unavailable, "engine.stopped", "the run was stopped: %w", ctx.Err())
+	}
+	return err
 }

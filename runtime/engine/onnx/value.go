@@ -1,99 +1,64 @@
 package onnx
 
+// #include <stdlib.h>
+// #include "ort.h"
+import "C"
+
 import (
-	"strings"
+	"runtime"
 	"unsafe"
 
-	ort "github.com/yalue/onnxruntime_go"
-
 	"edgeward"
-	"edgeward/runtime/engine"
 	"edgeward/runtime/tensor"
 )
 
-// input makes the library's value of t. Numbers are not copied: t.Data must live until the run is over.
-func input(t tensor.Tensor) (ort.Value, error) {
-	if t.Datatype == tensor.Bytes {
-		return inputStrings(t)
+// input makes the library's value of a port's tensors. Numbers are not copied: their data are pinned for the run.
+func (p port) input(ts [2]tensor.Tensor, pin *runtime.Pinner) (handle, error) {
+	switch {
+	case p.typ.kind == C.KIND_MAP:
+		return p.mapInput(ts, pin)
+	case p.typ.kind != C.KIND_TENSOR:
+		return p.containerInput(ts[0], pin)
 	}
-	return value(t.Datatype, t.Shape, aligned(t.Data, t.Datatype.Size()))
+	return newValue(p.typ.element, ts[0], pin)
 }
 
-// value makes a value backed by data, which has been checked to fit.
-func value(d tensor.Datatype, shape []int64, data []byte) (ort.Value, error) {
-	if len(shape) == 0 {
-		return scalar(d, data)
-	}
-	if len(data) == 0 {
-		data = make([]byte, 1) // the wrapper insists on a byte, the library reads none
-	}
-	v, err := ort.NewCustomDataTensor(shape, data, elementType(d))
-	if err != nil {
-		return nil, engine.Fail("onnx.Run", "engine.run", err.Error())
-	}
-	return v, nil
-}
-
-// scalar makes a rank-0 value with data's element.
-func scalar(d tensor.Datatype, data []byte) (ort.Value, error) {
-	var v ort.Value
-	var err error
-	switch p := unsafe.Pointer(unsafe.SliceData(data)); d {
-	case tensor.Bool:
-		v, err = ort.NewScalar(*(*bool)(p))
-	case tensor.Uint8:
-		v, err = ort.NewScalar(*(*uint8)(p))
-	case tensor.Uint16:
-		v, err = ort.NewScalar(*(*uint16)(p))
-	case tensor.Uint32:
-		v, err = ort.NewScalar(*(*uint32)(p))
-	case tensor.Uint64:
-		v, err = ort.NewScalar(*(*uint64)(p))
-	case tensor.Int8:
-		v, err = ort.NewScalar(*(*int8)(p))
-	case tensor.Int16:
-		v, err = ort.NewScalar(*(*int16)(p))
-	case tensor.Int32:
-		v, err = ort.NewScalar(*(*int32)(p))
-	case tensor.Int64:
-		v, err = ort.NewScalar(*(*int64)(p))
-	case tensor.FP32:
-		v, err = ort.NewScalar(*(*float32)(p))
-	case tensor.FP64:
-		v, err = ort.NewScalar(*(*float64)(p))
-	default:
-		return nil, edgeward.E("onnx.Run", edgeward.Invalid, "engine.unsupported", "a single %s (rank 0) cannot be passed to ONNX Runtime", d).
-			WithHint("export the model with shape [1] instead of a scalar")
-	}
-	if err != nil {
-		return nil, engine.Fail("onnx.Run", "engine.run", err.Error())
-	}
-	return v, nil
-}
-
-func inputStrings(t tensor.Tensor) (ort.Value, error) {
+// newValue makes a tensor of the library.
+func newValue(elem int32, t tensor.Tensor, pin *runtime.Pinner) (handle, error) {
 	const op = "onnx.Run"
-	values, err := t.Strings()
-	if err != nil {
-		return nil, err
+	var v handle
+	shape := (*C.int64_t)(unsafe.SliceData(t.Shape))
+	rank := C.size_t(len(t.Shape))
+	e := elements[elem]
+	if e.bits == 0 {
+		n, err := tensor.Elements(t.Shape)
+		if err != nil {
+			return nil, err
+		}
+		if err := failed(op, "engine.run", C.ort_strings(shape, rank, (*C.uint8_t)(unsafe.SliceData(t.Data)), C.size_t(n), &v)); err != nil {
+			release(C.RELEASE_VALUE, v)
+			return nil, err
+		}
+		return v, nil
 	}
-	if len(t.Shape) == 0 {
-		return nil, edgeward.E(op, edgeward.Invalid, "engine.unsupported", "a single BYTES (rank 0) cannot be passed to ONNX Runtime")
-	}
-	for i, s := range values {
-		if strings.IndexByte(s, 0) >= 0 {
-			return nil, edgeward.E(op, edgeward.Invalid, "tensor.value", "tensor %q: element %d has a NUL byte, which ONNX Runtime's strings cannot hold", t.Name, i).With("tensor", t.Name)
+	data := t.Data
+	if e.bits < 8 {
+		var err error
+		if data, err = pack(t, e); err != nil {
+			return nil, err
 		}
 	}
-	v, err := ort.NewStringTensor(t.Shape)
-	if err != nil {
-		return nil, engine.Fail(op, "engine.run", err.Error())
+	return v, rawValue(elem, t.Shape, data, pin, &v)
+}
+
+// rawValue makes a tensor of numbers over data, which are as the library keeps them.
+func rawValue(elem int32, shape []int64, data []byte, pin *runtime.Pinner, v *handle) error {
+	data = aligned(data, max(elements[elem].bits/8, 1))
+	if len(data) > 0 {
+		pin.Pin(unsafe.SliceData(data))
 	}
-	if err := v.SetContents(values); err != nil {
-		v.Destroy()
-		return nil, engine.Fail(op, "engine.run", err.Error())
-	}
-	return v, nil
+	return failed("onnx.Run", "engine.run", C.ort_tensor(C.int32_t(elem), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
+		unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), v))
 }
 
 // aligned returns data, copied if its address does not suit elements of size bytes.
@@ -107,75 +72,101 @@ func aligned(data []byte, size int) []byte {
 	return out
 }
 
-// output reads what the library or the wrapper has allocated.
-func fromValue(spec tensor.Spec, v ort.Value) (tensor.Tensor, error) {
-	t := tensor.Tensor{Name: spec.Name, Datatype: spec.Datatype, Shape: v.GetShape()}
-	if t.Shape == nil {
-		t.Shape = []int64{}
+// output reads a port's tensors from the library's value.
+func (p port) output(v handle, l *C.look) ([]tensor.Tensor, error) {
+	switch {
+	case p.typ.kind == C.KIND_MAP:
+		return p.mapOutput(v)
+	case p.typ.kind != C.KIND_TENSOR:
+		return p.containerOutput(v)
 	}
-	switch v := v.(type) {
-	case *ort.StringTensor:
-		values, err := v.GetContents()
-		if err != nil {
-			return t, engine.Fail("onnx.Run", "engine.run", err.Error())
+	if l.kind != C.KIND_TENSOR || l.none != 0 || int32(l.element) != p.typ.element {
+		return nil, edgeward.E("onnx.Run", edgeward.Invalid, "engine.run", "output %q is not the %s that the model declares", p.name, p.typ)
+	}
+	t, err := tensorOf(p.name, v, l)
+	return []tensor.Tensor{t}, err
+}
+
+// tensorOf copies a tensor out of the library.
+func tensorOf(name string, v handle, l *C.look) (tensor.Tensor, error) {
+	e := elements[int32(l.element)]
+	t := tensor.Tensor{Name: name, Datatype: e.datatype}
+	var err error
+	if t.Shape, err = shapeOf(name, l); err != nil {
+		return t, err
+	}
+	if t.Data, err = dataOf(v, l, e); err == nil && e.bits != 0 && e.bits < 8 {
+		t.Data = unpack(t.Data, int(l.count), e)
+	}
+	return t, err
+}
+
+func shapeOf(name string, l *C.look) ([]int64, error) {
+	if l.rank > tensor.MaxRank {
+		return nil, edgeward.E("onnx.Run", edgeward.Invalid, "engine.run", "output %q has %d dimensions; at most %d are allowed", name, l.rank, tensor.MaxRank)
+	}
+	shape := make([]int64, l.rank)
+	for i := range shape {
+		shape[i] = int64(l.shape[i])
+	}
+	return shape, nil
+}
+
+// dataOf copies a tensor's elements as the library keeps them; strings in the form they travel in.
+func dataOf(v handle, l *C.look, e element) ([]byte, error) {
+	const op = "onnx.Run"
+	count, bytes := uint64(l.count), uint64(l.bytes)
+	if count > tensor.MaxData || bytes > tensor.MaxData || 4*count+bytes > tensor.MaxData && e.bits == 0 || e.bytes(int(count)) > tensor.MaxData {
+		return nil, edgeward.E(op, edgeward.Exhausted, "engine.memory", "an output of %d elements is too large", count)
+	}
+	if e.bits == 0 {
+		out := make([]byte, 4*count+bytes)
+		return out, failed(op, "engine.run", C.ort_strings_out(v, l.count, l.bytes, (*C.uint8_t)(unsafe.SliceData(out))))
+	}
+	if count == 0 {
+		return nil, nil
+	}
+	out := make([]byte, e.bytes(int(count)))
+	copy(out, unsafe.Slice((*byte)(l.data), len(out)))
+	return out, nil
+}
+
+// pack puts elements of less than a byte side by side, the first in the lowest bits, as ONNX keeps them.
+func pack(t tensor.Tensor, e element) ([]byte, error) {
+	low, high := 0, 1<<e.bits-1
+	if e.datatype == tensor.Int8 {
+		low, high = -1<<(e.bits-1), 1<<(e.bits-1)-1
+	}
+	per := 8 / e.bits
+	out := make([]byte, e.bytes(len(t.Data)))
+	for i, b := range t.Data {
+		v := int(b)
+		if e.datatype == tensor.Int8 {
+			v = int(int8(b))
 		}
-		return tensor.FromStrings(spec.Name, t.Shape, values)
-	case *ort.CustomDataTensor:
-		t.Data = v.GetData()
-	case *ort.Tensor[bool]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[uint8]:
-		t.Data = v.GetData()
-	case *ort.Tensor[uint16]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[uint32]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[uint64]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[int8]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[int16]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[int32]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[int64]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[float32]:
-		t.Data = raw(v.GetData())
-	case *ort.Tensor[float64]:
-		t.Data = raw(v.GetData())
-	case *ort.Scalar[bool]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[uint8]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[uint16]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[uint32]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[uint64]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[int8]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[int16]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[int32]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[int64]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[float32]:
-		t.Data = one(v.GetData())
-	case *ort.Scalar[float64]:
-		t.Data = one(v.GetData())
-	default:
-		return t, edgeward.E("onnx.Run", edgeward.Invalid, "engine.unsupported", "output %q is a %T, which cannot be served yet", spec.Name, v)
+		if v < low || v > high {
+			return nil, edgeward.E("onnx.Run", edgeward.Invalid, "tensor.value", "tensor %q: element %d is %d, and an %s lies between %d and %d", t.Name, i, v, e.name, low, high).With("tensor", t.Name)
+		}
+		out[i/per] |= b & (1<<e.bits - 1) << (i % per * e.bits)
 	}
-	return t, nil
+	return out, nil
 }
 
-// raw is the memory of values, which the Go side owns.
-func raw[T any](values []T) []byte {
-	var z T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(z)))
+// unpack is the inverse of pack for n elements.
+func unpack(data []byte, n int, e element) []byte {
+	per := 8 / e.bits
+	out := make([]byte, n)
+	for i := range out {
+		b := data[i/per] >> (i % per * e.bits) & (1<<e.bits - 1)
+		if e.datatype == tensor.Int8 {
+			b = byte(int8(b<<(8-e.bits)) >> (8 - e.bits))
+		}
+		out[i] = b
+	}
+	return out
 }
 
-func one[T any](v T) []byte { return raw([]T{v}) }
+// unsupported is the error of a value that cannot be passed.
+func unsupported(format string, args ...any) error {
+	return edgeward.E("onnx.Run", edgeward.Invalid, "engine.unsupported", format, args...)
+}

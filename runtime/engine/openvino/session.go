@@ -26,7 +26,7 @@ type session struct {
 
 var _ engine.Session = (*session)(nil)
 
-// Signature returns what the model wants and gives. A shape of open rank is told as rank 0.
+// Signature returns what the model wants and gives.
 func (s *session) Signature() tensor.Signature { return s.sig }
 
 // signature reads names, datatypes and shapes from the model as it was read: compiling may merge names.
@@ -84,7 +84,7 @@ func (s *session) spec(port uintptr) (tensor.Spec, error) {
 	}
 	defer s.shapeFree(&shape)
 	spec.Name, spec.Datatype, spec.Shape = s.owned(name), elements[element], []int64{}
-	if shape.rank.min != shape.rank.max || shape.dims == nil {
+	if spec.AnyRank = shape.rank.min != shape.rank.max; spec.AnyRank || shape.dims == nil {
 		return spec, nil
 	}
 	for _, d := range unsafe.Slice((*cDimension)(shape.dims), shape.rank.max) {

@@ -2634,7 +2634,10 @@ export interface components {
             outputs: components["schemas"]["TensorSpec"][] | null;
         };
         TensorSpec: {
+            any_rank?: boolean;
             datatype: string;
+            holds?: string;
+            labels?: string[] | null;
             name: string;
             shape: number[] | null;
         };

@@ -116,3 +116,44 @@ save("huge", [h.make_node("ConstantOfShape", ["n"], ["y"])], [val("n", T.INT64, 
 # hugeconst: asks for 12 GB while it is loaded, because its shape is a constant
 save("hugeconst", [h.make_node("ConstantOfShape", ["n"], ["c"]), h.make_node("Add", ["c", "x"], ["y"])],
      [val("x", T.FLOAT, [1])], [val("y", T.FLOAT, ["k"])], [nh.from_array(np.array([3_000_000_000], np.int64), "n")])
+
+# scalars: every datatype of rank 0, strings included
+kinds = dict(kinds, text=T.STRING)
+save("scalars", [h.make_node("Identity", [k], [k + "_out"]) for k in kinds],
+     [val(k, t, []) for k, t in kinds.items()], [val(k + "_out", t, []) for k, t in kinds.items()])
+
+# packed: elements of less than a byte, and those the protocol has no name for
+small = {"i4": T.INT4, "u4": T.UINT4, "f8": T.FLOAT8E4M3FN}
+save("packed", [h.make_node("Cast", [k], [k + "_wide"], to=T.FLOAT) for k in small] +
+     [h.make_node("Cast", [k + "_wide"], [k + "_out"], to=t) for k, t in small.items()],
+     [val(k, t, ["n"]) for k, t in small.items()], [val(k + "_out", t, ["n"]) for k, t in small.items()])
+
+# containers: a sequence and optionals through unchanged, and the length of the sequence
+seq = h.make_sequence_type_proto(h.make_tensor_type_proto(T.FLOAT, None))
+texts = h.make_sequence_type_proto(h.make_tensor_type_proto(T.STRING, None))
+opt = h.make_optional_type_proto(h.make_tensor_type_proto(T.INT64, ["k"]))
+save("containers", [
+    h.make_node("Identity", ["s"], ["s_out"]), h.make_node("SequenceLength", ["s"], ["n"]),
+    h.make_node("Identity", ["t"], ["t_out"]),
+    h.make_node("OptionalHasElement", ["o"], ["has"]), h.make_node("Identity", ["o"], ["o_out"]),
+], [h.make_value_info("s", seq), h.make_value_info("t", texts), h.make_value_info("o", opt)],
+    [h.make_value_info("s_out", seq), val("n", T.INT64, []), h.make_value_info("t_out", texts), val("has", T.BOOL, []), h.make_value_info("o_out", opt)])
+
+# zipmap: a classifier as scikit-learn's converter writes it, with a map of class to probability for each row
+save("zipmap", [
+    h.make_node("LinearClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", classlabels_strings=["cat", "dog", "eel"],
+                coefficients=[1.0, 0.0, 0.0, 1.0, -1.0, -1.0], intercepts=[0.0, 0.0, 0.5], multi_class=0, post_transform="SOFTMAX"),
+    h.make_node("ZipMap", ["p"], ["probabilities"], domain="ai.onnx.ml", classlabels_strings=["cat", "dog", "eel"]),
+], [val("x", T.FLOAT, ["n", 2])],
+    [val("label", T.STRING, ["n"]), h.make_value_info("probabilities", h.make_sequence_type_proto(h.make_map_type_proto(T.STRING, h.make_tensor_type_proto(T.FLOAT, None))))], ml=True)
+
+# dict: a map as input
+save("dict", [h.make_node("DictVectorizer", ["m"], ["y"], domain="ai.onnx.ml", string_vocabulary=["age", "heart_rate"])],
+     [h.make_value_info("m", h.make_map_type_proto(T.STRING, h.make_tensor_type_proto(T.FLOAT, None)))], [val("y", T.FLOAT, [1, 2])], ml=True)
+
+# constant: no input at all
+save("constant", [h.make_node("Constant", [], ["y"], value=nh.from_array(np.array([1, 2, 3], np.int64)))], [], [val("y", T.INT64, [3])])
+
+# anyrank: an input of open rank
+save("anyrank", [h.make_node("Neg", ["x"], ["y"])], [h.make_value_info("x", h.make_tensor_type_proto(T.FLOAT, None))],
+     [h.make_value_info("y", h.make_tensor_type_proto(T.FLOAT, None))], check=False)
