@@ -9,6 +9,11 @@
 // guard has checked both before the handler runs. What a handler reads of the principal is its current group: objects of
 // other groups answer exactly as absent ones.
 //
+// # What goes out compressed
+//
+// The page's files and JSON answers of a GET below /api/v1, as gzip, to a client that takes it (gzip.go). Each form has
+// its own entity tag. Streams, /v2, /metrics and answers to other methods never.
+//
 // # What is refused before a handler
 //
 // A Host header that is not one of ours (DNS rebinding), a state-changing request of a browser from another origin

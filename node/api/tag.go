@@ -5,13 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 )
 
 // tagged gives each JSON answer of a GET below /api/v1 an entity tag, the digest of its bytes, and answers 304 when the
-// client has it already: pages that poll cost a header. Streams (events, files, exports) pass through.
+// client has it already: pages that poll cost a header. An answer of more than a packet goes out compressed to a client
+// that takes it. Streams (events, files, exports) pass through.
 func (s *Server) tagged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -25,12 +27,19 @@ func (s *Server) tagged(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Response().Writer = w.ResponseWriter
 			return err
 		}
-		sum := sha256.Sum256(w.body.Bytes())
-		tag := etag(hex.EncodeToString(sum[:12]))
+		body := w.body.Bytes()
+		sum := sha256.Sum256(body)
+		digest := hex.EncodeToString(sum[:12])
+		tag := digest
 		h := w.Header()
-		h.Set("ETag", tag)
+		gz := len(body) > small && acceptsGzip(r)
+		if gz {
+			tag += zipped
+		}
+		h.Set("ETag", etag(tag))
+		h.Set("Vary", "Accept-Encoding")
 		h.Set("Cache-Control", "no-cache")
-		if w.status == http.StatusOK && strings.Contains(r.Header.Get("If-None-Match"), tag) {
+		if w.status == http.StatusOK && strings.Contains(r.Header.Get("If-None-Match"), `"`+digest) { // in either form
 			h.Del("Content-Type")
 			h.Del("Content-Length")
 			w.ResponseWriter.WriteHeader(http.StatusNotModified)
@@ -39,8 +48,13 @@ func (s *Server) tagged(next echo.HandlerFunc) echo.HandlerFunc {
 		if w.status == 0 {
 			w.status = http.StatusOK
 		}
+		if gz {
+			body = zip(body)
+			h.Set("Content-Encoding", "gzip")
+			h.Set("Content-Length", strconv.Itoa(len(body)))
+		}
 		w.ResponseWriter.WriteHeader(w.status)
-		_, err = w.ResponseWriter.Write(w.body.Bytes())
+		_, err = w.ResponseWriter.Write(body)
 		return err
 	}
 }
@@ -56,7 +70,9 @@ type held struct {
 // WriteHeader implements http.ResponseWriter.
 func (w *held) WriteHeader(status int) {
 	w.status = status
-	if !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+	switch kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";"); kind {
+	case "application/json", "application/openapi+json":
+	default:
 		w.pass()
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 
 	"edgeward"
 
@@ -20,16 +22,17 @@ import (
 const policy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; " +
 	"object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
-// asset is one file of the page with its entity tag.
+// asset is one file of the page with its digest. It is compressed when a browser first asks for it.
 type asset struct {
-	data []byte
-	kind string
-	tag  string
+	data   []byte
+	kind   string
+	digest string
+	zipped func() []byte // nil: not worth it
 }
 
 // web serves the embedded page. A path that is no file of it and no API is a page of the application.
 func (s *Server) web() {
-	assets := map[string]asset{}
+	assets := map[string]*asset{}
 	_ = fs.WalkDir(s.parts.UI, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -40,7 +43,7 @@ func (s *Server) web() {
 		}
 		sum := sha256.Sum256(b)
 		kind := mime.TypeByExtension(path.Ext(p))
-		assets[p] = asset{b, kind, etag(hex.EncodeToString(sum[:12]))}
+		assets[p] = &asset{b, kind, hex.EncodeToString(sum[:12]), sync.OnceValue(func() []byte { return zipWell(b) })}
 		return nil
 	})
 	serve := func(c echo.Context) error {
@@ -57,12 +60,21 @@ func (s *Server) web() {
 		h := c.Response().Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", a.tag)
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		if a.kind != "" {
 			h.Set("Content-Type", a.kind)
 		}
-		http.ServeContent(c.Response(), c.Request(), "", s.started, bytes.NewReader(a.data))
+		data, tag := a.data, a.digest
+		h.Set("Vary", "Accept-Encoding")
+		if r := c.Request(); len(data) > small && acceptsGzip(r) && r.Header.Get("Range") == "" {
+			if z := a.zipped(); z != nil {
+				data, tag = z, tag+zipped
+				h.Set("Content-Encoding", "gzip")
+				h.Set("Content-Length", strconv.Itoa(len(z))) // ServeContent leaves it out beside an encoding
+			}
+		}
+		h.Set("ETag", etag(tag))
+		http.ServeContent(c.Response(), c.Request(), "", s.started, bytes.NewReader(data))
 		return nil
 	}
 	const why = "the page asks for a sign-in itself; it holds no data"
