@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -57,10 +58,12 @@ func newPredictCommand(e env) *cobra.Command {
 
 func printPredictions(w io.Writer, all []client.Prediction) {
 	names := map[string]bool{}
+	var level *client.PredictInterval
 	for _, p := range all {
 		for k := range p.Outputs {
 			names[k] = true
 		}
+		level = p.Interval
 	}
 	outputs := slices.Sorted(maps.Keys(names))
 	var rows [][]string
@@ -73,9 +76,17 @@ func printPredictions(w io.Writer, all []client.Prediction) {
 				row = append(row, value(p.Outputs[k]))
 			}
 		}
-		rows = append(rows, append(row, count(p.Version), p.ID))
+		rows = append(rows, append(row, count(p.Version), p.Role, p.ID))
 	}
-	table(w, strings.Join(append(outputs, "VERSION", "PREDICTION"), " "), rows)
+	table(w, strings.Join(append(outputs, "VERSION", "ROLE", "PREDICTION"), " "), rows)
+	if level != nil {
+		fmt.Fprintf(w, "\nlow to high holds %s of what really happens\n", share(level.Level))
+	}
+	for i, p := range all {
+		for _, note := range p.Notes {
+			fmt.Fprintf(w, "row %d: %s\n", i, note)
+		}
+	}
 }
 
 // rows reads one row of fields, or a file.

@@ -18,6 +18,8 @@ type (
 	Spec             = serve.Spec
 	PredictRequest   = wire.PredictRequest
 	Prediction       = wire.Prediction
+	PredictInterval  = wire.PredictInterval
+	Snippets         = wire.Snippets
 	Feedback         = wire.Feedback
 	FeedbackRequest  = wire.FeedbackRequest
 	FeedbackAnswer   = wire.FeedbackAnswer
@@ -114,6 +116,15 @@ func (c *Client) AwaitLive(ctx context.Context, name string, version int) (Endpo
 func (c *Client) Predict(ctx context.Context, name string, r PredictRequest) ([]Prediction, error) {
 	l, err := post[wire.List[Prediction]](ctx, c, endpoint(name)+"/predict", r)
 	return l.Items, err
+}
+
+// Snippets returns programs that ask an endpoint, in one language or, where lang is "", in all.
+func (c *Client) Snippets(ctx context.Context, name, lang string) (Snippets, error) {
+	url := c.base
+	if c.o.Socket != "" {
+		url = "" // the server knows its address
+	}
+	return get[Snippets](ctx, c, endpoint(name)+"/snippets", "lang", lang, "url", url)
 }
 
 // Feedback tells what turned out to be true; saying it again changes nothing.

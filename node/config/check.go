@@ -105,7 +105,7 @@ func wrongValue(s Setting, value any, want string) error {
 }
 
 func unknownKey(key, from string) error {
-	near := nearest(key, keys())
+	near := edgeward.Nearest(key, keys())
 	if from != "" {
 		from = " in " + from
 	}
@@ -129,36 +129,4 @@ func together(errs []error) error {
 	}
 	return &edgeward.Error{Op: "config.Load", Kind: edgeward.Invalid, Code: edgeward.CodeOf(errs[0]), Hint: edgeward.HintOf(errs[0]),
 		Params: edgeward.ParamsOf(errs[0]), Err: errors.Join(errs...)}
-}
-
-// nearest returns the word with the smallest edit distance.
-func nearest(word string, words []string) string {
-	best, distance := "", 1<<30
-	for _, w := range words {
-		if d := editDistance(word[:min(len(word), 80)], w); d < distance {
-			best, distance = w, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, with two rows.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

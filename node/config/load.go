@@ -216,7 +216,7 @@ func strayEnv(env map[string]string, known map[string]*Setting) (warnings []stri
 	slices.Sort(all)
 	for name := range env {
 		if strings.HasPrefix(name, "EDGEWARD_") && !names[name] {
-			warnings = append(warnings, fmt.Sprintf("%s in the environment is no setting; the nearest is %s", name, nearest(name, all)))
+			warnings = append(warnings, fmt.Sprintf("%s in the environment is no setting; the nearest is %s", name, edgeward.Nearest(name, all)))
 		}
 	}
 	slices.Sort(warnings)

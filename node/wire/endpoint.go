@@ -27,22 +27,6 @@ type ChangeRequest struct {
 	Revision uint64  `json:"revision,omitempty"` // the spec revision this change assumes; 0: whatever it is now
 }
 
-// PredictRequest asks an endpoint with named fields, one map per row.
-type PredictRequest struct {
-	Rows      []map[string]any `json:"rows"`
-	EventTime *time.Time       `json:"event_time,omitempty"`
-	Target    *time.Time       `json:"target,omitempty"` // the step a forecast speaks of
-	Group     string           `json:"group,omitempty"`
-	Version   int              `json:"version,omitempty"` // 0: as the endpoint routes
-}
-
-// Prediction is one answered row: Outputs by output name, a number or a list of numbers each.
-type Prediction struct {
-	ID      string         `json:"id"`
-	Version int            `json:"version"`
-	Outputs map[string]any `json:"outputs"`
-}
-
 // FeedbackRequest is truth or a word about predictions, in bulk. It is idempotent by (prediction id, source): the
 // newest value counts, earlier ones are kept.
 type FeedbackRequest struct {
@@ -152,14 +136,4 @@ type EndpointView struct {
 	Drift    string          `json:"drift,omitempty"`   // quiet, suspected, alarm
 	Actions  []string        `json:"actions,omitempty"` // what the asking principal may do: promote, predict, …
 	Fields   []Field         `json:"fields,omitempty"`  // what predict expects, of the live version
-}
-
-// Field is one named input of predict.
-type Field struct {
-	Name     string   `json:"name"`
-	Kind     string   `json:"kind"` // number, category or tensor
-	Choices  []string `json:"choices,omitempty"`
-	Example  any      `json:"example,omitempty"`
-	Datatype string   `json:"datatype,omitempty"` // of a tensor
-	Shape    []int64  `json:"shape,omitempty"`    // of a tensor; -1 is any
 }

@@ -63,7 +63,7 @@ func TestRowInputsOfATrainedModel(t *testing.T) {
 		{"a text for a number is refused", map[string]any{"age": "old"}, nil, "predict.field"},
 		{"a number for a category is refused", map[string]any{"ward": 1.0}, nil, "predict.field"},
 	} {
-		in, err := rowInputs(fields, v, c.row)
+		in, err := rowInputs(fields, &v, c.row)
 		if edgeward.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want code %q", c.name, err, c.code)
 			continue
@@ -93,14 +93,16 @@ func TestRowInputsOfAnImportedModel(t *testing.T) {
 		{"one example, the batch implied", []any{[]any{1.0, 2.0}, []any{3.0, 4.0}}, []int64{1, 2, 2}, ""},
 		{"a batch", []any{[]any{[]any{1.0, 2.0}, []any{3.0, 4.0}}}, []int64{1, 2, 2}, ""},
 		{"ragged lists", []any{[]any{1.0}, []any{3.0, 4.0}}, nil, "input.shape"},
-		{"a text", "x", nil, "input.shape"},
+		{"a text", "x", nil, "input.datatype"},
+		{"an object", map[string]any{"a": 1.0}, nil, "input.shape"},
+		{"null", nil, nil, "input.shape"},
 	} {
-		in, err := rowInputs(fields, v, map[string]any{"image": c.value})
+		in, err := rowInputs(fields, &v, map[string]any{"image": c.value})
 		if edgeward.CodeOf(err) != c.code || err == nil && !slices.Equal(in[0].Shape, c.shape) {
 			t.Errorf("%s: %+v, %v", c.name, in, err)
 		}
 	}
-	if _, err := rowInputs(fields, v, nil); edgeward.CodeOf(err) != "input.missing" {
+	if _, err := rowInputs(fields, &v, nil); edgeward.CodeOf(err) != "input.missing" {
 		t.Errorf("nothing sent: %v", err)
 	}
 }

@@ -18,11 +18,15 @@ type Request struct {
 	Endpoint   Key
 	Version    int             // 0: the router chooses; else this version, if it stands behind the endpoint
 	Inputs     []tensor.Tensor // belong to the Server from now on
+	Encode     EncodeFunc      // if set, makes Inputs for the version that answers; it may be called several times and later, by shadows
 	ReceivedAt time.Time
 	EventTime  time.Time // zero means ReceivedAt
 	Target     time.Time // the time a forecast speaks of; may be zero
 	SeriesKey  string    // of the series within the endpoint; may be empty
 }
+
+// EncodeFunc makes the inputs that a version takes. An error of kind Invalid says what is wrong with the request.
+type EncodeFunc func(v *models.Version) ([]tensor.Tensor, error)
 
 // Answer is what one version said.
 type Answer struct {
@@ -30,6 +34,7 @@ type Answer struct {
 	Version int
 	Digest  edgeward.Digest
 	Role    record.Role
+	Of      *models.Version // that answered; read only
 	Outputs []tensor.Tensor // read only
 	Latency time.Duration
 }
@@ -110,7 +115,7 @@ func (e *served) acquire(r Request) (*table, *instance, record.Role, error) {
 // last word is counted and not recorded.
 func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, role record.Role, r Request, begin time.Time, last bool) (Answer, error) {
 	c := in.counters[role]
-	if err := in.accept(r.Inputs, c); err != nil {
+	if err := in.take(&r, c); err != nil {
 		c.refused.Add(1)
 		return Answer{}, err
 	}
@@ -136,7 +141,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	if role != record.Direct {
 		s.copyToShadows(e, t, r, out)
 	}
-	return Answer{ID: r.ID, Version: in.version.Number, Digest: in.version.Digest, Role: role, Outputs: out, Latency: took}, nil
+	return Answer{ID: r.ID, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took}, nil
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {
@@ -165,6 +170,16 @@ func (e *served) lost(s *Server, in *instance, err error) {
 		e.note(Evidence{At: s.Now(), Version: in.version.Number, What: "crash", Detail: err.Error()})
 		e.nudge()
 	}
+}
+
+// take makes the inputs for this version where the request says how, and refuses what it cannot answer.
+func (in *instance) take(r *Request, c *counters) (err error) {
+	if r.Encode != nil {
+		if r.Inputs, err = r.Encode(&in.version); err != nil {
+			return err
+		}
+	}
+	return in.accept(r.Inputs, c)
 }
 
 // accept refuses what the version cannot answer and counts rows outside the reference range.

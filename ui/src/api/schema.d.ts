@@ -605,6 +605,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/snippets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Programs that ask this endpoint */
+        get: operations["endpoints.snippets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/withdraw": {
         parameters: {
             query?: never;
@@ -1641,6 +1658,21 @@ export interface components {
             state: string;
             version: string;
         };
+        ImportedVersion: {
+            /** Format: date-time */
+            created: string;
+            created_by: string;
+            demo?: boolean;
+            digest: string;
+            existing?: boolean;
+            group: string;
+            manifest: components["schemas"]["ModelsManifest"];
+            model: string;
+            note?: string;
+            /** Format: int64 */
+            number: number;
+            state: string;
+        };
         JobLine: {
             /** Format: date-time */
             at: string;
@@ -2193,11 +2225,22 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        PredictInterval: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            level: number;
+            /** Format: double */
+            low: number;
+        };
         PredictRequest: {
             /** Format: date-time */
             event_time?: string;
+            fields?: {
+                [key: string]: unknown;
+            };
             group?: string;
-            rows: {
+            rows?: {
                 [key: string]: unknown;
             }[] | null;
             /** Format: date-time */
@@ -2206,10 +2249,16 @@ export interface components {
             version?: number;
         };
         Prediction: {
+            classes?: {
+                [key: string]: number;
+            };
             id: string;
+            interval?: components["schemas"]["PredictInterval"];
+            notes?: string[] | null;
             outputs: {
                 [key: string]: unknown;
             };
+            role: string;
             /** Format: int64 */
             version: number;
         };
@@ -2628,6 +2677,17 @@ export interface components {
             password: string;
             secret: string;
             user: string;
+        };
+        Snippet: {
+            code: string;
+            lang: string;
+            title: string;
+        };
+        Snippets: {
+            items: components["schemas"]["Snippet"][] | null;
+            row: {
+                [key: string]: unknown;
+            };
         };
         TensorSignature: {
             inputs: components["schemas"]["TensorSpec"][] | null;
@@ -5585,6 +5645,78 @@ export interface operations {
             };
         };
     };
+    "endpoints.snippets": {
+        parameters: {
+            query?: {
+                /** @description the address programs will use; default: the one this request came to */
+                url?: string;
+                /** @description one of curl, python, go, json, v2-curl, v2-python; default: all */
+                lang?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Snippets"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "endpoints.withdraw": {
         parameters: {
             query?: never;
@@ -6850,7 +6982,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelsVersion"];
+                    "application/json": components["schemas"]["ImportedVersion"];
                 };
             };
             /** @description Unauthorized */

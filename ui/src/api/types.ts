@@ -52,6 +52,7 @@ export type Counters = S['ServeCounters'];
 export type Field = S['Field'];
 export type ChangeRequest = S['ChangeRequest'];
 export type Prediction = S['Prediction'];
+export type Snippets = S['Snippets'];
 export type Performance = S['Performance'];
 export type SeriesPoint = S['SeriesPoint'];
 export type ForecastView = S['ForecastView'];

@@ -4,11 +4,11 @@ import { useMutation } from '@tanstack/react-query';
 import { post, type Refused } from '../../api/client';
 import { rows, type EndpointView, type Field, type List, type Prediction } from '../../api/types';
 import { Twin } from '../../parts/copy';
-import { sig } from '../../parts/format';
+import { percent, sig } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { Card, Facts, To } from '../../parts/page';
 import { Trouble } from '../../parts/trouble';
-import { t } from '../../text';
+import { t, word } from '../../text';
 import { FeedbackForm } from './feedback';
 import { Fill, type About } from './fill';
 import { blank, picture, Pixels } from './pixels';
@@ -29,7 +29,7 @@ export function TryIt({ of: e }: { of: EndpointView }) {
   const set = (name: string, v: unknown) => setValues((all) => ({ ...all, [name]: v }));
   const row = Object.fromEntries(fields.map((f) => [f.name, read(f, values[f.name])]));
   const [about, setAbout] = useState<About>({});
-  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { rows: [row], ...about }) });
+  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { fields: row, ...about }) });
   const bad = fields.find((f) => row[f.name] === undefined);
   if (fields.length === 0) return <Card label={t('endpoint.try')}><Text className="quiet">{t('try.none')}</Text></Card>;
   const answer = rows(ask.data?.items)[0];
@@ -53,7 +53,10 @@ export function TryIt({ of: e }: { of: EndpointView }) {
         <div aria-live="polite">
           <Card title={t('try.answer')}>
             <Outputs of={answer} />
-            <Text size="sm" className="quiet" my={10}>{t('version.short', { v: answer.version })} · <To href={`/predictions/${answer.id}`}><span className="mono">{answer.id}</span></To></Text>
+            {answer.interval && <Text size="sm" mt={8}>{t('try.interval', { low: sig(answer.interval.low), high: sig(answer.interval.high), level: percent(answer.interval.level) })}</Text>}
+            {Object.keys(answer.classes ?? {}).length > 0 && <div style={{ marginTop: 10 }}><Scores of={Object.values(answer.classes!)} names={Object.keys(answer.classes!)} /></div>}
+            {rows(answer.notes).map((x) => <Text key={x} size="sm" mt={6} role="note">{x}</Text>)}
+            <Text size="sm" className="quiet" my={10}>{t('version.short', { v: answer.version })} · {word('role', answer.role)} · <To href={`/predictions/${answer.id}`}><span className="mono">{answer.id}</span></To></Text>
             <FeedbackForm prediction={answer.id} key={answer.id} />
           </Card>
         </div>
@@ -107,7 +110,7 @@ export function Outputs({ of: p }: { of: Prediction }) {
   );
 }
 
-function Scores({ of }: { of: number[] }) {
+function Scores({ of, names }: { of: number[]; names?: string[] }) {
   const top = of.indexOf(Math.max(...of));
   const low = Math.min(...of);
   const span = Math.max(...of) - low || 1;
@@ -116,7 +119,7 @@ function Scores({ of }: { of: number[] }) {
       <tbody>
         {of.map((x, i) => (
           <tr key={i} style={i === top ? { fontWeight: 700 } : undefined}>
-            <th scope="row" style={{ padding: '1px 8px' }}>{i}</th>
+            <th scope="row" style={{ padding: '1px 8px' }}>{names?.[i] ?? i}</th>
             <td style={{ width: '60%', padding: '1px 8px' }} aria-hidden><div style={{ height: 9, borderRadius: 3, background: i === top ? 'var(--edge-forecast)' : 'var(--edge-bar)', width: `${Math.max(1, (100 * (x - low)) / span)}%` }} /></td>
             <td className="num" style={{ padding: '1px 8px' }}>{sig(x)}</td>
           </tr>
