@@ -97,6 +97,9 @@ func (c *Client) trial(ctx context.Context, key string, r LoadRequest, cand Cand
 	ctx, cancel := context.WithTimeout(ctx, r.Limit)
 	defer cancel()
 	t.err = c.load(ctx, c.probe, key, r, &t)
+	if edgeward.CodeOf(t.err) == "worker.died" {
+		t.err = c.load(ctx, c.probe, key, r, &t) // it may have been another's doing: a second death is the model's
+	}
 	if t.err == nil {
 		_, t.err = c.probe.Call(ctx, methodUnload, []byte(key), nil)
 	}

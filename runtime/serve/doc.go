@@ -17,6 +17,11 @@
 //   - The version before the last promotion stays loaded, so that a roll back is one pointer swap.
 //   - Every routed request is also given to each shadow after its answer, through a bounded queue. A full queue drops
 //     and counts; an endpoint with ShadowWait makes the caller wait instead, so that every request is really answered.
+//   - Requests share the machine's slots. One that finds a slot free runs at once; others wait, the urgent first and nobody
+//     for ever, and those that can be joined are answered by one run. Joining happens only where the version proved, when
+//     it was loaded, that a row's answer does not depend on the rows beside it. A request whose answer would come after
+//     its deadline is refused at once; one whose caller goes leaves the queue, or stops the engine if nobody else waits
+//     for that run.
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
 //
 // # What a caller may not assume

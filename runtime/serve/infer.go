@@ -23,6 +23,7 @@ type Request struct {
 	EventTime  time.Time // zero means ReceivedAt
 	Target     time.Time // the time a forecast speaks of; may be zero
 	SeriesKey  string    // of the series within the endpoint; may be empty
+	Priority   int       // Urgent to Patient, 0 means Normal: who goes first where requests wait
 }
 
 // EncodeFunc makes the inputs that a version takes. An error of kind Invalid says what is wrong with the request.
@@ -48,8 +49,8 @@ type Served struct {
 }
 
 // Infer answers one request. Errors: NotFound "endpoint.not_found" or "endpoint.no_version"; Invalid with a code of
-// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.busy" with params retry_after in seconds;
-// Unavailable "endpoint.not_ready" or the engine's. A request whose session was lost is asked once more, because
+// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.busy" or "endpoint.overloaded" with params
+// retry_after in seconds; Unavailable "endpoint.not_ready" or the engine's. A request whose session was lost is asked once more, because
 // inference changes nothing.
 func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 	const op = "serve.Infer"
@@ -121,7 +122,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	}
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, err := in.run(ctx, r.Inputs, s.Timeout)
+	out, err := in.queue.do(ctx, r.Inputs, r.Priority, last, s.Timeout)
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
@@ -46,6 +45,7 @@ type Range struct{ Low, High float64 }
 type instance struct {
 	version  models.Version
 	session  Session
+	queue    *queue
 	assets   Assets
 	missing  bool // NaN means a missing value here; elsewhere it is refused
 	counters map[record.Role]*counters
@@ -78,14 +78,4 @@ func (in *instance) release() {
 	if in.refs.Add(-1) == 0 {
 		close(in.idle)
 	}
-}
-
-// run answers in, bounded by timeout if ctx has no deadline of its own.
-func (in *instance) run(ctx context.Context, inputs []tensor.Tensor, timeout time.Duration) ([]tensor.Tensor, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	return in.session.Run(ctx, inputs)
 }

@@ -23,9 +23,9 @@ func prove(ctx context.Context, in *instance, st *VersionStatus) error {
 	}
 	var took []float64
 	var out []tensor.Tensor
+	var err error
 	for range warmRuns {
 		begin := time.Now() // room:clock elapsed time
-		var err error
 		if out, err = in.session.Run(ctx, a.Examples); err != nil {
 			return edgeward.Wrap(op, err)
 		}
@@ -33,6 +33,10 @@ func prove(ctx context.Context, in *instance, st *VersionStatus) error {
 	}
 	slices.Sort(took)
 	st.WarmUS = took[len(took)/2]
+	if in.queue.batch, err = joinable(ctx, in, out); err != nil {
+		return edgeward.Wrap(op, err)
+	}
+	st.Batch = in.queue.batch
 	tolerance := a.Tolerance
 	if tolerance == 0 {
 		tolerance = DefaultTolerance
@@ -55,6 +59,47 @@ func prove(ctx context.Context, in *instance, st *VersionStatus) error {
 	}
 	return nil
 }
+
+// sameRow is how far a row's answer may differ, relatively, when other rows stand beside it: libraries add up in another
+// order.
+const sameRow = 1e-5
+
+// joinable returns MaxBatch where several requests may be answered by one run, else 1. It is not declared but proved: the
+// rows of the examples, each run by itself, must answer what they answered together (together).
+func joinable(ctx context.Context, in *instance, together []tensor.Tensor) (int, error) {
+	sig, open := in.queue.sig, func(specs []tensor.Spec) bool {
+		return len(specs) > 0 && !slices.ContainsFunc(specs, func(s tensor.Spec) bool { return len(s.Shape) == 0 || s.Shape[0] != tensor.Any })
+	}
+	rows, _, _ := rowsOf(sig, in.assets.Examples, nil)
+	if rows < 2 || !open(sig.Inputs) || !open(sig.Outputs) {
+		return 1, nil
+	}
+	questions, answers := make([]*job, rows), make([]*job, rows)
+	for i := range rows {
+		questions[i], answers[i] = &job{rows: 1}, &job{rows: 1}
+	}
+	if split(in.assets.Examples, questions) != nil || split(together, answers) != nil {
+		return 1, nil
+	}
+	for i := range min(rows, provedRows) {
+		out, err := in.session.Run(ctx, questions[i].out)
+		if edgeward.KindOf(err) == edgeward.Invalid {
+			return 1, nil // it does not take one row
+		}
+		if err != nil {
+			return 0, err
+		}
+		for k, got := range out {
+			if d, _, err := difference(answers[i].out[k], got); err != nil || !(d <= sameRow) {
+				return 1, nil
+			}
+		}
+	}
+	return MaxBatch, nil
+}
+
+// provedRows bounds the single runs of joinable.
+const provedRows = 8
 
 // difference returns the largest |got-want| / max(1, |want|) and the number of values compared. Missing (NaN) equals
 // missing; texts are equal or infinitely different.

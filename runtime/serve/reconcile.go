@@ -157,6 +157,7 @@ func (f *follower) bring(ctx context.Context, d Deployment, t Target) {
 	old := f.loaded[t.Version]
 	in.status, in.counters = st, f.countersOf(t.Version)
 	f.loaded[t.Version] = in
+	in.queue.now.Store(in.queue)
 	f.note(Evidence{At: now, Version: t.Version, What: "load", OK: true,
 		Detail: fmt.Sprintf("%s on %s in %.0f ms; %d golden values, largest difference %.3g", st.Engine, st.Device, st.LoadMS, st.Golden, st.MaxDiff)})
 	f.Log.Info("version loaded", "endpoint", f.key.String(), "version", t.Version, "engine", st.Engine, "device", st.Device)
@@ -191,6 +192,7 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	st.Engine, st.Device = session.Engine()
 	in := newInstance(v, session, assets)
 	in.missing = e.Kind != Raw
+	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, batch: 1, runs: f.runsOf(t.Version)}
 	if err := prove(ctx, in, &st); err != nil {
 		if cerr := session.Close(); cerr != nil {
 			f.Log.Warn("rejected version not unloaded", "endpoint", f.key.String(), "version", t.Version, "error", cerr)
@@ -241,6 +243,7 @@ func (f *follower) swap(t *table) {
 func (f *follower) drop(version int) {
 	in := f.loaded[version]
 	delete(f.loaded, version)
+	in.queue.now.CompareAndSwap(in.queue, nil)
 	f.drain(version, in)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,7 @@ type Config struct {
 
 	Timeout       time.Duration // of a request that has no deadline; 0 means 30 s
 	LoadTimeout   time.Duration // of loading, warming and proving one version; 0 means 2 min
+	Slots         int           // runs at once over all versions; 0 means GOMAXPROCS
 	ShadowQueue   int           // shadow copies waiting per endpoint; 0 means 256
 	ShadowWorkers int           // shadow copies answered at once per endpoint; 0 means 2
 }
@@ -43,6 +45,7 @@ type Config struct {
 // Server answers requests and makes what is loaded follow the specs. Make it with New; it answers while Run runs.
 type Server struct {
 	Config
+	scheduler *scheduler
 	mu        sync.Mutex // for writing endpoints and touched
 	endpoints atomic.Pointer[map[Key]*served]
 	touched   map[Key]bool
@@ -61,6 +64,7 @@ type served struct {
 
 	mu       sync.Mutex // for counters and evidence
 	counters map[versionRole]*counters
+	runs     map[int]*runs
 	evidence []Evidence
 }
 
@@ -76,9 +80,10 @@ const maxCounters = 256
 func New(c Config) *Server {
 	orDefault(&c.Timeout, 30*time.Second)
 	orDefault(&c.LoadTimeout, 2*time.Minute)
+	orDefault(&c.Slots, runtime.GOMAXPROCS(0))
 	orDefault(&c.ShadowQueue, 256)
 	orDefault(&c.ShadowWorkers, 2)
-	s := &Server{Config: c, touched: map[Key]bool{}, poke: make(chan struct{}, 1)}
+	s := &Server{Config: c, scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1)}
 	s.endpoints.Store(&map[Key]*served{})
 	return s
 }
@@ -170,6 +175,7 @@ type Metrics struct {
 	InFlight   int64      `json:"in_flight"`
 	Overloaded uint64     `json:"overloaded"` // requests refused because too many were in flight
 	Versions   []Counters `json:"versions"`   // by version, then role
+	Runs       []Runs     `json:"runs"`       // by version
 }
 
 // Metrics returns the counters of one endpoint; false if the Server does not know it.
@@ -198,6 +204,10 @@ func (e *served) metrics() Metrics {
 	for _, c := range e.counters {
 		m.Versions = append(m.Versions, c.snapshot())
 	}
+	for _, r := range e.runs {
+		m.Runs = append(m.Runs, r.snapshot())
+	}
+	slices.SortFunc(m.Runs, func(a, b Runs) int { return a.Version - b.Version })
 	slices.SortFunc(m.Versions, func(a, b Counters) int {
 		if a.Version != b.Version {
 			return a.Version - b.Version
@@ -217,7 +227,7 @@ func (s *Server) ensure(key Key) (*served, bool) {
 	}
 	e := &served{
 		key: key, wake: make(chan struct{}, 1), shadow: make(chan shadowJob, s.ShadowQueue),
-		counters: map[versionRole]*counters{},
+		counters: map[versionRole]*counters{}, runs: map[int]*runs{},
 	}
 	e.table.Store(&table{replaced: make(chan struct{})})
 	e.status.Store(&Status{State: Pending})
@@ -255,6 +265,21 @@ func (e *served) countersOf(version int) map[record.Role]*counters {
 		out[role] = e.counters[k]
 	}
 	return out
+}
+
+// runsOf returns the counts of a version's queue, kept like its counters.
+func (e *served) runsOf(version int) *runs {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for v := range e.runs {
+		if len(e.runs) > maxCounters && v < version-maxCounters/4 {
+			delete(e.runs, v)
+		}
+	}
+	if e.runs[version] == nil {
+		e.runs[version] = &runs{version: version}
+	}
+	return e.runs[version]
 }
 
 // note keeps an observation as evidence.

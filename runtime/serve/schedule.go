@@ -1,0 +1,364 @@
+package serve
+
+import (
+	"context"
+	"math/bits"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"edgeward"
+	"edgeward/runtime/tensor"
+)
+
+// Priorities go from Urgent to Patient; 0 means Normal.
+const (
+	Urgent  = 1
+	Normal  = 3
+	Patient = 5
+)
+
+// patience is how much later a request may have come to be answered before one of the next priority: nobody waits for ever.
+const patience = time.Second
+
+// scheduler shares the slots of the machine, one run each, among all versions. A request that finds a slot free is run at
+// once, on the goroutine that asks; the others wait in their version's queue, and who ends a run hands its slot to the
+// most urgent of them, together with all that can be joined to it. There is no delay and no goroutine of its own.
+type scheduler struct {
+	mu     sync.Mutex
+	slots  int      // free
+	queues []*queue // those with waiting jobs
+}
+
+// queue is one loaded version's place in the scheduler. batch is the most rows of a run that joins requests, 1 where they
+// are not joined.
+type queue struct {
+	*scheduler
+	session Session
+	sig     tensor.Signature
+	batch   int
+
+	// under scheduler.mu
+	waiting []*job // by rank
+	running int
+	end     time.Time // when the run that began last should end
+	cost    cost
+
+	*runs
+}
+
+// runs counts what a version's queue did, also while the version is loaded again.
+type runs struct {
+	version             int
+	runs, rows          atomic.Uint64
+	queuedUS, computeUS atomic.Uint64
+	sizes               [batchBuckets]atomic.Uint64
+	now                 atomic.Pointer[queue] // the loaded one; nil: none
+}
+
+// batchBuckets is for runs of at most 1, 2, 4, … MaxBatch rows.
+const batchBuckets = 7
+
+// Runs is a snapshot of how one version's requests were put together and run since the process started.
+type Runs struct {
+	Version   int      `json:"version"`
+	Batch     int      `json:"batch"`      // most rows of a run that joins requests; 1: they are not joined, 0: not loaded
+	Waiting   int      `json:"waiting"`    // requests in the queue now
+	Running   int      `json:"running"`    // runs under way now
+	Runs      uint64   `json:"runs"`       // ended runs
+	Rows      uint64   `json:"rows"`       // that they answered
+	QueuedUS  uint64   `json:"queued_us"`  // sum of the requests' waiting
+	ComputeUS uint64   `json:"compute_us"` // sum of the runs' times, the way to the worker included
+	FixedUS   float64  `json:"fixed_us"`   // what a run costs whatever its size, as learnt
+	PerRowUS  float64  `json:"per_row_us"` // and what each row adds
+	Sizes     []uint64 `json:"sizes"`      // runs of 1, 2, 3 to 4, 5 to 8, … rows
+}
+
+func (r *runs) snapshot() Runs {
+	s := Runs{Version: r.version, Runs: r.runs.Load(), Rows: r.rows.Load(), QueuedUS: r.queuedUS.Load(), ComputeUS: r.computeUS.Load(), Sizes: make([]uint64, batchBuckets)}
+	for i := range r.sizes {
+		s.Sizes[i] = r.sizes[i].Load()
+	}
+	if q := r.now.Load(); q != nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		s.Batch, s.Waiting, s.Running = q.batch, len(q.waiting), q.running
+		fixed, perRow := q.cost.fit()
+		s.FixedUS, s.PerRowUS = float64(fixed.Nanoseconds())/1e3, float64(perRow.Nanoseconds())/1e3
+	}
+	return s
+}
+
+// job is one request in the scheduler.
+type job struct {
+	ctx      context.Context
+	inputs   []tensor.Tensor
+	rows     int
+	bytes    int
+	key      string // requests of one key can be joined; empty: with none
+	priority int
+	came     time.Time
+	rank     time.Time // came and as much patience as its priority has: the least goes first
+
+	turn  chan struct{} // something happened: leads, or out and err are there
+	batch []*job        // not nil: it has a slot and runs these, itself first
+	out   []tensor.Tensor
+	err   error
+}
+
+// do answers inputs. alone keeps them from being joined with others'. Errors are the session's, ctx's, and Exhausted
+// "endpoint.overloaded" where the answer would come after ctx's deadline.
+func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, alone bool, timeout time.Duration) ([]tensor.Tensor, error) {
+	j := &job{ctx: ctx, inputs: inputs, rows: 1, priority: priority, turn: make(chan struct{}, 1)}
+	if priority < Urgent || priority > Patient {
+		j.priority = Normal
+	}
+	if q.batch > 1 && !alone {
+		var room [64]byte
+		if rows, bytes, key := rowsOf(q.sig, inputs, room[:0]); rows > 0 && rows < q.batch {
+			j.rows, j.bytes, j.key = rows, bytes, string(key)
+		}
+	}
+	begun, err := q.enter(j)
+	if err != nil {
+		return nil, err
+	}
+	if !begun {
+		select {
+		case <-j.turn:
+		case <-ctx.Done():
+			if q.leave(j) {
+				return nil, late(ctx)
+			}
+			if j.batch == nil { // it is being answered together with others, who go on
+				return nil, late(ctx)
+			}
+			<-j.turn
+		}
+	}
+	if j.batch != nil {
+		q.lead(j, timeout)
+	}
+	return j.out, j.err
+}
+
+// enter gives j a slot, and says so, or a place in the queue.
+func (q *queue) enter(j *job) (begun bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j.came = time.Now() // room:clock waiting is measured
+	j.rank = j.came.Add(time.Duration(j.priority) * patience)
+	if q.slots > 0 && len(q.waiting) == 0 && q.pays(j.came) { // what nearly every request finds
+		q.slots--
+		q.begin([]*job{j}, j.came)
+		return true, nil
+	}
+	if at, ok := j.ctx.Deadline(); ok && q.cost.n >= enough {
+		if wait := q.wait(j); j.came.Add(wait + q.cost.of(j.rows)).After(at) {
+			return false, edgeward.E("serve.queue", edgeward.Exhausted, "endpoint.overloaded", "%d requests wait, and the answer would come after its deadline", len(q.waiting)).
+				With("retry_after", retryAfter(wait)).WithHint("send again later, allow more time, or send fewer requests at once")
+		}
+	}
+	at := len(q.waiting)
+	for at > 0 && q.waiting[at-1].rank.After(j.rank) {
+		at--
+	}
+	if q.waiting = slices.Insert(q.waiting, at, j); len(q.waiting) == 1 {
+		q.queues = append(q.queues, q)
+	}
+	q.dispatch(j.came)
+	return false, nil
+}
+
+// retryAfter is a wait in whole seconds, as Retry-After wants it.
+func retryAfter(wait time.Duration) string {
+	return strconv.Itoa(int(max(1, (wait+time.Second-1)/time.Second)))
+}
+
+// wait predicts when j would begin. scheduler.mu is held.
+func (q *queue) wait(j *job) time.Duration {
+	rows, runs := 0, 1
+	for i, o := range q.waiting {
+		if !o.rank.After(j.rank) {
+			rows += o.rows
+			runs = 1 + i/q.batch
+		}
+	}
+	fixed, perRow := q.cost.fit()
+	return max(0, q.end.Sub(j.came)) + (fixed*time.Duration(runs)+perRow*time.Duration(rows))/time.Duration(max(1, q.slots+q.running))
+}
+
+// pays reports whether another run of this version should begin now. With none under way it always should. Else, where
+// requests can be joined, the one under way is waited for while its rows take less than another run's fixed cost would:
+// then its end starts one run for all that came meanwhile. scheduler.mu is held.
+func (q *queue) pays(now time.Time) bool {
+	if q.running == 0 || q.batch == 1 {
+		return true
+	}
+	fixed, _ := q.cost.fit()
+	left := q.end.Sub(now)
+	return left > 2*fixed || left < -fixed // long after its end the prediction was wrong
+}
+
+// dispatch gives free slots to waiting jobs. scheduler.mu is held.
+func (s *scheduler) dispatch(now time.Time) {
+	for s.slots > 0 {
+		var best *queue
+		for _, q := range s.queues {
+			if (best == nil || q.waiting[0].rank.Before(best.waiting[0].rank)) && q.pays(now) {
+				best = q
+			}
+		}
+		if best == nil {
+			return
+		}
+		s.slots--
+		batch := best.gather()
+		best.begin(batch, now)
+		batch[0].turn <- struct{}{}
+	}
+}
+
+// gather takes the first job and those that can be joined to it out of the queue.
+func (q *queue) gather() []*job {
+	first := q.waiting[0]
+	batch, rows, bytes := []*job{first}, first.rows, first.bytes
+	rest := q.waiting[:0]
+	for _, j := range q.waiting[1:] {
+		if first.key != "" && j.key == first.key && rows+j.rows <= q.batch && bytes+j.bytes <= maxJoined {
+			batch, rows, bytes = append(batch, j), rows+j.rows, bytes+j.bytes
+			continue
+		}
+		rest = append(rest, j)
+	}
+	clear(q.waiting[len(rest):])
+	q.settle(rest)
+	return batch
+}
+
+// settle sets what waits, and forgets the queue where nothing does.
+func (q *queue) settle(waiting []*job) {
+	if q.waiting = waiting; len(waiting) == 0 {
+		q.queues = slices.DeleteFunc(q.queues, func(x *queue) bool { return x == q })
+	}
+}
+
+// begin notes that a run of batch has a slot. scheduler.mu is held.
+func (q *queue) begin(batch []*job, now time.Time) {
+	batch[0].batch = batch
+	rows := 0
+	for _, j := range batch {
+		rows += j.rows
+		q.queuedUS.Add(uint64(max(0, now.Sub(j.came).Microseconds())))
+	}
+	q.running++
+	q.end = now.Add(q.cost.of(rows))
+}
+
+// leave takes a job that nobody waits for out of the queue; false if it has left already.
+func (q *queue) leave(j *job) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, j)
+	if i < 0 {
+		return false
+	}
+	q.settle(slices.Delete(q.waiting, i, i+1))
+	return true
+}
+
+// lead runs j's batch and tells the others.
+func (q *queue) lead(j *job, timeout time.Duration) {
+	batch := j.batch
+	ctx, cancel := q.until(batch, timeout)
+	defer cancel()
+	inputs, rows := j.inputs, j.rows
+	if len(batch) > 1 {
+		inputs, rows = join(q.sig, batch), 0
+		for _, x := range batch {
+			rows += x.rows
+		}
+	}
+	began := time.Now() // room:clock elapsed time of a run
+	out, err := q.session.Run(ctx, inputs)
+	took := time.Since(began) // room:clock elapsed time of a run
+	q.ended(rows, took, err)
+	switch {
+	case len(batch) == 1:
+		j.out, j.err = out, err
+		return
+	case err == nil:
+		err = split(out, batch)
+	case edgeward.KindOf(err) == edgeward.Invalid: // one of them may be at fault: each by itself
+		q.singly(batch, timeout)
+		err = nil
+	}
+	for _, x := range batch {
+		if err != nil {
+			x.out, x.err = nil, err
+		}
+		if x != j {
+			x.turn <- struct{}{}
+		}
+	}
+}
+
+// singly runs each job of a batch that failed.
+func (q *queue) singly(batch []*job, timeout time.Duration) {
+	for _, x := range batch {
+		x.out, x.err = q.do(x.ctx, x.inputs, x.priority, true, timeout)
+	}
+}
+
+// until is a context that ends when the last of the batch has gone, and after timeout.
+func (q *queue) until(batch []*job, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if len(batch) == 1 {
+		if _, ok := batch[0].ctx.Deadline(); ok {
+			return batch[0].ctx, func() {}
+		}
+		return context.WithTimeout(batch[0].ctx, timeout)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), timeout)
+	var left atomic.Int64
+	left.Store(int64(len(batch)))
+	stops := make([]func() bool, len(batch))
+	for i, x := range batch {
+		stops[i] = context.AfterFunc(x.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		})
+	}
+	return ctx, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		cancel()
+	}
+}
+
+// ended gives the slot of a run back, to whoever waits.
+func (q *queue) ended(rows int, took time.Duration, err error) {
+	q.runs.runs.Add(1)
+	q.rows.Add(uint64(rows))
+	q.computeUS.Add(uint64(took.Microseconds()))
+	q.sizes[min(bits.Len(uint(rows-1)), batchBuckets-1)].Add(1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err == nil {
+		q.cost.observe(rows, took)
+	}
+	q.running--
+	q.slots++
+	if len(q.queues) > 0 {
+		q.dispatch(time.Now()) // room:clock what a prediction is held against
+	}
+}
+
+// late is the error of a request whose time was over before it was its turn.
+func late(ctx context.Context) error {
+	return edgeward.E("serve.queue", edgeward.Unavailable, "endpoint.late", "the request was still waiting when its time was over: %w", ctx.Err()).
+		WithHint("allow more time, or send fewer requests at once")
+}
