@@ -17,6 +17,7 @@ type metrics struct {
 	workers func() []wire.WorkerStatus
 
 	requests, errors, refused, dropped, overloaded, inFlight, deaths, latency *prometheus.Desc
+	runs, waiting, queued, computed                                              *prometheus.Desc
 }
 
 func newMetrics(n *Node) http.Handler {
@@ -32,6 +33,10 @@ func newMetrics(n *Node) http.Handler {
 		latency:    desc("serve_latency_seconds", "Time from request to answer.", by...),
 		overloaded: desc("serve_overloaded_total", "Requests refused because too many were in flight.", "group", "endpoint"),
 		inFlight:   desc("serve_in_flight", "Requests under way.", "group", "endpoint"),
+		runs:       desc("serve_run_rows", "Rows of a run, which may answer several requests.", "group", "endpoint", "version"),
+		waiting:    desc("serve_waiting", "Requests in the queue.", "group", "endpoint", "version"),
+		queued:     desc("serve_queue_seconds_total", "Time requests waited for their run.", "group", "endpoint", "version"),
+		computed:   desc("serve_compute_seconds_total", "Time of the runs, the way to the worker included.", "group", "endpoint", "version"),
 		deaths:     desc("worker_deaths_total", "Worker processes that ended unasked.", "worker")}
 	r := prometheus.NewRegistry()
 	r.MustRegister(m, prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}))
@@ -49,6 +54,18 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, e := range m.serve.AllMetrics() {
 		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
 		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
+		for _, r := range e.Runs {
+			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(r.Version)}
+			buckets, n := map[float64]uint64{}, uint64(0)
+			for i, k := range r.Sizes {
+				n += k
+				buckets[float64(int(1)<<i)] = n
+			}
+			ch <- prometheus.MustNewConstHistogram(m.runs, r.Runs, float64(r.Rows), buckets, by...)
+			ch <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(r.Waiting), by...)
+			ch <- prometheus.MustNewConstMetric(m.queued, prometheus.CounterValue, float64(r.QueuedUS)/1e6, by...)
+			ch <- prometheus.MustNewConstMetric(m.computed, prometheus.CounterValue, float64(r.ComputeUS)/1e6, by...)
+		}
 		for _, c := range e.Versions {
 			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(c.Version), string(c.Role)}
 			count(m.requests, c.Requests, by...)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
@@ -40,17 +41,30 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ids makes ULIDs that grow within one process even in the same millisecond. The entropy comes from a generator that the
-// system seeded: asking the system for each id would cost more than the rest of a small request's bookkeeping.
+// ids makes ULIDs that grow within one process even in the same millisecond: there an id is the one before it plus a
+// random number of 32 bits. The randomness comes from a generator that the system seeded.
 func ids(now func() time.Time) func() string {
 	var seed [32]byte
 	_, _ = rand.Read(seed[:]) // never fails
+	random := mathrand.NewChaCha8(seed)
 	var mu sync.Mutex
-	entropy := ulid.Monotonic(mathrand.NewChaCha8(seed), 1<<32)
+	var last ulid.ULID
 	return func() string {
 		mu.Lock()
 		defer mu.Unlock()
-		return ulid.MustNew(ulid.Timestamp(now()), entropy).String()
+		if ms := ulid.Timestamp(now()); ms > last.Time() {
+			_ = last.SetTime(ms)                                              // fails in the year 10889
+			binary.BigEndian.PutUint16(last[6:], uint16(random.Uint64()>>49)) // 15 bits: room to count up
+			binary.BigEndian.PutUint64(last[8:], random.Uint64())
+		} else {
+			low := binary.BigEndian.Uint64(last[8:])
+			next := low + 1 + random.Uint64()>>32
+			binary.BigEndian.PutUint64(last[8:], next)
+			if next < low {
+				binary.BigEndian.PutUint16(last[6:], binary.BigEndian.Uint16(last[6:])+1)
+			}
+		}
+		return last.String()
 	}
 }
 

@@ -159,6 +159,9 @@ func memory(pid int) (size, resident uint64, err error) {
 func (c *child) run(lanes int) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	// A processor more than the lanes, whose threads sit in the kernel with theirs: while one is free, the runtime's monitor
+	// takes none away from a waiting lane and sleeps itself.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), lanes+1))
 	for i := range lanes {
 		go c.serveLane(ctx, inherited(controlFD+1+i, c.max))
 	}
