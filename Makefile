@@ -24,7 +24,7 @@ NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # Tests that need Python modules use .ci/run's environment where it was made.
 export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
 
-.PHONY: all build pack run ui ui-fresh journeys vet test bench soak reproducible package clean
+.PHONY: all build pack run ui ui-fresh journeys vet test bench conformance soak reproducible package clean
 
 all: build
 
@@ -69,6 +69,10 @@ ROUNDS ?= 5
 PEERS ?=
 bench: build
 	go run ./packaging/bench -rounds $(ROUNDS) -match '$(BENCH)' -python '$(PEERS)' $(TOPICS)
+
+# The ONNX project's operator tests through our protocols; bare ONNX Runtime is the oracle.
+conformance: pack
+	EDGEWARD_REQUIRE_ALL=1 go test -count=1 -v -run Conformance ./node/systemtest/conformance
 
 # Long tests look at EDGEWARD_SOAK for how long they are to run.
 DURATION ?= 1h

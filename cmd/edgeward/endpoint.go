@@ -45,6 +45,7 @@ func newEndpointCreate(r *remote) *cobra.Command {
 	f.StringVar(&q.Title, "title", "", "`text` for people, on the page Forecast")
 	f.StringVar(&q.Description, "description", "", "`text`: who asks it, and what for")
 	f.StringVar(&q.Record, "record", "", "what prediction records keep of the inputs: none (default), features or full")
+	f.BoolVar(&q.NotFinite, "not-finite", false, "NaN and infinity in binary data reach the model instead of being refused")
 	must(cmd.MarkFlagRequired("model"))
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		q.Name = args[0]

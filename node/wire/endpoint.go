@@ -15,6 +15,7 @@ type EndpointRequest struct {
 	Description string      `json:"description,omitempty"`
 	Title       string      `json:"title,omitempty"`  // for the Forecast page: "Emergency attendances"
 	Record      string      `json:"record,omitempty"` // what prediction records keep of inputs: none (default), features, full
+	NotFinite   bool        `json:"not_finite,omitempty"` // NaN and infinity in binary data reach the model; default: refused
 	Demo        bool        `json:"demo,omitempty"`
 	Task        models.Task `json:"task,omitempty"`
 }

@@ -46,6 +46,7 @@ type Endpoint struct {
 	Description string        `json:"description,omitempty"`
 	Record      record.Policy `json:"record,omitempty"`        // what of the inputs is kept; empty means none
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
+	NotFinite   bool          `json:"not_finite,omitempty"`    // NaN and infinity reach the model; else only NaN does, where it means a missing value
 	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
 }
 

@@ -190,7 +190,7 @@ func (in *instance) accept(inputs []tensor.Tensor, c *counters) error {
 	}
 	ranges := in.assets.Inputs
 	for _, t := range inputs {
-		if !in.missing {
+		if !in.missing && !in.anything {
 			if err := t.CheckFinite(); err != nil {
 				return err
 			}
@@ -202,7 +202,10 @@ func (in *instance) accept(inputs []tensor.Tensor, c *counters) error {
 		if len(t.Shape) != 2 || int64(width) != t.Shape[1] {
 			width = 0
 		}
-		rows, outside, err := scan(t, ranges[:width])
+		if in.anything && width == 0 {
+			continue
+		}
+		rows, outside, err := scan(t, ranges[:width], in.anything)
 		if err != nil {
 			return err
 		}
@@ -215,8 +218,8 @@ func (in *instance) accept(inputs []tensor.Tensor, c *counters) error {
 	return nil
 }
 
-// scan refuses infinity and counts rows with a value outside its column's range. Missing values are outside nothing.
-func scan(t tensor.Tensor, ranges []Range) (rows, outside int, err error) {
+// scan refuses infinity, unless anything is taken, and counts rows with a value outside its column's range. Missing values are outside nothing.
+func scan(t tensor.Tensor, ranges []Range, anything bool) (rows, outside int, err error) {
 	width := max(len(ranges), 1)
 	values := func(yield func(int, float64) bool) {
 		if t.Datatype == tensor.FP32 {
@@ -237,7 +240,7 @@ func scan(t tensor.Tensor, ranges []Range) (rows, outside int, err error) {
 	}
 	bad := -1 // the last row found outside
 	for i, x := range values {
-		if math.IsInf(x, 0) {
+		if math.IsInf(x, 0) && !anything {
 			return 0, 0, edgeward.E("serve.accept", edgeward.Invalid, "input.not_finite", "tensor %q: element %d is %v", t.Name, i, x).
 				With("tensor", t.Name).WithHint("send a finite number, or a missing value where the endpoint allows it")
 		}

@@ -48,6 +48,7 @@ type instance struct {
 	queue    *queue
 	assets   Assets
 	missing  bool // NaN means a missing value here; elsewhere it is refused
+	anything bool // NaN and infinity are numbers like others
 	counters map[record.Role]*counters
 	status   VersionStatus
 	refs     atomic.Int64

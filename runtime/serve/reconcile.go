@@ -191,7 +191,7 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	st.LoadMS = float64(time.Since(begin).Microseconds()) / 1e3 // room:clock elapsed time
 	st.Engine, st.Device = session.Engine()
 	in := newInstance(v, session, assets)
-	in.missing = e.Kind != Raw
+	in.missing, in.anything = e.Kind != Raw, e.NotFinite
 	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, batch: 1, runs: f.runsOf(t.Version)}
 	if err := prove(ctx, in, &st); err != nil {
 		if cerr := session.Close(); cerr != nil {

@@ -1490,6 +1490,7 @@ export interface components {
             description?: string;
             model: string;
             name: string;
+            not_finite?: boolean;
             record?: string;
             task?: string;
             title?: string;
@@ -2576,6 +2577,7 @@ export interface components {
             max_in_flight?: number;
             model: string;
             name: string;
+            not_finite?: boolean;
             record?: string;
             shadow_wait?: boolean;
             title?: string;
