@@ -2601,8 +2601,32 @@ export interface components {
             in_flight: number;
             /** Format: int64 */
             overloaded: number;
+            runs: components["schemas"]["ServeRuns"][] | null;
             state: string;
             versions: components["schemas"]["ServeCounters"][] | null;
+        };
+        ServeRuns: {
+            /** Format: int64 */
+            batch: number;
+            /** Format: int64 */
+            compute_us: number;
+            /** Format: double */
+            fixed_us: number;
+            /** Format: double */
+            per_row_us: number;
+            /** Format: int64 */
+            queued_us: number;
+            /** Format: int64 */
+            rows: number;
+            /** Format: int64 */
+            running: number;
+            /** Format: int64 */
+            runs: number;
+            sizes: number[] | null;
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            waiting: number;
         };
         ServeSpec: {
             /** Format: date-time */
@@ -2636,6 +2660,8 @@ export interface components {
         ServeVersionStatus: {
             /** Format: int64 */
             attempts?: number;
+            /** Format: int64 */
+            batch?: number;
             code?: string;
             device?: string;
             digest: string;
