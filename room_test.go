@@ -20,6 +20,8 @@ var floors = map[string]int{"cmd": 5, "node": 4, "fleet": 3, "runtime": 2, "sync
 var owners = map[string][]string{
 	"go.etcd.io/bbolt":                    {"node/store"},
 	"github.com/labstack/echo/v4":         {"node/api"},
+	"google.golang.org/grpc":              {"node/api/oip/oipgrpc"},
+	"google.golang.org/genproto":          {"node/api/oip/oipgrpc"},
 	"github.com/danielgtaylor/huma/v2":    {"node/api"},
 	"github.com/hashicorp/memberlist":     {"fleet/member"},
 	"github.com/eclipse/paho.mqtt.golang": {"fleet/mqtt"},

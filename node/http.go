@@ -45,8 +45,8 @@ func (n *Node) listenHTTP(ctx context.Context) error {
 		n.plain, n.secure = tls.NewListener(ln, c), true
 		n.listeners.note("https", ln.Addr().String(), "on", "web page and API over TLS")
 	}
-	for _, x := range []struct{ name, address string }{{"grpc", n.cfg.GRPC.Address}, {"s3", n.cfg.S3.Address}, {"gossip", n.cfg.Gossip.Address}} {
-		n.listeners.note(x.name, "", "off", "not in this version")
+	for _, x := range []string{"s3", "gossip"} {
+		n.listeners.note(x, "", "off", "not in this version")
 	}
 	return n.listenSocket(ctx)
 }

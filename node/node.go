@@ -14,6 +14,7 @@ import (
 	"edgeward/fleet/broker"
 	"edgeward/fleet/mqtt"
 	"edgeward/node/api"
+	"edgeward/node/api/oip/oipgrpc"
 	"edgeward/node/auth"
 	"edgeward/node/config"
 	"edgeward/node/events"
@@ -59,6 +60,9 @@ type Node struct {
 	plain     net.Listener // of the page and the API, TLS included
 	secure    bool
 	socket    net.Listener
+	grpc      *oipgrpc.Server
+
+	grpcListener net.Listener
 
 	closing sync.Once
 }
@@ -67,7 +71,7 @@ type Node struct {
 func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	n := &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
-	steps := []func(context.Context) error{n.directory, n.openStore, n.openBytes, n.identity, n.openMQTT, n.connect, n.openAccess, n.openHTTP}
+	steps := []func(context.Context) error{n.directory, n.openStore, n.openBytes, n.identity, n.openMQTT, n.connect, n.openAccess, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.Close()

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // open opens a node on free ports; flags overrule.
 func open(t *testing.T, dir string, flags map[string]string) (*Node, error) {
 	t.Helper()
-	all := map[string]string{"data_dir": dir, "http.address": "127.0.0.1:0", "mqtt.address": "127.0.0.1:0"}
+	all := map[string]string{"data_dir": dir, "http.address": "127.0.0.1:0", "mqtt.address": "127.0.0.1:0", "grpc.address": "127.0.0.1:0"}
 	for k, v := range flags {
 		all[k] = v
 	}

@@ -27,7 +27,7 @@ func (n *Node) Run(ctx context.Context) error {
 		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}},
 		{{"serve", n.serve.Run}},
 		{{"jobs", n.jobs.Run}, {"monitor", n.monitor.Run}},
-		{{"http", n.runHTTP}, {"watch", n.watch}, {"sweep", n.sweep}},
+		{{"http", n.runHTTP}, {"grpc", n.runGRPC}, {"watch", n.watch}, {"sweep", n.sweep}},
 	}
 	stops := make([]func(), 0, len(layers))
 	for _, layer := range layers {

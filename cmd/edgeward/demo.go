@@ -73,7 +73,7 @@ func runDemo(ctx context.Context, e env, f *serverFlags, speed float64, asJSON b
 		defer os.RemoveAll(dir)
 		f.dataDir = dir
 	}
-	f.http, f.mqtt = "127.0.0.1:0", "127.0.0.1:0"
+	f.http, f.mqtt, f.grpc = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	f.set = append(f.set, "site=demo", "node.name=demo-1", "log.level=warn")
 	n, _, err := openNode(ctx, e, f)
 	if err != nil {

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EDGEWARD_DATA_DIR", filepath.Join(e.WorkDir, "d"))
 			e.Setenv("EDGEWARD_HTTP_ADDRESS", "127.0.0.1:0")
 			e.Setenv("EDGEWARD_MQTT_ADDRESS", "127.0.0.1:0")
+			e.Setenv("EDGEWARD_GRPC_ADDRESS", "127.0.0.1:0")
 			e.Setenv("EDGEWARD_BOOTSTRAP_TOKEN", "a-token-for-tests-only-0123")
 			csv, err := os.ReadFile("testdata/visits.csv")
 			if err != nil {

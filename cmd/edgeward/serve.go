@@ -18,8 +18,8 @@ import (
 
 // serverFlags are what serve and up take beside their own flags.
 type serverFlags struct {
-	config, dataDir, http, mqtt string
-	set                         []string
+	config, dataDir, http, mqtt, grpc string
+	set                               []string
 }
 
 func (f *serverFlags) add(cmd *cobra.Command) {
@@ -27,6 +27,7 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "`directory` of everything this server keeps")
 	cmd.Flags().StringVar(&f.http, "http-address", "", "`address` of the web page and the API; port 0 takes a free one")
 	cmd.Flags().StringVar(&f.mqtt, "mqtt-address", "", "`address` of the embedded MQTT broker; port 0 takes a free one")
+	cmd.Flags().StringVar(&f.grpc, "grpc-address", "", "`address` of the Open Inference Protocol over gRPC, or off; port 0 takes a free one")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "any other setting, `key=value`, such as site=st-mary")
 }
 
@@ -48,7 +49,7 @@ func (f *serverFlags) load() (config.Loaded, error) {
 		}
 		dir = abs
 	}
-	named := map[string]string{"data_dir": dir, "http.address": f.http, "mqtt.address": f.mqtt}
+	named := map[string]string{"data_dir": dir, "http.address": f.http, "mqtt.address": f.mqtt, "grpc.address": f.grpc}
 	for k, v := range named {
 		if v != "" {
 			flags[k] = v

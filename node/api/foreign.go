@@ -1,7 +1,12 @@
 package api
 
 import (
+	"context"
+	"crypto/tls"
+
+	"edgeward"
 	"edgeward/node/api/oip"
+	"edgeward/node/api/oip/oipgrpc"
 	"edgeward/node/auth"
 
 	"github.com/labstack/echo/v4"
@@ -13,8 +18,9 @@ func (s *Server) foreign() {
 		ctx := c.Request().Context()
 		return principal(ctx), allowed(ctx, verb, resource)
 	}
-	for _, r := range oip.Register(s.echo, oip.Config{Serve: s.parts.Serve, Guard: guard, Lookup: s.parts.Work.Lookup, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version,
-		Ready: func() bool { return s.parts.Health().Ready }, MaxBody: s.parts.MaxBody, Log: s.log}) {
+	s.oip = oip.New(oip.Config{Serve: s.parts.Serve, Lookup: s.parts.Work.Lookup, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version,
+		Ready: func() bool { return s.parts.Health().Ready }, MaxBody: s.parts.MaxBody, Log: s.log})
+	for _, r := range s.oip.Register(s.echo, guard) {
 		d := declared{Method: r.Method, Path: r.Path, Verb: r.Verb, Resource: r.Resource}
 		if r.Verb == "" {
 			d.Public = "the Open Inference Protocol's health and server routes"
@@ -33,4 +39,19 @@ func (s *Server) foreign() {
 
 func (s *Server) declareForeign(o op) {
 	s.routes = append(s.routes, declared{o.method, o.path, o.verb, o.resource, o.public})
+}
+
+// GRPC returns the Open Inference Protocol over gRPC: the same service, guard and bounds as its routes here. conf may be
+// nil, on loopback.
+func (s *Server) GRPC(conf *tls.Config) *oipgrpc.Server {
+	return oipgrpc.New(oipgrpc.Config{Service: s.oip, TLS: conf, Log: s.log, Guard: func(ctx context.Context, bearer, group string, verb auth.Verb, resource auth.Resource) (auth.Principal, error) {
+		var r request
+		if bearer != "" {
+			r.principal, r.refused = s.parts.Auth.Bearer(ctx, bearer, group)
+		}
+		if r.refused != nil && edgeward.KindOf(r.refused) != edgeward.Unauthenticated {
+			return r.principal, r.refused
+		}
+		return r.principal, r.allowed(verb, resource)
+	}})
 }

@@ -84,7 +84,10 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 
 // allowed reports why a request may not do verb to resource: a credential that was not accepted says so itself.
 func allowed(ctx context.Context, verb auth.Verb, resource auth.Resource) error {
-	r := requestOf(ctx)
+	return requestOf(ctx).allowed(verb, resource)
+}
+
+func (r request) allowed(verb auth.Verb, resource auth.Resource) error {
 	err := r.principal.Check(verb, resource)
 	if err == nil && r.principal.Group == "" && ofGroup(resource) {
 		return edgeward.E("api.guard", edgeward.Conflict, "group.none", "there is no group yet to do this in").

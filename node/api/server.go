@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"edgeward/node/api/oip"
 	"edgeward/node/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,6 +22,7 @@ type Server struct {
 	log     *slog.Logger
 	echo    *echo.Echo
 	huma    huma.API
+	oip     *oip.Service
 	routes  []declared
 	started time.Time
 }

@@ -98,6 +98,20 @@ func TestTakenPorts(t *testing.T) {
 			t.Errorf("the log does not say so:\n%s", s.log)
 		}
 	})
+	t.Run("a gRPC address that somebody asked for refuses to start", func(t *testing.T) {
+		_, _, _, err := open(t, options{set: map[string]string{"grpc.address": taken}})
+		wantError(t, err, edgeward.Conflict, "listen.in_use")
+	})
+	t.Run("the default gRPC port taken: that interface is off, and it says so", func(t *testing.T) {
+		if ln, err := net.Listen("tcp", "127.0.0.1:8001"); err == nil {
+			defer ln.Close()
+		}
+		s := start(t, options{set: map[string]string{"grpc.address": ""}})
+		h := must[client.Health](t)(s.Health(within(t, time.Minute)))
+		if h.State != "degraded" || !strings.Contains(strings.Join(h.Reasons, " "), "8001") {
+			t.Errorf("health is %+v", h)
+		}
+	})
 	t.Run("the program says it in words and exits with 6", func(t *testing.T) {
 		p := launch(t, nil, "serve", "--config", emptyFile(t), "--data-dir", dataDir(t), "--http-address", taken, "--mqtt-address", "127.0.0.1:0")
 		if code := p.wait(t, 20*time.Second); code != 6 || !strings.Contains(p.stderr.String(), "hint: ") || !strings.Contains(p.stderr.String(), taken) {

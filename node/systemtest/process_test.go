@@ -92,7 +92,7 @@ func (p *process) running() bool {
 // serve starts the real server and returns a client of its administrator.
 func serve(t testing.TB, dir string, more ...string) (*process, *client.Client) {
 	t.Helper()
-	args := append([]string{"serve", "--config", emptyFile(t), "--data-dir", dir, "--http-address", "127.0.0.1:0", "--mqtt-address", "127.0.0.1:0"}, more...)
+	args := append([]string{"serve", "--config", emptyFile(t), "--data-dir", dir, "--http-address", "127.0.0.1:0", "--mqtt-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0"}, more...)
 	p := launch(t, []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + bootstrap}, args...)
 	var url string
 	eventually(t, 20*time.Second, "the server says where it listens", func() bool {

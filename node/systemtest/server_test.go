@@ -44,7 +44,7 @@ func open(t testing.TB, o options) (*node.Node, *lockedBuffer, string, error) {
 	if o.dir == "" {
 		o.dir = dataDir(t)
 	}
-	flags := map[string]string{"data_dir": o.dir, "http.address": "127.0.0.1:0", "mqtt.address": "127.0.0.1:0", "site": "test", "node.name": "one"}
+	flags := map[string]string{"data_dir": o.dir, "http.address": "127.0.0.1:0", "mqtt.address": "127.0.0.1:0", "grpc.address": "127.0.0.1:0", "site": "test", "node.name": "one"}
 	for k, v := range o.set {
 		if v == "" {
 			delete(flags, k)

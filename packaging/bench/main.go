@@ -109,7 +109,7 @@ func (b *bench) demoDirectory(ctx context.Context) (string, error) {
 func (b *bench) node(ctx context.Context, dir string) (p *process, address string, err error) {
 	address = freeAddress()
 	p, err = start(ctx, "http://"+address+"/api/v1/health", []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + token},
-		b.program, "serve", "--data-dir", dir, "--http-address", address, "--mqtt-address", "127.0.0.1:0")
+		b.program, "serve", "--data-dir", dir, "--http-address", address, "--mqtt-address", "127.0.0.1:0", "--grpc-address", "off")
 	return p, address, err
 }
 

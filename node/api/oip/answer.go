@@ -3,38 +3,22 @@ package oip
 import (
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 
 	"edgeward"
-	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
 
 // encode writes an answer: JSON, then the binary data of the outputs that are wanted so. header is the JSON's length.
-func encode(r request, endpoint string, a serve.Answer) (body []byte, header int, binary bool, err error) {
-	outputs := a.Outputs
-	if len(r.outputs) > 0 {
-		outputs = make([]tensor.Tensor, 0, len(r.outputs))
-		for _, w := range r.outputs {
-			i := slices.IndexFunc(a.Outputs, func(t tensor.Tensor) bool { return t.Name == w.name })
-			if i < 0 {
-				return nil, 0, false, unknownOutput(w.name)
-			}
-			outputs = append(outputs, a.Outputs[i])
-		}
-	}
-	id := r.id
-	if id == "" {
-		id = a.ID
-	}
+func encode(r Request, endpoint string, a Answer) (body []byte, header int, binary bool, err error) {
+	outputs := a.Wanted
 	size := 256
 	for _, t := range outputs {
 		size += 128 + 4*len(t.Data)
 	}
 	b := make([]byte, 0, size)
 	b = append(b, `{"id":`...)
-	b = appendText(b, id)
+	b = appendText(b, a.ClientID)
 	b = append(b, `,"model_name":`...)
 	b = appendText(b, endpoint)
 	b = append(b, `,"model_version":"`...)
@@ -62,8 +46,8 @@ func encode(r request, endpoint string, a serve.Answer) (body []byte, header int
 		}
 		b = append(b, ']')
 		asBinary := r.binaryOut
-		if i < len(r.outputs) && r.outputs[i].binary != nil {
-			asBinary = *r.outputs[i].binary
+		if i < len(r.Outputs) && r.Outputs[i].binary != nil {
+			asBinary = *r.Outputs[i].binary
 		}
 		if asBinary {
 			b = append(b, `,"parameters":{"binary_data_size":`...)
@@ -84,10 +68,6 @@ func encode(r request, endpoint string, a serve.Answer) (body []byte, header int
 		b = append(b, t.Data...)
 	}
 	return b, header, len(tail) > 0, nil
-}
-
-func unknownOutput(name string) error {
-	return invalid("output.unknown", "the model has no output %.80q", name).With("output", name).WithHint("the endpoint's metadata lists its outputs")
 }
 
 func appendText(b []byte, s string) []byte {

@@ -20,31 +20,45 @@ var statuses = map[edgeward.Kind]int{
 	edgeward.Exhausted: http.StatusTooManyRequests, edgeward.Unavailable: http.StatusServiceUnavailable, edgeward.Unknown: http.StatusServiceUnavailable,
 }
 
-// refusal is the body of every error.
-type refusal struct {
+// Refusal is what a client is told of an error. In REST it is the body.
+type Refusal struct {
 	Error  string            `json:"error"`
 	Code   string            `json:"code"`
 	Hint   string            `json:"hint,omitempty"`
 	Params map[string]string `json:"params,omitempty"`
 }
 
-// fail answers err. The text of an internal error stays in the log.
+// RefusalOf is err for the client. The text of an internal error stays here.
+func RefusalOf(err error) Refusal {
+	out := Refusal{plain(err), edgeward.CodeOf(err), edgeward.HintOf(err), edgeward.ParamsOf(err)}
+	_, known := statuses[edgeward.KindOf(err)]
+	switch {
+	case errors.Is(err, context.Canceled):
+		out = Refusal{Error: "the request was cancelled", Code: "request.cancelled"}
+	case errors.Is(err, context.DeadlineExceeded):
+		out = Refusal{Error: "the model did not answer in time", Code: "request.timeout", Hint: "send fewer rows at once, or look at the endpoint's latency"}
+	case !known:
+		out = Refusal{Error: "something failed inside the server", Code: "internal", Hint: "the server's log has the cause"}
+	case out.Code == "":
+		out.Code = edgeward.KindOf(err).String()
+	}
+	return out
+}
+
+// fail answers err.
 func (h *handler) fail(c echo.Context, err error) error {
-	kind := edgeward.KindOf(err)
-	status, known := statuses[kind]
-	out := refusal{plain(err), edgeward.CodeOf(err), edgeward.HintOf(err), edgeward.ParamsOf(err)}
+	status, known := statuses[edgeward.KindOf(err)]
+	out := RefusalOf(err)
 	switch {
 	case out.Code == "request.encoding":
 		status = http.StatusUnsupportedMediaType
-	case errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil:
-		status, out = 499, refusal{Error: "the client went away", Code: "request.cancelled"}
-	case errors.Is(err, context.DeadlineExceeded):
-		status, out = http.StatusGatewayTimeout, refusal{Error: "the model did not answer in time", Code: "request.timeout", Hint: "send fewer rows at once, or look at the endpoint's latency"}
+	case out.Code == "request.cancelled" && c.Request().Context().Err() != nil:
+		status = 499
+	case out.Code == "request.timeout":
+		status = http.StatusGatewayTimeout
 	case !known:
-		status, out = http.StatusInternalServerError, refusal{Error: "something failed inside the server", Code: "internal", Hint: "the server's log has the cause"}
+		status = http.StatusInternalServerError
 		h.Log.Error("inference failed", "path", c.Path(), "error", err)
-	case out.Code == "":
-		out.Code = kind.String()
 	}
 	head := c.Response().Header()
 	switch status {

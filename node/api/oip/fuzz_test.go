@@ -76,7 +76,7 @@ func FuzzParse(f *testing.F) {
 		if err := json.Unmarshal(b[:header], &oracle); err != nil {
 			return // keys that differ in case only, which encoding/json mixes up
 		}
-		for i, in := range r.inputs {
+		for i, in := range r.Inputs {
 			if in.Datatype == tensor.Bytes || in.Datatype.Size() == 0 {
 				continue
 			}

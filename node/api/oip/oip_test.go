@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -21,108 +20,25 @@ import (
 
 	"edgeward"
 	"edgeward/node/api/oip"
+	"edgeward/node/api/oip/oiptest"
 	"edgeward/node/auth"
-	"edgeward/runtime/models"
-	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
-
-const ourID = "01HQWZ0000000000000000000A"
-
-var now = time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// endpoints answers like a model of the signature below: the row sums of x as y, and every input of echo back. What it
-// is asked it keeps.
-type endpoints struct {
-	asked []serve.Request
-	err   error
-}
-
-var signatures = func() map[string]tensor.Signature {
-	out := map[string]tensor.Signature{
-		"sums": {Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{-1, 2}}},
-			Outputs: []tensor.Spec{{Name: "y", Datatype: tensor.FP32, Shape: []int64{-1, 1}}, {Name: "n", Datatype: tensor.Int64, Shape: []int64{1}}}},
-		"texts": {Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.Bytes, Shape: []int64{-1}}}, Outputs: []tensor.Spec{{Name: "x", Datatype: tensor.Bytes, Shape: []int64{-1}}}},
-	}
-	for _, d := range []tensor.Datatype{tensor.Bool, tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.FP16, tensor.BF16, tensor.FP32, tensor.FP64} {
-		spec := []tensor.Spec{{Name: "x", Datatype: d, Shape: []int64{-1}}}
-		out["echo-"+strings.ToLower(string(d))] = tensor.Signature{Inputs: spec, Outputs: spec}
-	}
-	return out
-}()
-
-func (e *endpoints) Describe(key serve.Key, version int) (serve.Served, error) {
-	s, ok := signatures[key.Name]
-	if !ok || key.Group != "ward" {
-		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.not_found", "there is no endpoint %s", key.Name)
-	}
-	if version > 2 {
-		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.no_version", "no version %d", version)
-	}
-	return serve.Served{Ready: true, Versions: []int{1, 2}, Version: models.Version{Number: max(version, 1), Manifest: models.Manifest{Kind: "onnx", Signature: s}}}, nil
-}
-
-func (e *endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, error) {
-	if e.err != nil {
-		return serve.Answer{}, e.err
-	}
-	d, err := e.Describe(r.Endpoint, r.Version)
-	if err == nil {
-		err = d.Version.Manifest.Signature.Check(r.Inputs)
-	}
-	if err != nil {
-		return serve.Answer{}, edgeward.Wrap("serve.Infer", err)
-	}
-	e.asked = append(e.asked, r)
-	a := serve.Answer{ID: r.ID, Version: d.Version.Number, Role: record.Live, Outputs: r.Inputs}
-	if r.Endpoint.Name == "sums" {
-		v, _ := r.Inputs[0].Float32s()
-		var sums []float32
-		for i := 0; i < len(v); i += 2 {
-			sums = append(sums, v[i]+v[i+1])
-		}
-		y, _ := tensor.FromFloat32s("y", []int64{int64(len(sums)), 1}, sums)
-		n, _ := tensor.FromInt64s("n", []int64{1}, []int64{int64(len(sums))})
-		a.Outputs = []tensor.Tensor{y, n}
-	}
-	return a, nil
-}
 
 // server is the protocol on a real HTTP server.
 type server struct {
 	*testing.T
 	*httptest.Server
-	*endpoints
+	*oiptest.Endpoints
 }
 
 func start(t *testing.T) *server {
 	t.Helper()
-	s := &server{T: t, endpoints: &endpoints{}}
+	s := &server{T: t, Endpoints: &oiptest.Endpoints{}}
 	e := echo.New()
-	oip.Register(e, oip.Config{
-		Serve: s.endpoints, Now: func() time.Time { return now }, NewID: func() string { return ourID }, Version: "1.2.3", MaxBody: 1 << 20,
-		Log: slog.New(slog.DiscardHandler),
-		Guard: func(c echo.Context, v auth.Verb, r auth.Resource) (auth.Principal, error) {
-			switch c.Request().Header.Get("Authorization") {
-			case "":
-				return auth.Principal{}, edgeward.E("guard", edgeward.Unauthenticated, "auth.required", "sign in first")
-			case "Bearer reader":
-				if v == auth.Predict {
-					return auth.Principal{}, edgeward.E("guard", edgeward.Forbidden, "auth.forbidden", "readers do not predict")
-				}
-			case "Bearer stranger":
-				return auth.Principal{Group: "other"}, nil
-			}
-			return auth.Principal{Group: "ward"}, nil
-		},
-		Lookup: func(_ context.Context, k serve.Key, key string, at time.Time) ([]tensor.Tensor, time.Time, error) {
-			if key != "north" {
-				return nil, time.Time{}, edgeward.E("lookup", edgeward.NotFound, "lookup.no_series", "no series %q", key)
-			}
-			x, err := tensor.FromFloat32s("x", []int64{1, 2}, []float32{20, 1})
-			return []tensor.Tensor{x}, at.AddDate(0, 0, 1), err
-		},
+	oip.New(s.Endpoints.Service()).Register(e, func(c echo.Context, v auth.Verb, _ auth.Resource) (auth.Principal, error) {
+		return oiptest.Allow(strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer "), v)
 	})
 	s.Server = httptest.NewServer(e)
 	t.Cleanup(s.Close)
@@ -169,19 +85,19 @@ func TestAnAnswerInJSON(t *testing.T) {
 	out := s.asks(200, "/v2/models/sums/infer", `{"id":"mine","parameters":{"edgeward_event_time":"2022-07-01T23:00:00+02:00","edgeward_target_time":"2022-07-02T00:00:00Z","edgeward_key":"north","sequence_id":0},
 		"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[[1,2],[3,4.5]]}],"outputs":[{"name":"n"},{"name":"y"}]}`)
 	want := `{"id":"mine","model_name":"sums","model_version":"1","outputs":[{"data":[2],"datatype":"INT64","name":"n","shape":[1]},{"data":[3,7.5],"datatype":"FP32","name":"y","shape":[2,1]}],` +
-		`"parameters":{"edgeward_prediction_id":"` + ourID + `","edgeward_role":"live"}}`
+		`"parameters":{"edgeward_prediction_id":"` + oiptest.ID + `","edgeward_role":"live"}}`
 	if b, _ := json.Marshal(out); string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}
-	r := s.asked[0]
-	if r.ID != ourID || r.Endpoint != (serve.Key{Group: "ward", Name: "sums"}) || r.SeriesKey != "north" || !r.ReceivedAt.Equal(now) ||
+	r := s.Asked()[0]
+	if r.ID != oiptest.ID || r.Endpoint != (serve.Key{Group: "ward", Name: "sums"}) || r.SeriesKey != "north" || !r.ReceivedAt.Equal(oiptest.Now) ||
 		!r.EventTime.Equal(time.Date(2022, 7, 1, 21, 0, 0, 0, time.UTC)) || !r.Target.Equal(time.Date(2022, 7, 2, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("asked %+v", r)
 	}
-	if out := s.asks(200, "/v2/models/sums/versions/2/infer", good); out["model_version"] != "2" || out["id"] != ourID {
+	if out := s.asks(200, "/v2/models/sums/versions/2/infer", good); out["model_version"] != "2" || out["id"] != oiptest.ID {
 		t.Errorf("got %v", out)
 	}
-	if r := s.asked[1]; !r.EventTime.Equal(now) {
+	if r := s.Asked()[1]; !r.EventTime.Equal(oiptest.Now) {
 		t.Errorf("event time %v, want the time of the request", r.EventTime)
 	}
 }
@@ -195,7 +111,7 @@ func TestBinaryTensors(t *testing.T) {
 	}
 	head := `{"parameters":{"binary_data_output":true},"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{"binary_data_size":16}}],"outputs":[{"name":"y"},{"name":"n","parameters":{"binary_data":false}}]}`
 	status, h, b := s.ask(http.MethodPost, "/v2/models/sums/infer", head+string(data), "Inference-Header-Content-Length", fmt.Sprint(len(head)))
-	if status != 200 || h.Get("Edgeward-Prediction-Id") != ourID {
+	if status != 200 || h.Get("Edgeward-Prediction-Id") != oiptest.ID {
 		t.Fatalf("status %d, header %v: %s", status, h, b)
 	}
 	var n int
@@ -246,7 +162,7 @@ func TestEveryDatatypeComesBack(t *testing.T) {
 func TestLookup(t *testing.T) {
 	s := start(t)
 	out := s.asks(200, "/v2/models/sums/infer", `{"parameters":{"edgeward_lookup":true,"edgeward_key":"north","edgeward_event_time":"2022-07-01T00:00:00Z"},"inputs":[]}`)
-	if r := s.asked[0]; !r.Target.Equal(time.Date(2022, 7, 2, 0, 0, 0, 0, time.UTC)) || len(r.Inputs) != 1 {
+	if r := s.Asked()[0]; !r.Target.Equal(time.Date(2022, 7, 2, 0, 0, 0, 0, time.UTC)) || len(r.Inputs) != 1 {
 		t.Errorf("%v: asked %+v", out, r)
 	}
 	if out := s.asks(404, "/v2/models/sums/infer", `{"parameters":{"edgeward_lookup":true,"edgeward_key":"west"}}`); out["code"] != "lookup.no_series" {
@@ -393,7 +309,7 @@ func TestWhatTheServerCannotDo(t *testing.T) {
 		"a defect of ours":    {fmt.Errorf("secret path /var/lib"), 500, "internal", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.err = c.err
+			s.Err = c.err
 			status, h, b := s.ask(http.MethodPost, "/v2/models/sums/infer", good)
 			if status != c.status || h.Get("Retry-After") != c.after || !bytes.Contains(b, []byte(`"code":"`+c.code+`"`)) || bytes.Contains(b, []byte("secret")) {
 				t.Errorf("status %d, Retry-After %q: %s", status, h.Get("Retry-After"), b)
@@ -426,7 +342,7 @@ func TestMetadataAndHealth(t *testing.T) {
 }
 
 func TestEveryRouteButHealthNeedsARight(t *testing.T) {
-	for _, r := range oip.Register(echo.New(), oip.Config{}) {
+	for _, r := range oip.New(oip.Config{}).Register(echo.New(), nil) {
 		public := r.Path == "/v2" || strings.HasPrefix(r.Path, "/v2/health/")
 		if public != (r.Verb == "") || !public && !slices.Contains(auth.Verbs, r.Verb) {
 			t.Errorf("%s %s needs %q on %q", r.Method, r.Path, r.Verb, r.Resource)

@@ -2,31 +2,10 @@ package oip
 
 import (
 	"strconv"
-	"strings"
-	"time"
 
 	"edgeward"
-	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
 )
-
-// request is a decoded inference request.
-type request struct {
-	id        string
-	eventTime time.Time
-	target    time.Time
-	key       string
-	lookup    bool
-	binaryOut bool // outputs that do not say otherwise
-	inputs    []tensor.Tensor
-	outputs   []wanted
-}
-
-// wanted is a requested output.
-type wanted struct {
-	name   string
-	binary *bool
-}
 
 // input is a tensor on its way: its data may stand before its shape, or behind the JSON.
 type input struct {
@@ -42,19 +21,20 @@ func invalid(code, format string, args ...any) *edgeward.Error {
 }
 
 // parse decodes a request body whose first header bytes are JSON; what follows is binary data in the order of inputs.
-func parse(body []byte, header int) (request, error) {
-	var r request
+func parse(body []byte, header int) (Request, error) {
+	var r Request
 	var inputs []input
 	s := &scanner{b: body[:header]}
 	if err := s.object(func(key string) (err error) {
 		switch key {
 		case "id":
-			if r.id, err = s.text(); err == nil && len(r.id) > record.MaxText {
-				err = invalid("request.id", "id has %d bytes; at most %d", len(r.id), record.MaxText)
+			id, err := s.text()
+			if err != nil {
+				return err
 			}
-			return err
+			return r.SetID(id)
 		case "parameters":
-			return s.object(func(key string) error { return r.parameter(s, key) })
+			return s.parameters(r.Parameter)
 		case "inputs":
 			return s.array(func(i int) error {
 				if i >= tensor.MaxTensors {
@@ -65,12 +45,7 @@ func parse(body []byte, header int) (request, error) {
 				return err
 			})
 		case "outputs":
-			return s.array(func(i int) error {
-				if i >= tensor.MaxTensors {
-					return s.bad("more than %d outputs", tensor.MaxTensors)
-				}
-				return r.output(s)
-			})
+			return s.array(func(int) error { return s.output(&r) })
 		}
 		return s.skip()
 	}); err != nil {
@@ -102,7 +77,7 @@ func parse(body []byte, header int) (request, error) {
 				return r, err
 			}
 		}
-		r.inputs = append(r.inputs, in.Tensor)
+		r.Inputs = append(r.Inputs, in.Tensor)
 	}
 	if len(rest) > 0 {
 		return r, invalid("request.binary_left", "%d bytes follow the last input's binary data", len(rest)).
@@ -142,8 +117,7 @@ func (s *scanner) input() (input, error) {
 			})
 		case "parameters":
 			err = s.object(func(key string) error {
-				switch {
-				case key == "binary_data_size":
+				if key == "binary_data_size" {
 					tok, err := s.number()
 					if err != nil {
 						return err
@@ -152,10 +126,12 @@ func (s *scanner) input() (input, error) {
 						return invalid("input.binary_data_size", "binary_data_size %s is no size", short(tok))
 					}
 					return nil
-				case strings.HasPrefix(key, "shared_memory"):
-					return invalid("input.shared_memory", "shared memory is not offered").WithHint("send the data in the request")
 				}
-				return s.skip()
+				v, err := s.value()
+				if err != nil {
+					return err
+				}
+				return InputParameter(key, v)
 			})
 		case "data":
 			s.peek()
@@ -173,74 +149,30 @@ func (s *scanner) input() (input, error) {
 }
 
 // output consumes one element of outputs.
-func (r *request) output(s *scanner) error {
-	var w wanted
+func (s *scanner) output(r *Request) error {
+	var w Wanted
 	if err := s.object(func(key string) (err error) {
 		switch key {
 		case "name":
-			w.name, err = s.text()
+			w.Name, err = s.text()
 			return err
 		case "parameters":
-			return s.object(func(key string) error {
-				switch {
-				case key == "binary_data":
-					b, err := s.boolean()
-					w.binary = &b
-					return err
-				case key == "classification", strings.HasPrefix(key, "shared_memory"):
-					return invalid("output.parameter", "parameter %.40q is not offered", key).With("parameter", key)
-				}
-				return s.skip()
-			})
+			return s.parameters(w.Parameter)
 		}
 		return s.skip()
 	}); err != nil {
 		return err
 	}
-	if w.name == "" {
-		return invalid("output.name", "an output has no name")
-	}
-	for _, o := range r.outputs {
-		if o.name == w.name {
-			return invalid("output.duplicate", "output %.80q is asked for twice", w.name).With("output", w.name)
-		}
-	}
-	r.outputs = append(r.outputs, w)
-	return nil
+	return r.Want(w)
 }
 
-// parameter consumes one request parameter.
-func (r *request) parameter(s *scanner, key string) (err error) {
-	when := func(t *time.Time) error {
-		v, err := s.text()
+// parameters consumes an object of parameters.
+func (s *scanner) parameters(take func(key string, v Value) error) error {
+	return s.object(func(key string) error {
+		v, err := s.value()
 		if err != nil {
 			return err
 		}
-		if *t, err = time.Parse(time.RFC3339Nano, v); err != nil {
-			return invalid("parameter.time", "%s %.40q is no RFC 3339 time", key, v).With("parameter", key).WithHint("write 2024-03-01T23:59:59Z")
-		}
-		return record.CheckTime(key, *t)
-	}
-	switch key {
-	case "edgeward_event_time":
-		return when(&r.eventTime)
-	case "edgeward_target_time":
-		return when(&r.target)
-	case "edgeward_key":
-		if r.key, err = s.text(); err == nil && len(r.key) > record.MaxText {
-			err = invalid("parameter.key", "edgeward_key has %d bytes; at most %d", len(r.key), record.MaxText)
-		}
-		return err
-	case "edgeward_lookup":
-		r.lookup, err = s.boolean()
-		return err
-	case "binary_data_output":
-		r.binaryOut, err = s.boolean()
-		return err
-	}
-	if strings.HasPrefix(key, "edgeward_") {
-		return invalid("parameter.unknown", "there is no parameter %.80q", key).With("parameter", key).
-			WithHint("ours are edgeward_event_time, edgeward_target_time, edgeward_key and edgeward_lookup")
-	}
-	return s.skip()
+		return take(key, v)
+	})
 }

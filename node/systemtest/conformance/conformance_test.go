@@ -230,10 +230,10 @@ func newServer(t *testing.T, cases []*testCase) *server {
 		}
 	})
 	e := echo.New()
-	oip.Register(e, oip.Config{Serve: s.Server, Now: time.Now, NewID: id, Log: slog.New(slog.DiscardHandler),
-		Guard: func(echo.Context, auth.Verb, auth.Resource) (auth.Principal, error) {
+	oip.New(oip.Config{Serve: s.Server, Now: time.Now, NewID: id, Log: slog.New(slog.DiscardHandler)}).
+		Register(e, func(echo.Context, auth.Verb, auth.Resource) (auth.Principal, error) {
 			return auth.Principal{Group: "main"}, nil
-		}})
+		})
 	h := httptest.NewServer(e)
 	t.Cleanup(h.Close)
 	s.url = h.URL

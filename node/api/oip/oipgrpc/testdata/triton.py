@@ -1,0 +1,80 @@
+"""Asks a server by the real tritonclient, grpc and grpc.aio, and fails loudly. Argument: host:port."""
+
+import asyncio
+import queue
+import sys
+
+import numpy as np
+import tritonclient.grpc as grpc
+import tritonclient.grpc.aio as aio
+from tritonclient.utils import InferenceServerException
+
+AUTH = {"authorization": "Bearer x"}
+client = grpc.InferenceServerClient(sys.argv[1])
+
+assert client.is_server_live() and client.is_server_ready()
+assert client.get_server_metadata().name == "edgeward"
+assert client.is_model_ready("sums", headers=AUTH) and client.is_model_ready("sums", "2", headers=AUTH)
+meta = client.get_model_metadata("sums", headers=AUTH, as_json=True)
+assert meta["inputs"] == [{"name": "x", "datatype": "FP32", "shape": ["-1", "2"]}], meta
+
+x = np.array([[1, 2], [3, 4.5]], np.float32)
+
+
+def tensor(name, v, datatype):
+    i = grpc.InferInput(name, list(v.shape), datatype)
+    i.set_data_from_numpy(v)
+    return i
+
+
+for compression in (None, "gzip", "deflate"):
+    for outputs in (None, [grpc.InferRequestedOutput("n"), grpc.InferRequestedOutput("y")]):
+        r = client.infer("sums", [tensor("x", x, "FP32")], model_version="2", outputs=outputs, request_id="mine", headers=AUTH,
+                         compression_algorithm=compression, client_timeout=30,
+                         parameters={"edgeward_event_time": "2022-07-01T00:00:00Z", "edgeward_key": "north"})
+        assert (r.as_numpy("y") == [[3], [7.5]]).all(), r.as_numpy("y")
+        assert (r.as_numpy("n") == [2]).all()
+        a = r.get_response()
+        assert a.id == "mine" and a.model_version == "2" and len(a.parameters["edgeward_prediction_id"].string_param) == 26, a
+
+words = np.array(["one".encode(), b"", "drei \u00e9".encode()], object)
+got = client.infer("texts", [tensor("x", words, "BYTES")], headers=AUTH).as_numpy("x")
+assert list(got) == list(words), got
+
+for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("fp16", np.float16), ("fp64", np.float64)):
+    v = np.array([1, 0, 1], dtype)
+    got = client.infer("echo-" + name, [tensor("x", v, name.upper())], headers=AUTH).as_numpy("x")
+    assert got.dtype == v.dtype and (got == v).all(), (name, got)
+
+for what, (code, call) in {
+    "unknown model": ("NOT_FOUND", lambda: client.infer("nosuch", [tensor("x", x, "FP32")], headers=AUTH)),
+    "wrong datatype": ("INVALID_ARGUMENT", lambda: client.infer("sums", [tensor("x", x.astype(np.float64), "FP64")], headers=AUTH)),
+    "nobody": ("UNAUTHENTICATED", lambda: client.infer("sums", [tensor("x", x, "FP32")])),
+    "too large": ("RESOURCE_EXHAUSTED", lambda: client.infer("echo-fp64", [tensor("x", np.zeros(1 << 18), "FP64")], headers=AUTH)),
+}.items():
+    try:
+        call()
+    except InferenceServerException as e:
+        assert e.status() == "StatusCode." + code, e
+        print(what, e.status(), e.message())
+    else:
+        raise AssertionError(what + " was answered")
+
+done = queue.Queue()
+for _ in range(8):
+    client.async_infer("sums", [tensor("x", x, "FP32")], headers=AUTH, callback=lambda result, error: done.put((result, error)))
+for _ in range(8):
+    result, error = done.get(timeout=30)
+    assert error is None and (result.as_numpy("n") == [2]).all(), error
+client.close()
+
+
+async def ask():
+    async with aio.InferenceServerClient(sys.argv[1]) as c:
+        assert await c.is_server_live() and await c.is_model_ready("sums", headers=AUTH)
+        answers = await asyncio.gather(*(c.infer("sums", [tensor("x", x + k, "FP32")], headers=AUTH) for k in range(32)))
+        for k, r in enumerate(answers):
+            assert (r.as_numpy("y") == [[3 + 2 * k], [7.5 + 2 * k]]).all(), k
+
+
+asyncio.run(ask())

@@ -1,0 +1,131 @@
+// Package oiptest is a stand-in for what the Open Inference Protocol speaks to, for the tests of its wire formats: REST and
+// gRPC must understand and refuse alike. A real engine answers in node/systemtest.
+package oiptest
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"edgeward"
+	"edgeward/node/api/oip"
+	"edgeward/node/auth"
+	"edgeward/runtime/models"
+	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
+	"edgeward/runtime/tensor"
+)
+
+// ID is the prediction id of every answer.
+const ID = "01HQWZ0000000000000000000A"
+
+// Now is what the clock says.
+var Now = time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// Endpoints answers like a model of the signature below: the row sums of x as y, and every input of echo back. What it
+// is asked it keeps.
+type Endpoints struct {
+	mu    sync.Mutex
+	asked []serve.Request
+	Err   error                                            // answered instead
+	Slow  func(ctx context.Context, r serve.Request) error // called before each answer, if there is one
+}
+
+// Asked returns what was asked so far.
+func (e *Endpoints) Asked() []serve.Request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.asked)
+}
+
+// signatures of the endpoints: sums, texts and echo-DATATYPE.
+var signatures = func() map[string]tensor.Signature {
+	out := map[string]tensor.Signature{
+		"sums": {Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{-1, 2}}},
+			Outputs: []tensor.Spec{{Name: "y", Datatype: tensor.FP32, Shape: []int64{-1, 1}}, {Name: "n", Datatype: tensor.Int64, Shape: []int64{1}}}},
+		"texts": {Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.Bytes, Shape: []int64{-1}}}, Outputs: []tensor.Spec{{Name: "x", Datatype: tensor.Bytes, Shape: []int64{-1}}}},
+	}
+	for _, d := range []tensor.Datatype{tensor.Bool, tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.FP16, tensor.BF16, tensor.FP32, tensor.FP64} {
+		spec := []tensor.Spec{{Name: "x", Datatype: d, Shape: []int64{-1}}}
+		out["echo-"+strings.ToLower(string(d))] = tensor.Signature{Inputs: spec, Outputs: spec}
+	}
+	return out
+}()
+
+// Describe knows the endpoints of the group ward.
+func (e *Endpoints) Describe(key serve.Key, version int) (serve.Served, error) {
+	s, ok := signatures[key.Name]
+	if !ok || key.Group != "ward" {
+		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.not_found", "there is no endpoint %s", key.Name)
+	}
+	if version > 2 {
+		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.no_version", "no version %d", version)
+	}
+	return serve.Served{Ready: true, Versions: []int{1, 2}, Version: models.Version{Number: max(version, 1), Manifest: models.Manifest{Kind: "onnx", Signature: s}}}, nil
+}
+
+// Infer answers.
+func (e *Endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, error) {
+	if e.Err != nil {
+		return serve.Answer{}, e.Err
+	}
+	d, err := e.Describe(r.Endpoint, r.Version)
+	if err == nil {
+		err = d.Version.Manifest.Signature.Check(r.Inputs)
+	}
+	if err != nil {
+		return serve.Answer{}, edgeward.Wrap("serve.Infer", err)
+	}
+	if e.Slow != nil {
+		if err := e.Slow(ctx, r); err != nil {
+			return serve.Answer{}, err
+		}
+	}
+	e.mu.Lock()
+	e.asked = append(e.asked, r)
+	e.mu.Unlock()
+	a := serve.Answer{ID: r.ID, Version: d.Version.Number, Role: record.Live, Outputs: r.Inputs}
+	if r.Endpoint.Name == "sums" {
+		v, _ := r.Inputs[0].Float32s()
+		var sums []float32
+		for i := 0; i < len(v); i += 2 {
+			sums = append(sums, v[i]+v[i+1])
+		}
+		y, _ := tensor.FromFloat32s("y", []int64{int64(len(sums)), 1}, sums)
+		n, _ := tensor.FromInt64s("n", []int64{1}, []int64{int64(len(sums))})
+		a.Outputs = []tensor.Tensor{y, n}
+	}
+	return a, nil
+}
+
+// Service is the protocol over e, with the bound of 1 MiB on a request.
+func (e *Endpoints) Service() oip.Config {
+	return oip.Config{Serve: e, Now: func() time.Time { return Now }, NewID: func() string { return ID }, Version: "1.2.3", MaxBody: 1 << 20,
+		Log: slog.New(slog.DiscardHandler), Lookup: lookup}
+}
+
+// Allow says who a credential is: x may do all in the group ward, reader may not predict, stranger is of another group.
+func Allow(bearer string, v auth.Verb) (auth.Principal, error) {
+	switch bearer {
+	case "":
+		return auth.Principal{}, edgeward.E("guard", edgeward.Unauthenticated, "auth.required", "sign in first")
+	case "reader":
+		if v == auth.Predict {
+			return auth.Principal{}, edgeward.E("guard", edgeward.Forbidden, "auth.forbidden", "readers do not predict")
+		}
+	case "stranger":
+		return auth.Principal{Group: "other"}, nil
+	}
+	return auth.Principal{Group: "ward"}, nil
+}
+
+func lookup(_ context.Context, k serve.Key, key string, at time.Time) ([]tensor.Tensor, time.Time, error) {
+	if key != "north" {
+		return nil, time.Time{}, edgeward.E("lookup", edgeward.NotFound, "lookup.no_series", "no series %q", key)
+	}
+	x, err := tensor.FromFloat32s("x", []int64{1, 2}, []float32{20, 1})
+	return []tensor.Tensor{x}, at.AddDate(0, 0, 1), err
+}

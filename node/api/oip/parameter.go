@@ -1,0 +1,173 @@
+package oip
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"edgeward/runtime/record"
+	"edgeward/runtime/tensor"
+)
+
+// Request is a decoded inference request, whichever wire format it came in.
+type Request struct {
+	ID         string // the client's own; may be empty
+	Inputs     []tensor.Tensor
+	Outputs    []Wanted // in this order; none means all
+	EventTime  time.Time
+	TargetTime time.Time
+	SeriesKey  string
+	Lookup     bool
+	binaryOut  bool // REST: outputs that do not say otherwise
+}
+
+// Wanted is a requested output.
+type Wanted struct {
+	Name   string
+	binary *bool // REST
+}
+
+// SetID keeps the client's own id.
+func (r *Request) SetID(id string) error {
+	if len(id) > record.MaxText {
+		return invalid("request.id", "id has %d bytes; at most %d", len(id), record.MaxText)
+	}
+	r.ID = id
+	return nil
+}
+
+// Want adds a requested output.
+func (r *Request) Want(w Wanted) error {
+	if w.Name == "" {
+		return invalid("output.name", "an output has no name")
+	}
+	if len(r.Outputs) >= tensor.MaxTensors {
+		return invalid("output.too_many", "more than %d outputs", tensor.MaxTensors)
+	}
+	for _, o := range r.Outputs {
+		if o.Name == w.Name {
+			return invalid("output.duplicate", "output %.80q is asked for twice", w.Name).With("output", w.Name)
+		}
+	}
+	r.Outputs = append(r.Outputs, w)
+	return nil
+}
+
+// Value is the value of a parameter: a string, a bool, an int64, a uint64 or a float64; nil for one that no parameter of
+// ours has, such as an object.
+type Value any
+
+// Parameter takes one request parameter.
+func (r *Request) Parameter(key string, v Value) (err error) {
+	switch key {
+	case "edgeward_event_time":
+		r.EventTime, err = instant(key, v)
+	case "edgeward_target_time":
+		r.TargetTime, err = instant(key, v)
+	case "edgeward_key":
+		if r.SeriesKey, err = text(key, v); err == nil && len(r.SeriesKey) > record.MaxText {
+			err = invalid("parameter.key", "edgeward_key has %d bytes; at most %d", len(r.SeriesKey), record.MaxText)
+		}
+	case "edgeward_lookup":
+		r.Lookup, err = truth(key, v)
+	case "binary_data_output":
+		r.binaryOut, err = truth(key, v)
+	default:
+		if strings.HasPrefix(key, "edgeward_") {
+			err = invalid("parameter.unknown", "there is no parameter %.80q", key).With("parameter", key).
+				WithHint("ours are edgeward_event_time, edgeward_target_time, edgeward_key and edgeward_lookup")
+		}
+	}
+	return err
+}
+
+// InputParameter takes one parameter of an input.
+func InputParameter(key string, _ Value) error {
+	if strings.HasPrefix(key, "shared_memory") {
+		return invalid("input.shared_memory", "shared memory is not offered").WithHint("send the data in the request")
+	}
+	return nil
+}
+
+// Parameter takes one parameter of a requested output.
+func (w *Wanted) Parameter(key string, v Value) error {
+	switch {
+	case key == "binary_data":
+		b, err := truth(key, v)
+		w.binary = &b
+		return err
+	case key == "classification", strings.HasPrefix(key, "shared_memory"):
+		return invalid("output.parameter", "parameter %.40q is not offered", key).With("parameter", key)
+	}
+	return nil
+}
+
+func wrongType(key, want string) error {
+	return invalid("parameter.type", "parameter %.80q is no %s", key, want).With("parameter", key)
+}
+
+func text(key string, v Value) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	return "", wrongType(key, "string")
+}
+
+func truth(key string, v Value) (bool, error) {
+	if b, ok := v.(bool); ok {
+		return b, nil
+	}
+	return false, wrongType(key, "true or false")
+}
+
+func instant(key string, v Value) (time.Time, error) {
+	s, err := text(key, v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, invalid("parameter.time", "%s %.40q is no RFC 3339 time", key, s).With("parameter", key).WithHint("write 2024-03-01T23:59:59Z")
+	}
+	return t, record.CheckTime(key, t)
+}
+
+// whole returns a number that counts something.
+func whole(key string, v Value) (int64, error) {
+	switch n := v.(type) {
+	case int64:
+		if n >= 0 {
+			return n, nil
+		}
+	case uint64:
+		if n <= math.MaxInt64 {
+			return int64(n), nil
+		}
+	}
+	return 0, wrongType(key, "whole number from 0")
+}
+
+// value consumes a parameter's value: an object or array is nil, for no parameter that we know has one.
+func (s *scanner) value() (Value, error) {
+	switch c := s.peek(); {
+	case c == '"':
+		return s.text()
+	case c == 't' || c == 'f':
+		return s.boolean()
+	case c == '-' || c >= '0' && c <= '9':
+		tok, err := s.number()
+		if err != nil {
+			return nil, err
+		}
+		if n, err := strconv.ParseInt(string(tok), 10, 64); err == nil {
+			return n, nil
+		}
+		if n, err := strconv.ParseUint(string(tok), 10, 64); err == nil {
+			return n, nil
+		}
+		f, _ := strconv.ParseFloat(string(tok), 64) // ±Inf where it is too large
+		return f, nil
+	}
+	return nil, s.skip()
+}

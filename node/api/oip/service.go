@@ -1,0 +1,210 @@
+package oip
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"edgeward"
+	"edgeward/node/auth"
+	"edgeward/runtime/serve"
+	"edgeward/runtime/tensor"
+)
+
+// DefaultMaxBody bounds a request in bytes.
+const DefaultMaxBody = 64 << 20
+
+// Endpoints answers requests: *serve.Server.
+type Endpoints interface {
+	Infer(ctx context.Context, r serve.Request) (serve.Answer, error)
+	Describe(key serve.Key, version int) (serve.Served, error)
+}
+
+// Lookup makes the inputs of an endpoint from the server's own data: those known at eventTime for the series key. It also
+// says which time the answer will speak of.
+type Lookup func(ctx context.Context, endpoint serve.Key, key string, eventTime time.Time) (inputs []tensor.Tensor, target time.Time, err error)
+
+// Config is what the protocol is made of. Lookup and Ready may be nil.
+type Config struct {
+	Serve   Endpoints
+	Lookup  Lookup      // nil: edgeward_lookup is refused
+	Ready   func() bool // nil: the server is ready
+	Now     func() time.Time
+	NewID   func() string // a ULID
+	Version string        // of the product
+	MaxBody int64         // 0 means DefaultMaxBody
+	Log     *slog.Logger
+}
+
+// Service does what a request asks for, whichever wire format it came in. REST (Register) and gRPC (package oipgrpc) decode,
+// call it once and encode. A principal given to a method has been let through for the verb its route declares.
+type Service struct{ Config }
+
+// New returns a Service.
+func New(c Config) *Service {
+	if c.MaxBody <= 0 {
+		c.MaxBody = DefaultMaxBody
+	}
+	return &Service{c}
+}
+
+// TooLarge is the error for a request over MaxBody.
+func (s *Service) TooLarge() error {
+	return edgeward.E("oip.body", edgeward.TooLarge, "request.too_large", "the request is larger than %d bytes", s.MaxBody).
+		With("limit", strconv.FormatInt(s.MaxBody, 10)).WithHint("send fewer rows at once")
+}
+
+// Server says what this server is.
+type Server struct {
+	Extensions []string `json:"extensions"`
+	Name       string   `json:"name"`
+	Version    string   `json:"version"`
+}
+
+// Server describes the server.
+func (s *Service) Server() Server {
+	return Server{[]string{"binary_tensor_data"}, "edgeward", s.Version}
+}
+
+// IsReady reports whether the server can answer.
+func (s *Service) IsReady() bool { return s.Ready == nil || s.Ready() }
+
+// TensorMetadata describes one input or output.
+type TensorMetadata struct {
+	Name     string          `json:"name"`
+	Datatype tensor.Datatype `json:"datatype"`
+	Shape    []int64         `json:"shape"` // -1 where every size fits
+}
+
+// Metadata describes an endpoint.
+type Metadata struct {
+	Inputs   []TensorMetadata `json:"inputs"`
+	Name     string           `json:"name"`
+	Outputs  []TensorMetadata `json:"outputs"`
+	Platform string           `json:"platform"`
+	Versions []string         `json:"versions"`
+}
+
+// Metadata describes the version of an endpoint that t names.
+func (s *Service) Metadata(t Target) (Metadata, error) {
+	d, err := s.Serve.Describe(t.Key, t.Version)
+	if err != nil {
+		return Metadata{}, err
+	}
+	m := Metadata{Name: t.Name, Platform: d.Version.Manifest.Kind, Versions: make([]string, len(d.Versions)),
+		Inputs: describe(d.Version.Manifest.Signature.Inputs), Outputs: describe(d.Version.Manifest.Signature.Outputs)}
+	for i, v := range d.Versions {
+		m.Versions[i] = strconv.Itoa(v)
+	}
+	return m, nil
+}
+
+func describe(specs []tensor.Spec) []TensorMetadata {
+	out := make([]TensorMetadata, len(specs))
+	for i, s := range specs {
+		out[i] = TensorMetadata{s.Name, s.Datatype, append([]int64{}, s.Shape...)}
+	}
+	return out
+}
+
+// ModelReady reports whether the version that t names can answer now.
+func (s *Service) ModelReady(t Target) (bool, error) {
+	d, err := s.Serve.Describe(t.Key, t.Version)
+	return d.Ready, err
+}
+
+// Target is an endpoint, and a version behind it; 0 leaves the choice to the endpoint.
+type Target struct {
+	serve.Key
+	Version int
+}
+
+// TargetOf returns what the names in a request mean to p: endpoints are those of p's current group.
+func TargetOf(p auth.Principal, name, version string) (Target, error) {
+	t := Target{Key: serve.Key{Group: p.Group, Name: name}}
+	if version == "" {
+		return t, nil
+	}
+	n, err := strconv.Atoi(version)
+	if err != nil || n < 1 || strconv.Itoa(n) != version {
+		return t, edgeward.E("oip.target", edgeward.NotFound, "endpoint.no_version", "%.40q is no version number", version)
+	}
+	t.Version = n
+	return t, nil
+}
+
+// Answer is what one version said, as the request wants it.
+type Answer struct {
+	serve.Answer
+	ClientID string          // the client's own id, or ours
+	Wanted   []tensor.Tensor // in the order asked for; read only
+}
+
+// Infer answers one request, which was received at the given time.
+func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time.Time) (Answer, error) {
+	if len(r.Outputs) > 0 { // refused before the model runs
+		d, err := s.Serve.Describe(t.Key, t.Version)
+		if err != nil {
+			return Answer{}, err
+		}
+		for _, w := range r.Outputs {
+			if !slices.ContainsFunc(d.Version.Manifest.Signature.Outputs, func(s tensor.Spec) bool { return s.Name == w.Name }) {
+				return Answer{}, unknownOutput(w.Name)
+			}
+		}
+	}
+	if r.EventTime.IsZero() {
+		r.EventTime = received
+	}
+	if err := s.lookup(ctx, t.Key, r); err != nil {
+		return Answer{}, err
+	}
+	a, err := s.Serve.Infer(ctx, serve.Request{
+		ID: s.NewID(), Endpoint: t.Key, Version: t.Version, Inputs: r.Inputs, ReceivedAt: received, EventTime: r.EventTime, Target: r.TargetTime, SeriesKey: r.SeriesKey,
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	out := Answer{Answer: a, ClientID: r.ID, Wanted: a.Outputs}
+	if out.ClientID == "" {
+		out.ClientID = a.ID
+	}
+	if len(r.Outputs) > 0 {
+		out.Wanted = make([]tensor.Tensor, 0, len(r.Outputs))
+		for _, w := range r.Outputs {
+			i := slices.IndexFunc(a.Outputs, func(t tensor.Tensor) bool { return t.Name == w.Name })
+			if i < 0 {
+				return Answer{}, unknownOutput(w.Name)
+			}
+			out.Wanted = append(out.Wanted, a.Outputs[i])
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) lookup(ctx context.Context, key serve.Key, r *Request) error {
+	if !r.Lookup {
+		return nil
+	}
+	if s.Lookup == nil {
+		return invalid("parameter.lookup", "this server has no data to look up").WithHint("send the inputs")
+	}
+	if len(r.Inputs) > 0 {
+		return invalid("parameter.lookup", "edgeward_lookup takes the inputs from the server's data, and the request has %d inputs too", len(r.Inputs))
+	}
+	inputs, target, err := s.Lookup(ctx, key, r.SeriesKey, r.EventTime)
+	if err != nil {
+		return err
+	}
+	r.Inputs = inputs
+	if r.TargetTime.IsZero() {
+		r.TargetTime = target
+	}
+	return nil
+}
+
+func unknownOutput(name string) error {
+	return invalid("output.unknown", "the model has no output %.80q", name).With("output", name).WithHint("the endpoint's metadata lists its outputs")
+}
