@@ -32,6 +32,11 @@ func (s *scanner) data(in *tensor.Tensor) error {
 	deep := s.peek() == '['
 	if s.i = start; deep {
 		err = s.nested(in, 0, one)
+	} else if in.Datatype == tensor.FP32 || in.Datatype == tensor.FP64 {
+		if !s.take('[') {
+			return s.bad("an array should stand here")
+		}
+		n, err = s.floats(in, element)
 	} else {
 		err = s.array(func(int) error { return one() })
 	}
