@@ -53,16 +53,33 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	if err := addFile(t, store.File, copied); err != nil {
 		return err
 	}
-	for _, dir := range []string{"blobs", "records", "tls"} {
-		if err := n.addDir(ctx, t, dir); err != nil {
+	for _, dir := range []string{"blobs", "tls"} {
+		if err := addDir(ctx, t, dir, n.dir(dir)); err != nil {
 			return err
 		}
+	}
+	if err := n.addRecords(ctx, t); err != nil {
+		return err
 	}
 	return t.Close()
 }
 
-func (n *Node) addDir(ctx context.Context, t *tar.Writer, dir string) error {
-	return filepath.WalkDir(n.dir(dir), func(p string, d fs.DirEntry, err error) error {
+// addRecords adds the prediction log as of one moment: its files are sealed and removed while the backup is read.
+func (n *Node) addRecords(ctx context.Context, t *tar.Writer) error {
+	dir := filepath.Join(n.dir("temp"), n.o.NewID()+"-records")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := n.records.Link(dir); err != nil {
+		return err
+	}
+	return addDir(ctx, t, "records", dir)
+}
+
+// addDir adds the files below dir under a name.
+func addDir(ctx context.Context, t *tar.Writer, name, dir string) error {
+	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -72,11 +89,11 @@ func (n *Node) addDir(ctx context.Context, t *tar.Writer, dir string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		rel, err := filepath.Rel(n.cfg.DataDir, p)
+		rel, err := filepath.Rel(dir, p)
 		if err != nil {
 			return err
 		}
-		err = addFile(t, filepath.ToSlash(rel), p)
+		err = addFile(t, name+"/"+filepath.ToSlash(rel), p)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // retention took it meanwhile
 		}
@@ -173,6 +190,9 @@ func unpack(ctx context.Context, r io.Reader, dir string) error {
 		_, err = io.Copy(f, t)
 		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return bad("the backup is cut short: %w", err)
+		}
+		if err := root.Chtimes(name, h.ModTime, h.ModTime); err != nil { // retention counts from it
+			return err
 		}
 	}
 	return ctx.Err()

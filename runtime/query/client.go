@@ -16,7 +16,7 @@ type Caller interface {
 }
 
 // Client calls a query worker. Its methods return the worker's errors beside those of this package. All of them only
-// read, except Normalise, so all may be called again. Safe for concurrent use.
+// read, except Normalise and Export, so all may be called again. Safe for concurrent use.
 type Client struct{ worker Caller }
 
 // NewClient returns a client of w, whose kind is Kind.
@@ -95,6 +95,12 @@ func (c *Client) Page(ctx context.Context, in PageRequest) (Page, error) {
 // SQL runs one SELECT over the view "data". Give ctx a deadline: it is the time limit.
 func (c *Client) SQL(ctx context.Context, in SQLRequest) (Page, error) {
 	return call[Page](ctx, c, "sql", in)
+}
+
+// Export writes the answer of a statement of ours as a file at in.Out. After an error there may be a part of a file at
+// in.Out, which the caller removes.
+func (c *Client) Export(ctx context.Context, in ExportRequest) (Exported, error) {
+	return call[Exported](ctx, c, "export", in)
 }
 
 // Select returns columns as typed arrays.

@@ -14,13 +14,14 @@
 //	page       rows for people, as JSON
 //	select     columns for recipes, as a Frame
 //	sql        one SELECT over the view "data", as a page
+//	export     Parquet files -> the answer of a statement of this program, as a Parquet or CSV file
 //
 // # Guarantees
 //
 //   - A call opens a DuckDB of its own that may touch the named files and nothing else: external access is off, no
 //     extension is installed or loaded, the configuration is locked before any text from outside is parsed, memory and
 //     threads are bounded. Text from outside is SQL only in the method sql; elsewhere values are bound parameters and
-//     columns are checked against those of the file.
+//     columns are checked against those of the file. The statements of export are of this program, and have bounds.
 //   - Method sql runs one SELECT, which is checked by DuckDB's own parser first; it cannot write the file.
 //   - Normalising and profiling the same bytes twice gives the same bytes, with one build of this program: one thread
 //     sums, and the order of the rows is kept.

@@ -29,6 +29,7 @@ func Service(env worker.Env) (worker.Service, error) {
 		"distinct": method(l, distinct),
 		"page":     method(l, page),
 		"sql":      method(l, explore),
+		"export":   method(l, export),
 		"select": func(ctx context.Context, body []byte, _ func([]byte)) ([]byte, error) {
 			in, err := decode[SelectRequest](body)
 			if err != nil {

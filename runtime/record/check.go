@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"time"
@@ -40,12 +41,7 @@ func (p Prediction) check() (ulid.ULID, error) {
 			return id, edgeward.E(op, edgeward.TooLarge, "prediction.text", "a text has %d bytes; at most %d", len(s), MaxText)
 		}
 	}
-	for what, t := range map[string]time.Time{"received_at": p.ReceivedAt, "event_time": p.EventTime, "target": p.Target} {
-		if err := CheckTime(what, t); err != nil {
-			return id, err
-		}
-	}
-	return id, nil
+	return id, cmp.Or(CheckTime("received_at", p.ReceivedAt), CheckTime("event_time", p.EventTime), CheckTime("target", p.Target))
 }
 
 // Check reports why f cannot be stored, whatever it speaks of.

@@ -9,17 +9,18 @@ import (
 	"edgeward/runtime/tensor"
 )
 
-// Format is the number of the form of one log entry, its first byte. The second byte says what it is.
+// Format is the number of the form of one log entry, its first byte; format 1, whose feedback does not name its endpoint,
+// is read too. The second byte says what it is.
 //
 //	entry      = format:u8 what:u8 body
 //	prediction = id group endpoint version:uvarint digest role received event target key latency:varint error flags:u8
 //	             inputs outputs                       ; flags: 1 cut, 2 demo
-//	feedback   = group id row:uvarint source kind hasvalue:u8 value:f64 label event at principal note
+//	feedback   = group endpoint id row:uvarint source kind hasvalue:u8 value:f64 label event at principal note
 //	forget     = group endpoint
 //	string     = len:uvarint bytes
 //	time       = 0:u8 | 1:u8 unixnano:varint
 //	tensors    = len:uvarint message of package tensor; empty for none
-const Format = 1
+const Format = 2
 
 const (
 	isPrediction = 1
@@ -89,6 +90,7 @@ func encodeFeedback(f Feedback) []byte {
 	w := writer{make([]byte, 0, 128+len(f.Note))}
 	w.b = append(w.b, Format, isFeedback)
 	w.str(f.Group)
+	w.str(f.Endpoint)
 	w.str(f.PredictionID)
 	w.b = binary.AppendUvarint(w.b, uint64(f.Row))
 	w.str(f.Source)
@@ -124,15 +126,15 @@ type entryOf struct {
 func decode(b []byte) (entryOf, error) {
 	r := reader{b: b}
 	format, what := r.byte(), r.byte()
-	if !r.bad && format != Format {
-		return entryOf{}, edgeward.E("record.decode", edgeward.Conflict, "record.newer", "entry format %d; this program reads %d", format, Format)
+	if !r.bad && (format < 1 || format > Format) {
+		return entryOf{}, edgeward.E("record.decode", edgeward.Conflict, "record.newer", "entry format %d; this program reads up to %d", format, Format)
 	}
 	var out entryOf
 	switch what {
 	case isPrediction:
 		out.prediction = r.prediction()
 	case isFeedback:
-		out.feedback = r.feedback()
+		out.feedback = r.feedback(format)
 	case isForget:
 		out.forget = &[2]string{r.str(), r.str()}
 	default:
@@ -231,8 +233,12 @@ func (r *reader) prediction() *Prediction {
 	return p
 }
 
-func (r *reader) feedback() *Feedback {
-	f := &Feedback{Group: r.str(), PredictionID: r.str(), Row: r.small(), Source: r.str(), Kind: Kind(r.str())}
+func (r *reader) feedback(format byte) *Feedback {
+	f := &Feedback{Group: r.str()}
+	if format > 1 {
+		f.Endpoint = r.str()
+	}
+	f.PredictionID, f.Row, f.Source, f.Kind = r.str(), r.small(), r.str(), Kind(r.str())
 	if r.flag() {
 		if b := r.take(8); b != nil {
 			v := math.Float64frombits(binary.LittleEndian.Uint64(b))

@@ -17,6 +17,8 @@ type index struct {
 	series map[seriesKey]*series
 	order  []*entry // every prediction, oldest first; gone ones are cut from the front
 	max    int
+	recent [8]string // see shared
+	turn   int
 }
 
 type seriesKey struct{ group, endpoint string }
@@ -80,16 +82,37 @@ func newIndex(most int) *index {
 	return &index{byID: map[ulid.ULID]*entry{}, series: map[seriesKey]*series{}, max: most}
 }
 
+// shared returns s as one copy for all entries that have it. The last few are tried first: most entries are like others.
+func (x *index) shared(s string) string {
+	if s == "" {
+		return ""
+	}
+	for _, r := range x.recent {
+		if r == s {
+			return r
+		}
+	}
+	s = shared(s)
+	x.recent[x.turn%len(x.recent)] = s
+	x.turn++
+	return s
+}
+
 func shared(s string) string { return unique.Make(s).Value() }
 
 // addPrediction puts p, which has a number and was checked, into the index.
 func (x *index) addPrediction(id ulid.ULID, p Prediction) {
+	values, width := rowsOf(p.Outputs)
+	x.add(id, p, values, width)
+}
+
+// add puts p into the index with the answer values that can be compared; its outputs are not looked at.
+func (x *index) add(id ulid.ULID, p Prediction, values []float64, width int) {
 	e := &entry{
-		id: id, key: seriesKey{shared(p.Group), shared(p.Endpoint)}, seq: p.Seq, event: p.EventTime, target: p.Target, received: p.ReceivedAt,
-		version: p.Version, digest: edgeward.Digest(shared(string(p.Digest))), role: Role(shared(string(p.Role))), series: shared(p.Key),
-		err: p.Error, latency: p.LatencyUS, cut: p.Cut, demo: p.Demo,
+		id: id, key: seriesKey{x.shared(p.Group), x.shared(p.Endpoint)}, seq: p.Seq, event: p.EventTime, target: p.Target, received: p.ReceivedAt,
+		version: p.Version, digest: edgeward.Digest(x.shared(string(p.Digest))), role: Role(x.shared(string(p.Role))), series: x.shared(p.Key),
+		err: x.shared(p.Error), latency: p.LatencyUS, cut: p.Cut, demo: p.Demo, values: values, width: width,
 	}
-	e.values, e.width = rowsOf(p.Outputs)
 	s := x.of(e.key)
 	s.entries = append(s.entries, e)
 	s.await(e)
@@ -145,7 +168,7 @@ func (s said) same(f Feedback) bool {
 // addFeedback puts f, which has a number, into the index; first is the entry it speaks of.
 func (x *index) addFeedback(first *entry, f Feedback) {
 	before, had := truthOf(first.said, f.Row)
-	now := said{f.Seq, f.Row, shared(f.Source), f.Kind, f.Value, f.Label, f.Note, f.At}
+	now := said{f.Seq, f.Row, x.shared(f.Source), f.Kind, f.Value, f.Label, f.Note, f.At}
 	first.history = append(first.history, f.Seq)
 	if s := first.find(f); s != nil {
 		*s = now
@@ -227,6 +250,7 @@ func (x *index) forget(k seriesKey) {
 			delete(x.byID, e.id)
 		}
 	}
+	x.order = slices.DeleteFunc(x.order, func(e *entry) bool { return e.key == k })
 	delete(x.series, k)
 }
 

@@ -30,10 +30,14 @@ type Log struct {
 	o   Options
 	seg *segment.Log
 
-	mu    sync.Mutex
-	x     *index
-	first uint64        // oldest entry the disk still has, as of the last look
-	moved chan struct{} // closed and replaced when there may be new durable pairs
+	purge chan struct{} // holds a token when something forgotten may be on the disk
+
+	mu        sync.Mutex
+	x         *index
+	first     uint64               // oldest entry the disk still has, as of the last look
+	moved     chan struct{}        // closed and replaced when there may be new durable pairs
+	forgotten map[seriesKey]uint64 // entries of the endpoint with smaller numbers are forgotten
+	legacy    map[uint64]string    // endpoints of feedback in frames of format 1
 }
 
 // Open opens the log in dir, makes it if it is missing, and rebuilds the index. Damaged entries are skipped and logged.
@@ -57,7 +61,8 @@ func Open(dir string, o Options) (*Log, error) {
 	if err != nil {
 		return nil, edgeward.Wrap(op, err)
 	}
-	l := &Log{o: o, seg: seg, x: newIndex(o.MaxPredictions), first: seg.First(), moved: make(chan struct{})}
+	l := &Log{o: o, seg: seg, x: newIndex(o.MaxPredictions), first: seg.Oldest(), moved: make(chan struct{}), purge: make(chan struct{}, 1),
+		forgotten: map[seriesKey]uint64{}, legacy: map[uint64]string{}}
 	if err := l.rebuild(); err != nil {
 		seg.Close()
 		return nil, edgeward.Wrap(op, err)
@@ -65,44 +70,14 @@ func Open(dir string, o Options) (*Log, error) {
 	return l, nil
 }
 
-func (l *Log) rebuild() error {
-	for f, err := range l.seg.Read(context.Background(), l.first) {
-		if segment.IsDamaged(err) {
-			l.o.Log.Error("damaged entry in the prediction log", "seq", f.Seq, "error", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		e, err := decode(f.Payload)
-		switch {
-		case edgeward.KindOf(err) == edgeward.Conflict:
-			return edgeward.Wrap("record.rebuild", err)
-		case err != nil:
-			l.o.Log.Error("unreadable entry in the prediction log", "seq", f.Seq, "error", err)
-		case e.prediction != nil:
-			p := *e.prediction
-			p.Seq = f.Seq
-			if id, err := p.check(); err == nil {
-				l.x.addPrediction(id, p)
-			}
-		case e.feedback != nil:
-			fb := *e.feedback
-			fb.Seq = f.Seq
-			if first, err := l.about(fb); err == nil {
-				l.x.addFeedback(first, fb)
-			}
-		case e.forget != nil:
-			l.x.forget(seriesKey{e.forget[0], e.forget[1]})
-		}
-	}
-	return nil
-}
-
-// Run syncs, finishes files and applies retention until ctx ends. It returns early only when the disk failed.
+// Run syncs, finishes and seals files, removes what was forgotten and applies retention until ctx ends. It returns early
+// only when the disk failed.
 func (l *Log) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
 	defer cancel()
+	keeper.Go(func() { l.keep(ctx) })
 	done := make(chan error, 1)
 	go func() { done <- l.seg.Run(ctx) }()
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -132,7 +107,7 @@ func (l *Log) announce() {
 
 // follow takes out of the index what retention took from the disk.
 func (l *Log) follow() {
-	first := l.seg.First()
+	first := l.seg.Oldest()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if first == l.first {
@@ -222,6 +197,7 @@ func (l *Log) AddFeedback(ctx context.Context, all []Feedback) ([]Outcome, error
 		if ok && known.same(f) {
 			continue
 		}
+		f.Endpoint, all[i].Endpoint = first.key.endpoint, first.key.endpoint
 		fresh[key] = said{value: f.Value, label: f.Label, note: f.Note}
 		if more[first]++; len(first.history)+more[first] > MaxFeedback {
 			out[i].Err = edgeward.E(op, edgeward.Exhausted, "feedback.too_much", "prediction %s has %d feedbacks already", f.PredictionID, MaxFeedback)
@@ -262,19 +238,4 @@ func (l *Log) about(f Feedback) (*entry, error) {
 		return nil, edgeward.E("record.feedback", edgeward.Invalid, "feedback.row", "prediction %s has %d rows that can be compared, and this is about row %d", f.PredictionID, rows, f.Row)
 	}
 	return first, nil
-}
-
-// Forget drops everything of one endpoint from the index, now and after every restart; the bytes go with retention. It
-// is durable when it returns.
-func (l *Log) Forget(ctx context.Context, group, endpoint string) error {
-	l.mu.Lock()
-	_, err := l.seg.Append(encodeForget(group, endpoint))
-	if err == nil {
-		l.x.forget(seriesKey{group, endpoint})
-	}
-	l.mu.Unlock()
-	if err == nil {
-		err = l.seg.Sync(ctx)
-	}
-	return edgeward.Wrap("record.Forget", err)
 }

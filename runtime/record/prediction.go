@@ -71,6 +71,7 @@ const (
 // Feedback is what was later said of a prediction.
 type Feedback struct {
 	Group        string    `json:"group"`
+	Endpoint     string    `json:"endpoint,omitempty"` // of the prediction; given by AddFeedback
 	PredictionID string    `json:"prediction_id"`
 	Row          int       `json:"row,omitempty"` // of a batched request
 	Source       string    `json:"source"`        // which system or person; part of the natural key

@@ -9,7 +9,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"edgeward"
-	"edgeward/runtime/segment"
 )
 
 // Query chooses predictions of one endpoint. The zero Query chooses all.
@@ -150,20 +149,6 @@ func (l *Log) Get(ctx context.Context, group, id string) (Entry, error) {
 		}
 	}
 	return out, nil
-}
-
-// read returns the entry with one number; empty if its bytes are damaged.
-func (l *Log) read(ctx context.Context, seq uint64) (entryOf, error) {
-	for f, err := range l.seg.Read(ctx, seq) {
-		if err != nil && !segment.IsDamaged(err) {
-			return entryOf{}, err
-		}
-		if err == nil && f.Seq == seq {
-			return decode(f.Payload)
-		}
-		break
-	}
-	return entryOf{}, nil
 }
 
 // Joined returns the pairs of one endpoint that q chooses, each prediction and row with its newest truth, in order of

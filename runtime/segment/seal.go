@@ -73,13 +73,38 @@ func Seal[T any](ctx context.Context, l *Log, schema int, before uint64, row fun
 
 // sealFile writes the Parquet file of seg, which ends where follow begins, and puts it in the place of seg.
 func sealFile[T any](ctx context.Context, l *Log, seg, follow file, schema int, row func(Frame) (T, error)) (SealResult, error) {
-	out, err := os.CreateTemp(l.dir, ".tmp-seal-*")
+	var res SealResult
+	s := Sealed{First: seg.first, Last: follow.first - 1, End: follow.created}
+	s.Path = filepath.Join(l.dir, fmt.Sprintf("%020d-%020d.parquet", s.First, s.Last))
+	s, err := place(l, s, func(out *os.File) (err error) {
+		w := newRows[T](out, s, schema)
+		res, err = w.frames(ctx, seg, s.First, s.Last+1, row)
+		return errors.Join(err, w.close())
+	})
 	if err != nil {
 		return SealResult{}, err
 	}
+	l.forget(seg.path)
+	l.mu.Lock()
+	l.sealed = append(l.sealed, s)
+	l.mu.Unlock()
+	if res.Damaged > 0 {
+		return res, os.Rename(seg.path, strings.TrimSuffix(seg.path, ".seg")+"-damaged.aside")
+	}
+	if err := os.Remove(seg.path); err != nil {
+		return res, err
+	}
+	return res, disk.SyncDir(l.dir)
+}
+
+// place writes a file by fill and, once it is durable, puts it at s.Path with the time s.End. It returns s with its size.
+func place(l *Log, s Sealed, fill func(*os.File) error) (Sealed, error) {
+	out, err := os.CreateTemp(l.dir, ".tmp-seal-*")
+	if err != nil {
+		return s, err
+	}
 	defer os.Remove(out.Name()) // after the rename there is nothing of that name
-	s := Sealed{First: seg.first, Last: follow.first - 1, End: follow.created}
-	res, err := writeRows(ctx, out, seg, s, schema, row)
+	err = fill(out)
 	if err == nil {
 		err = out.Sync()
 	}
@@ -92,34 +117,48 @@ func sealFile[T any](ctx context.Context, l *Log, seg, follow file, schema int, 
 	if err == nil {
 		err = os.Chtimes(out.Name(), s.End, s.End)
 	}
+	if err == nil {
+		err = os.Rename(out.Name(), s.Path)
+	}
 	if err != nil {
-		return SealResult{}, err
+		return s, err
 	}
-	s.Path = filepath.Join(l.dir, fmt.Sprintf("%020d-%020d.parquet", s.First, s.Last))
-	if err := os.Rename(out.Name(), s.Path); err != nil {
-		return SealResult{}, err
-	}
-	if err := disk.SyncDir(l.dir); err != nil {
-		return SealResult{}, err
-	}
-	l.forget(seg.path)
-	l.mu.Lock()
-	l.sealed = append(l.sealed, s)
-	l.mu.Unlock()
-	if res.Damaged > 0 {
-		return res, os.Rename(seg.path, strings.TrimSuffix(seg.path, ".seg")+"-damaged.aside")
-	}
-	return res, os.Remove(seg.path)
+	return s, disk.SyncDir(l.dir)
 }
 
-// writeRows writes the rows of seg into out.
-func writeRows[T any](ctx context.Context, out *os.File, seg file, s Sealed, schema int, row func(Frame) (T, error)) (SealResult, error) {
-	w := parquet.NewGenericWriter[T](out, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(64<<10),
+// rows writes rows as Parquet.
+type rows[T any] struct {
+	w   *parquet.GenericWriter[T]
+	buf []T
+}
+
+func newRows[T any](out *os.File, s Sealed, schema int) *rows[T] {
+	return &rows[T]{w: parquet.NewGenericWriter[T](out, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(64<<10),
 		parquet.KeyValueMetadata("edgeward.segment.format", fmt.Sprint(Format)), parquet.KeyValueMetadata("edgeward.schema", fmt.Sprint(schema)),
-		parquet.KeyValueMetadata("edgeward.first", fmt.Sprint(s.First)), parquet.KeyValueMetadata("edgeward.last", fmt.Sprint(s.Last)))
+		parquet.KeyValueMetadata("edgeward.first", fmt.Sprint(s.First)), parquet.KeyValueMetadata("edgeward.last", fmt.Sprint(s.Last)))}
+}
+
+func (w *rows[T]) write(v T) error {
+	if w.buf = append(w.buf, v); len(w.buf) < batch {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *rows[T]) flush() error {
+	_, err := w.w.Write(w.buf)
+	clear(w.buf)
+	w.buf = w.buf[:0]
+	return err
+}
+
+func (w *rows[T]) close() error { return errors.Join(w.flush(), w.w.Close()) }
+
+// frames writes the rows of the frames of one file with first <= number < end.
+func (w *rows[T]) frames(ctx context.Context, seg file, first, end uint64, row func(Frame) (T, error)) (SealResult, error) {
 	var res SealResult
 	var ferr error
-	readFile(ctx, seg, s.First, s.Last+1, func(f Frame, err error) bool {
+	readFile(ctx, seg, first, end, func(f Frame, err error) bool {
 		if IsDamaged(err) {
 			return true // counted below: one error may stand for many frames
 		}
@@ -132,7 +171,7 @@ func writeRows[T any](ctx context.Context, out *os.File, seg file, s Sealed, sch
 			return true
 		}
 		if err == nil {
-			_, err = w.Write([]T{v})
+			err = w.write(v)
 		}
 		if err != nil {
 			ferr = edgeward.Wrap(fmt.Sprintf("segment.Seal: frame %d", f.Seq), err)
@@ -141,9 +180,6 @@ func writeRows[T any](ctx context.Context, out *os.File, seg file, s Sealed, sch
 		res.Rows++
 		return true
 	})
-	if ferr != nil {
-		return SealResult{}, ferr
-	}
-	res.Damaged = int(s.Last-s.First) + 1 - res.Rows - res.Skipped
-	return res, w.Close()
+	res.Damaged = int(end-first) - res.Rows - res.Skipped
+	return res, ferr
 }

@@ -25,6 +25,11 @@
 // After a failed sync nothing more is accepted (Unknown "segment.sync_failed") until the log is opened again: what of the
 // last frames is on disk is not known. A full disk is Exhausted "disk.full", leaves no half frame, and passes when there
 // is room. Retention removes whole files, oldest first, and asks nobody: its bounds are what keeps the disk from filling.
+//
+// Seal and Rewrite write a file beside, sync it and rename it over, so that a crash at any point leaves a file as it was or
+// as it shall be; what is half written is removed by Open. Rows that Rewrite takes out are off the disk when it returns,
+// frames for which Seal had no row as well, but for bytes that were moved aside. A sealed file keeps its range of numbers
+// even when no row is left of it: no number is given twice.
 package segment
 
 import (
