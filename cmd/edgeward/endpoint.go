@@ -20,7 +20,7 @@ func newEndpointCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
   edgeward endpoint promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward endpoint performance visits-tomorrow`
-	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointPolicy(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", endpointNames, (*client.Client).DeleteEndpoint))
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", endpointNames, (*client.Client).DeleteEndpoint))
 	for _, c := range []struct {
 		change         client.Change
 		use, short, eg string

@@ -2,7 +2,10 @@ package client
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"edgeward/node/wire"
@@ -27,7 +30,7 @@ type (
 	SeriesPoint      = wire.SeriesPoint
 	Performance      = wire.Performance
 	PredictionRecord = record.Summary
-	PredictionEntry  = record.Entry
+	PredictionEntry  = wire.PredictionEntry
 )
 
 // Change names what is done to an endpoint's spec.
@@ -153,6 +156,18 @@ func (c *Client) Performance(ctx context.Context, name string, w Window) ([]Perf
 // Predictions returns one page of records between two event times, newest first.
 func (c *Client) Predictions(ctx context.Context, name string, w Window, cursor string) (wire.List[PredictionRecord], error) {
 	return get[wire.List[PredictionRecord]](ctx, c, endpoint(name)+"/predictions", w.query("cursor", cursor, "key", w.Series, "role", w.Role, "limit", "1000")...)
+}
+
+// ExportPredictions writes an endpoint's predictions between two event times, with their feedback, to out as "parquet" or
+// "csv", with the inputs that its policy kept if inputs is set.
+func (c *Client) ExportPredictions(ctx context.Context, name string, w Window, format string, inputs bool, out io.Writer) error {
+	q := url.Values{"format": {format}, "inputs": {strconv.FormatBool(inputs)}}
+	for key, t := range map[string]time.Time{"from": w.From, "to": w.To} {
+		if !t.IsZero() {
+			q.Set(key, stamp(t))
+		}
+	}
+	return c.Do(ctx, Request{Path: endpoint(name) + "/predictions/export", Query: q}, out)
 }
 
 // Prediction returns everything under one prediction id.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"edgeward"
@@ -39,10 +40,13 @@ type Parts struct {
 }
 
 // Work is safe for concurrent use.
-type Work struct{ Parts }
+type Work struct {
+	Parts
+	exporting sync.Mutex // of records: one table at a time
+}
 
 // New returns a Work over p.
-func New(p *Parts) *Work { return &Work{*p} }
+func New(p *Parts) *Work { return &Work{Parts: *p} }
 
 // Who is asking, in which group.
 type Who struct {

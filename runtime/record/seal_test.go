@@ -172,7 +172,7 @@ func TestDamagedSealedFileIsSkipped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := 0; at < len(good); at += 1 + len(good)/60 {
+	for at := 0; at < len(good); at += 1 + len(good)/15 {
 		for name, bad := range map[string][]byte{"flip": flipped(good, at), "cut": good[:at]} {
 			if err := os.WriteFile(files[0], bad, 0o600); err != nil {
 				t.Fatal(err)
