@@ -432,20 +432,36 @@ func TestPolicyKeepsNoMoreThanItSays(t *testing.T) {
 	}
 }
 
+// BenchmarkAdd adds to an index with room, and to one that is full, where each new prediction takes the oldest one's place.
 func BenchmarkAdd(b *testing.B) {
-	l, err := record.Open(b.TempDir(), record.Options{Now: func() time.Time { return start }})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	p := prediction(1, 1, record.Live)
-	var e ulid.ULID
-	for i := 0; b.Loop(); i++ {
-		_ = e.SetTime(uint64(i + 1))
-		p.ID = e.String()
-		if err := l.Add(p); err != nil {
-			b.Fatal(err)
-		}
+	for _, c := range []struct {
+		name   string
+		before int
+		most   int
+	}{{"room", 0, 1 << 30}, {"full", 200_000, 200_000}} {
+		b.Run(c.name, func(b *testing.B) {
+			l, err := record.Open(b.TempDir(), record.Options{Now: func() time.Time { return start }, MaxPredictions: c.most})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close()
+			p := prediction(1, 1, record.Live)
+			var e ulid.ULID
+			add := func(i int) {
+				_ = e.SetTime(uint64(i + 1))
+				p.ID, p.EventTime = e.String(), start.Add(time.Duration(i)*time.Second)
+				if err := l.Add(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for i := range c.before {
+				add(i)
+			}
+			b.ReportAllocs()
+			for i := c.before; b.Loop(); i++ {
+				add(i)
+			}
+		})
 	}
 }
 
