@@ -148,6 +148,5 @@ func columnTypes(s string) (map[string]datasets.Type, error) {
 
 // who is the principal as work and events name it.
 func who(ctx context.Context) work.Who {
-	p := principal(ctx)
-	return work.Who{Group: p.Group, Principal: p.Ref(), ID: p.ID}
+	return whoIs(principal(ctx))
 }

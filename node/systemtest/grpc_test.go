@@ -174,3 +174,72 @@ func TestGRPCWithTLS(t *testing.T) {
 		t.Errorf("in the clear: %v", err)
 	}
 }
+
+const repositoryScript = `
+import sys, numpy as np, tritonclient.grpc as g, tritonclient.http as h
+url, addr, path, owner, operator, scientist = sys.argv[1:]
+model = open(path, "rb").read()
+x = np.array([[3, 1]], np.float32)
+for mod, client in ((h, h.InferenceServerClient(url.removeprefix("http://"))), (g, g.InferenceServerClient(addr))):
+    name = "uploaded-" + mod.__name__[-4:]
+    as_ = lambda t: {"Authorization" if mod is h else "authorization": "Bearer " + t, "Edgeward-Reason" if mod is h else "edgeward-reason": "tried on the bench"}
+    def infer():
+        i = mod.InferInput("x", x.shape, "FP32"); i.set_data_from_numpy(x)
+        return client.infer(name, [i], headers=as_(owner)).as_numpy("y").tolist()
+    def refused(call, *words):
+        try:
+            call()
+        except g.InferenceServerException as e:
+            assert all(w in str(e) for w in words), (words, str(e))
+        else:
+            raise SystemExit("answered: %r" % (words,))
+    files = {"file:1/model.onnx": model}
+    refused(lambda: client.load_model(name, headers=as_(operator), config="{}", files=files), "")   # may promote, may not bring versions
+    refused(lambda: client.load_model(name, headers=as_(scientist), config="{}", files=files), "")  # may bring versions, may not promote
+    refused(lambda: client.load_model(name, headers=as_(owner)), "no model")
+    refused(lambda: client.load_model(name, headers=as_(owner), config='{"backend":"python"}', files=files), "backend")
+    refused(lambda: client.load_model(name, headers=as_(owner), config="{}", files={"file:1/model.py": b"import os"}), "ONNX")
+    refused(lambda: client.load_model(name, headers=as_(owner), config="{}", files={"file:1/model.onnx": b"garbage"}), "ONNX")
+    client.load_model(name, headers=as_(owner), config='{"backend":"onnxruntime","input":[{"name":"x","data_type":"TYPE_FP32","dims":[2]}]}', files=files)
+    assert client.is_model_ready(name, headers=as_(owner)) and infer() == [[5.5]]
+    refused(lambda: client.load_model(name, headers=as_(owner), config='{"input":[{"name":"x","data_type":"TYPE_INT8"}]}'), "the model does not")
+    client.load_model(name, headers=as_(operator))  # answers already
+    refused(lambda: client.unload_model(name, headers=as_(scientist)), "")
+    client.unload_model(name, headers=as_(operator))
+    client.unload_model(name, headers=as_(operator))
+    assert not client.is_model_ready(name, headers=as_(owner)) if mod is h else True
+    refused(infer, "loaded")
+    index = client.get_model_repository_index(headers=as_(owner))
+    states = {m["name"]: m["state"] for m in index} if mod is h else {m.name: m.state for m in index.models}
+    assert states[name] == "UNAVAILABLE", states
+    client.load_model(name, headers=as_(operator))
+    assert infer() == [[5.5]]
+    stats = client.get_inference_statistics(name, headers=as_(owner))
+    n = stats["model_stats"][0]["inference_stats"]["success"]["count"] if mod is h else stats.model_stats[0].inference_stats.success.count
+    assert n == 2, stats
+    config = client.get_model_config(name, headers=as_(owner)) if mod is h else client.get_model_config(name, headers=as_(owner), as_json=True)["config"]
+    assert config["max_batch_size"] == 1024 and config["input"][0]["dims"] in ([2], ["2"]) and config["backend"], config
+print("ok")
+`
+
+// TestModelRepository uploads, unloads and loads a model as Triton's clients do, over REST and gRPC. Who may promote made it
+// answer, and the spec says who and why.
+func TestModelRepository(t *testing.T) {
+	needNative(t)
+	python := needtest.Python(t, "tritonclient.http", "tritonclient.grpc", "grpc", "numpy", "gevent")
+	s := start(t, options{})
+	model := filepath.Join(t.TempDir(), "model.onnx")
+	if err := os.WriteFile(model, enginetest.ONNX(t, "affine").Bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(within(t, 2*time.Minute), python, "-c", repositoryScript, s.url, s.node.GRPCAddress(), model, token(t, s.Client, "owner"), token(t, s.Client, "operator"), token(t, s.Client, "scientist")).CombinedOutput()
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{"uploaded-http", "uploaded-grpc"} {
+		e := must[client.EndpointView](t)(s.Endpoint(within(t, time.Minute), name))
+		if e.Spec.By != "token:t-operator" || e.Spec.Reason != "tried on the bench" {
+			t.Errorf("%s: by %q because %q", name, e.Spec.By, e.Spec.Reason)
+		}
+	}
+}

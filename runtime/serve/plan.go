@@ -36,7 +36,7 @@ type Route struct {
 func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Plan {
 	var p Plan
 	wanted := slices.Clone(spec.Targets)
-	if spec.Previous != nil {
+	if spec.Previous != nil && len(spec.Targets) > 0 { // stopped, nothing is kept
 		wanted = append(wanted, Target{Version: spec.Previous.Version, Digest: spec.Previous.Digest})
 	}
 	keep := map[int]bool{}

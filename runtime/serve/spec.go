@@ -162,6 +162,22 @@ func (s Spec) Rollback(c Change) (Spec, error) {
 	return next.end(op)
 }
 
+// Stop takes every version away: nothing answers and nothing stays loaded. The version that was live becomes Previous, so
+// that Rollback makes it answer again.
+func (s Spec) Stop(c Change) (Spec, error) {
+	const op = "serve.Stop"
+	next, err := s.begin(op, c)
+	if err != nil {
+		return s, err
+	}
+	old, had := s.Live()
+	if !had {
+		return s, conflict(op, "endpoint.no_live", "nothing is live")
+	}
+	next.Targets, next.Previous = nil, &Target{Version: old.Version, Digest: old.Digest, Role: record.Live}
+	return next.end(op)
+}
+
 // begin checks the change and returns a copy of s to work on, with the change noted.
 func (s Spec) begin(op string, c Change) (Spec, error) {
 	if c.Revision != s.Revision {

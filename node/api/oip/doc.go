@@ -6,9 +6,26 @@
 //	GET  /v2/models/:m, …/versions/:v               metadata      read endpoint
 //	GET  /v2/models/:m/ready, …/versions/:v/ready   readiness     read endpoint
 //	POST /v2/models/:m/infer, …/versions/:v/infer   an answer     predict endpoint
+//	GET  /v2/models/:m/config, …/versions/:v/config Triton's ModelConfig  read endpoint
+//	GET  /v2/models/:m/stats, …/versions/:v/stats   statistics    read endpoint
+//	GET  /v2/models/stats                           of all        list endpoint
+//	POST /v2/repository/index                       what answers  list endpoint
+//	POST /v2/repository/models/:m/load, …/unload    see below     promote endpoint
+//	GET  /v2/trace/setting, /v2/models/:m/trace/setting, /v2/logging   fixed; read endpoint. POST: update settings
+//
+// Package oipgrpc speaks the same over gRPC: both decode into a Request, call Service and encode its Answer.
 //
 // m is an endpoint of the caller's current group and v a version behind it (live, canary, shadow or the one before the
 // last promotion). Without v the endpoint's spec decides who answers; model_version in the answer says who did.
+//
+// # Load and unload
+//
+// A load with file: parameters imports the ONNX file as the next version of the endpoint's model (of a model of that name,
+// where there is no endpoint yet) and promotes it; the number in the file's path is the client's, ours is the registry's.
+// What config says of inputs and outputs must be so; how a model runs is decided here. A load without files makes the
+// version answer that answered last. It needs the right to promote, to create an endpoint that is not there, and to create
+// versions for files. Unload takes all versions away: the endpoint stays, and answers 503. The reason that the audit log
+// keeps is the parameter edgeward_reason or the header Edgeward-Reason. Load answers when the version does.
 //
 // # Ids
 //

@@ -55,8 +55,20 @@ func (s *Service) Register(e Router, guard Guard) []Route {
 	for _, m := range []string{"/v2/models/:m", "/v2/models/:m/versions/:v"} {
 		add(http.MethodGet, m, auth.Read, auth.Endpoint, h.metadata)
 		add(http.MethodGet, m+"/ready", auth.Read, auth.Endpoint, h.modelReady)
+		add(http.MethodGet, m+"/config", auth.Read, auth.Endpoint, h.config)
+		add(http.MethodGet, m+"/stats", auth.Read, auth.Endpoint, h.statistics)
 		add(http.MethodPost, m+"/infer", auth.Predict, auth.Endpoint, h.infer)
 	}
+	add(http.MethodGet, "/v2/models/stats", auth.List, auth.Endpoint, h.allStatistics)
+	add(http.MethodPost, "/v2/repository/index", auth.List, auth.Endpoint, h.index)
+	add(http.MethodPost, "/v2/repository/models/:m/load", auth.Promote, auth.Endpoint, h.load)
+	add(http.MethodPost, "/v2/repository/models/:m/unload", auth.Promote, auth.Endpoint, h.unload)
+	for _, path := range []string{"/v2/trace/setting", "/v2/models/:m/trace/setting"} {
+		add(http.MethodGet, path, auth.Read, auth.Endpoint, h.traceSettings)
+		add(http.MethodPost, path, auth.Update, auth.Settings, h.traceSettings)
+	}
+	add(http.MethodGet, "/v2/logging", auth.Read, auth.Endpoint, h.logSettings)
+	add(http.MethodPost, "/v2/logging", auth.Update, auth.Settings, h.logSettings)
 	return out
 }
 

@@ -321,7 +321,7 @@ func TestWhatTheServerCannotDo(t *testing.T) {
 func TestMetadataAndHealth(t *testing.T) {
 	s := start(t)
 	for path, want := range map[string]string{
-		"/v2":                              `{"extensions":["binary_tensor_data"],"name":"edgeward","version":"1.2.3"}`,
+		"/v2":                              `{"extensions":["binary_tensor_data","logging","model_configuration","model_repository","parameters","statistics","trace"],"name":"edgeward","version":"1.2.3"}`,
 		"/v2/health/live":                  `{"live":true}`,
 		"/v2/health/ready":                 `{"ready":true}`,
 		"/v2/models/sums":                  `{"inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}],"name":"sums","outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]},{"name":"n","datatype":"INT64","shape":[1]}],"platform":"onnx","versions":["1","2"]}`,
@@ -338,6 +338,62 @@ func TestMetadataAndHealth(t *testing.T) {
 	}
 	if status, _, _ := s.ask(http.MethodGet, "/v2/health/live", "", "Authorization", ""); status != 200 {
 		t.Errorf("health asks who one is: status %d", status)
+	}
+}
+
+// TestManagement asks what clients plan and watch by, and makes models answer.
+func TestManagement(t *testing.T) {
+	s := start(t)
+	stats := `{"name":"sums","version":"1","last_inference":0,"inference_count":6,"execution_count":2,"inference_stats":{"success":{"count":3,"ns":30000},"fail":{"count":2,"ns":0},` +
+		`"queue":{"count":3,"ns":5000},"compute_input":{"count":2,"ns":0},"compute_infer":{"count":2,"ns":20000},"compute_output":{"count":2,"ns":0},"cache_hit":{"count":0,"ns":0},"cache_miss":{"count":0,"ns":0}},` +
+		`"response_stats":{},"batch_stats":[],"memory_usage":[]}`
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"GET", "/v2/models/echo-fp32/config", "", 200, `{"name":"echo-fp32","platform":"onnxruntime_onnx","backend":"onnxruntime","version_policy":{"specific":{"versions":[1,2]}},"max_batch_size":1024,` +
+			`"input":[{"name":"x","data_type":"TYPE_FP32","format":"FORMAT_NONE","dims":[],"is_shape_tensor":false,"allow_ragged_batch":false,"optional":false}],` +
+			`"output":[{"name":"x","data_type":"TYPE_FP32","dims":[],"label_filename":"","is_shape_tensor":false}],"dynamic_batching":{},"instance_group":[],` +
+			`"parameters":{"edgeward_device":{"string_value":"cpu"},"edgeward_digest":{"string_value":""},"edgeward_engine":{"string_value":"onnxruntime 1.31.1"},"edgeward_version":{"string_value":"1"}},` +
+			`"model_transaction_policy":{"decoupled":false},"response_cache":{"enable":false}}`},
+		{"GET", "/v2/models/nosuch/config", "", 404, ""},
+		{"GET", "/v2/models/sums/stats", "", 200, `{"model_stats":[` + stats + `]}`},
+		{"GET", "/v2/models/sums/versions/1/stats", "", 200, `{"model_stats":[` + stats + `]}`},
+		{"GET", "/v2/models/stats", "", 200, `{"model_stats":[` + stats + `]}`},
+		{"GET", "/v2/models/nosuch/stats", "", 404, ""},
+		{"POST", "/v2/repository/index", "", 200, `[{"name":"sums","version":"1","state":"READY","reason":""},{"name":"sums","version":"2","state":"UNAVAILABLE","reason":"it is broken"}]`},
+		{"POST", "/v2/repository/index", `{"ready":true}`, 200, `[{"name":"sums","version":"1","state":"READY","reason":""}]`},
+		{"POST", "/v2/repository/index", `{"ready":1}`, 400, ""},
+		{"POST", "/v2/repository/models/new/load", `{"parameters":{"config":"{}","file:1/model.onnx":"YWJj","edgeward_reason":"because"}}`, 200, `{}`},
+		{"POST", "/v2/repository/models/new/load", "", 200, `{}`},
+		{"POST", "/v2/repository/models/new/load", `{"parameters":{"file:1/model.onnx":"not base64"}}`, 400, ""},
+		{"POST", "/v2/repository/models/new/load", `{"parameters":{"edgeward_raeson":"because"}}`, 400, ""},
+		{"POST", "/v2/repository/models/nosuch/load", "", 404, ""},
+		{"POST", "/v2/repository/models/new/unload", `{"parameters":{"unload_dependents":false}}`, 200, `{}`},
+		{"GET", "/v2/trace/setting", "", 200, `{"log_frequency":"0","trace_count":"-1","trace_file":"","trace_level":["OFF"],"trace_mode":"triton","trace_rate":"1000"}`},
+		{"GET", "/v2/models/sums/trace/setting", "", 200, `{"log_frequency":"0","trace_count":"-1","trace_file":"","trace_level":["OFF"],"trace_mode":"triton","trace_rate":"1000"}`},
+		{"POST", "/v2/trace/setting", `{"trace_level":["TIMESTAMPS"]}`, 403, ""},
+		{"GET", "/v2/logging", "", 200, `{"log_error":true,"log_file":"","log_format":"default","log_info":true,"log_verbose_level":0,"log_warning":true}`},
+		{"POST", "/v2/logging", `{"log_verbose_level":1}`, 403, ""},
+	} {
+		if status, _, b := s.ask(c.method, c.path, c.body); status != c.status || c.want != "" && strings.TrimSpace(string(b)) != c.want {
+			t.Errorf("%s %s %s: status %d\ngot  %s\nwant %s", c.method, c.path, c.body, status, b, c.want)
+		}
+	}
+	if status, _, b := s.ask("POST", "/v2/logging", `{"log_verbose_level":1}`, "Authorization", "Bearer admin"); status != 409 || !bytes.Contains(b, []byte("setting.fixed")) {
+		t.Errorf("an administrator: %d %s", status, b)
+	}
+	if status, _, b := s.ask("POST", "/v2/logging", `{"log_verbose_level":0,"log_info":true}`, "Authorization", "Bearer admin"); status != 200 {
+		t.Errorf("an administrator, the same: %d %s", status, b)
+	}
+	if _, _, b := s.ask("POST", "/v2/repository/models/sums/unload", "", "Edgeward-Reason", "it drifts"); string(b) != "{}\n" {
+		t.Errorf("%s", b)
+	}
+	want := []string{`load ward/new "because" "{}" map["1/model.onnx":"abc"]`, `load ward/new "loaded through the model repository API" "" map[]`,
+		`unload ward/new "unloaded through the model repository API" "" map[]`, `unload ward/sums "it drifts" "" map[]`}
+	if !slices.Equal(s.Loads, want) {
+		t.Errorf("got  %q\nwant %q", s.Loads, want)
 	}
 }
 

@@ -20,6 +20,9 @@ const DefaultMaxBody = 64 << 20
 type Endpoints interface {
 	Infer(ctx context.Context, r serve.Request) (serve.Answer, error)
 	Describe(key serve.Key, version int) (serve.Served, error)
+	Status(key serve.Key) (serve.Status, bool)
+	Metrics(key serve.Key) (serve.Metrics, bool)
+	AllMetrics() []serve.Metrics
 }
 
 // Lookup makes the inputs of an endpoint from the server's own data: those known at eventTime for the series key. It also
@@ -28,14 +31,16 @@ type Lookup func(ctx context.Context, endpoint serve.Key, key string, eventTime 
 
 // Config is what the protocol is made of. Lookup and Ready may be nil.
 type Config struct {
-	Serve   Endpoints
-	Lookup  Lookup      // nil: edgeward_lookup is refused
-	Ready   func() bool // nil: the server is ready
-	Now     func() time.Time
-	NewID   func() string // a ULID
-	Version string        // of the product
-	MaxBody int64         // 0 means DefaultMaxBody
-	Log     *slog.Logger
+	Serve      Endpoints
+	Repository Repository
+	Lookup     Lookup      // nil: edgeward_lookup is refused
+	Ready      func() bool // nil: the server is ready
+	Now        func() time.Time
+	NewID      func() string // a ULID
+	Version    string        // of the product
+	LogLevel   func() string // debug, info, warn or error
+	MaxBody    int64         // 0 means DefaultMaxBody
+	Log        *slog.Logger
 }
 
 // Service does what a request asks for, whichever wire format it came in. REST (Register) and gRPC (package oipgrpc) decode,
@@ -65,7 +70,7 @@ type Server struct {
 
 // Server describes the server.
 func (s *Service) Server() Server {
-	return Server{[]string{"binary_tensor_data"}, "edgeward", s.Version}
+	return Server{[]string{"binary_tensor_data", "logging", "model_configuration", "model_repository", "parameters", "statistics", "trace"}, "edgeward", s.Version}
 }
 
 // IsReady reports whether the server can answer.

@@ -409,4 +409,8 @@ func TestTritonClient(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+	if want := []string{`load ward/new "loaded through the model repository API" "{\"backend\": \"onnxruntime\"}" map["1/model.onnx":"abc"]`,
+		`unload ward/new "unloaded through the model repository API" "" map[]`}; !slices.Equal(s.Loads, want) {
+		t.Errorf("got  %q\nwant %q", s.Loads, want)
+	}
 }

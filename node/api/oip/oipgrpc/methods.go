@@ -51,6 +51,13 @@ func (s *Server) methods() []method {
 		call(s, inference, "ServerMetadata", "", "", s.server),
 		call(s, inference, "ModelReady", auth.Read, auth.Endpoint, s.modelReady),
 		call(s, inference, "ModelMetadata", auth.Read, auth.Endpoint, s.metadata),
+		call(s, inference, "ModelConfig", auth.Read, auth.Endpoint, s.config),
+		call(s, inference, "ModelStatistics", auth.List, auth.Endpoint, s.statistics),
+		call(s, inference, "RepositoryIndex", auth.List, auth.Endpoint, s.index),
+		call(s, inference, "RepositoryModelLoad", auth.Promote, auth.Endpoint, s.load),
+		call(s, inference, "RepositoryModelUnload", auth.Promote, auth.Endpoint, s.unload),
+		call(s, inference, "TraceSetting", auth.Read, auth.Endpoint, s.traceSettings),
+		call(s, inference, "LogSettings", auth.Read, auth.Endpoint, s.logSettings),
 		{inference, "ModelInfer", false, auth.Predict, auth.Endpoint, s.infer},
 	}
 }

@@ -4,6 +4,7 @@ package oiptest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ var Now = time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC)
 type Endpoints struct {
 	mu    sync.Mutex
 	asked []serve.Request
+	Loads []string                                         // what was loaded and unloaded
 	Err   error                                            // answered instead
 	Slow  func(ctx context.Context, r serve.Request) error // called before each answer, if there is one
 }
@@ -101,13 +103,53 @@ func (e *Endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, e
 	return a, nil
 }
 
+// Status says that version 1 of each endpoint is loaded.
+func (e *Endpoints) Status(serve.Key) (serve.Status, bool) {
+	return serve.Status{State: serve.Ready, Live: 1, Versions: []serve.VersionStatus{{Version: 1, Role: record.Live, Loaded: true, Engine: "onnxruntime 1.31.1", Device: "cpu"},
+		{Version: 2, Role: record.Shadow, Error: "it is broken"}}}, true
+}
+
+// Metrics says that three requests were answered in two runs, one failed and one was refused.
+func (e *Endpoints) Metrics(key serve.Key) (serve.Metrics, bool) {
+	return serve.Metrics{Key: key, Versions: []serve.Counters{{Version: 1, Role: record.Live, Requests: 4, Errors: 1, Refused: 1, LatencySumUS: 30}, {Version: 1, Role: record.Shadow, Requests: 9}},
+		Runs: []serve.Runs{{Version: 1, Batch: 8, Runs: 2, Rows: 6, QueuedUS: 5, ComputeUS: 20}}}, true
+}
+
+// AllMetrics is Metrics of sums and of another group's endpoint.
+func (e *Endpoints) AllMetrics() []serve.Metrics {
+	mine, _ := e.Metrics(serve.Key{Group: "ward", Name: "sums"})
+	theirs, _ := e.Metrics(serve.Key{Group: "other", Name: "theirs"})
+	return []serve.Metrics{mine, theirs}
+}
+
+// Load keeps what it is asked as text.
+func (e *Endpoints) Load(_ context.Context, p auth.Principal, name string, l oip.Load) error {
+	return e.note("load", p, name, l.Reason, l.Config, l.Files)
+}
+
+// Unload keeps what it is asked as text.
+func (e *Endpoints) Unload(_ context.Context, p auth.Principal, name, reason string) error {
+	return e.note("unload", p, name, reason, "", nil)
+}
+
+func (e *Endpoints) note(what string, p auth.Principal, name, reason, config string, files map[string][]byte) error {
+	if name == "nosuch" {
+		return edgeward.E("load", edgeward.NotFound, "model.not_found", "no model")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Loads = append(e.Loads, fmt.Sprintf("%s %s/%s %q %q %q", what, p.Group, name, reason, config, files))
+	return nil
+}
+
 // Service is the protocol over e, with the bound of 1 MiB on a request.
 func (e *Endpoints) Service() oip.Config {
 	return oip.Config{Serve: e, Now: func() time.Time { return Now }, NewID: func() string { return ID }, Version: "1.2.3", MaxBody: 1 << 20,
-		Log: slog.New(slog.DiscardHandler), Lookup: lookup}
+		Log: slog.New(slog.DiscardHandler), Lookup: lookup, Repository: e, LogLevel: func() string { return "info" }}
 }
 
-// Allow says who a credential is: x may do all in the group ward, reader may not predict, stranger is of another group.
+// Allow says who a credential is: x may do all in the group ward, reader may not predict, stranger is of another group, admin may
+// change settings.
 func Allow(bearer string, v auth.Verb) (auth.Principal, error) {
 	switch bearer {
 	case "":
@@ -118,8 +160,10 @@ func Allow(bearer string, v auth.Verb) (auth.Principal, error) {
 		}
 	case "stranger":
 		return auth.Principal{Group: "other"}, nil
+	case "admin":
+		return auth.Principal{Kind: auth.APIKey, ID: "1", Group: "ward", Roles: []auth.Role{auth.Admin}}, nil
 	}
-	return auth.Principal{Group: "ward"}, nil
+	return auth.Principal{Kind: auth.APIKey, ID: "2", Group: "ward", Roles: []auth.Role{auth.Owner}}, nil
 }
 
 func lookup(_ context.Context, k serve.Key, key string, at time.Time) ([]tensor.Tensor, time.Time, error) {

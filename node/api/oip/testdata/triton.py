@@ -46,6 +46,17 @@ for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("
     got = client.infer("echo-" + name, [i], headers=auth()).as_numpy("x")
     assert got.dtype == v.dtype and (got == v).all(), (name, got)
 
+config = client.get_model_config("sums", headers=auth())
+assert config["max_batch_size"] == 0 and config["input"][0]["data_type"] == "TYPE_FP32" and config["backend"] == "onnxruntime", config
+stats = client.get_inference_statistics("sums", "1", headers=auth())["model_stats"]
+assert stats[0]["inference_stats"]["success"] == {"count": 3, "ns": 30000} and stats[0]["inference_count"] == 6, stats
+assert client.get_inference_statistics(headers=auth())["model_stats"] == stats
+assert [(m["name"], m["state"]) for m in client.get_model_repository_index(headers=auth())] == [("sums", "READY"), ("sums", "UNAVAILABLE")]
+client.load_model("new", headers=auth(), config='{"backend": "onnxruntime"}', files={"file:1/model.onnx": b"abc"})
+client.unload_model("new", headers=auth())
+assert client.get_trace_settings(headers=auth())["trace_level"] == ["OFF"]
+assert client.get_log_settings(headers=auth())["log_info"] is True
+
 for what, call in {
     "unknown model": lambda: client.infer("nosuch", [i], headers=auth()),
     "wrong datatype": lambda: client.infer("sums", [i], headers=auth()),

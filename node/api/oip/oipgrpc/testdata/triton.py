@@ -46,6 +46,25 @@ for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("
     got = client.infer("echo-" + name, [tensor("x", v, name.upper())], headers=AUTH).as_numpy("x")
     assert got.dtype == v.dtype and (got == v).all(), (name, got)
 
+config = client.get_model_config("sums", headers=AUTH).config
+assert config.max_batch_size == 0 and config.input[0].data_type == 11 and list(config.input[0].dims) == [-1, 2] and config.backend == "onnxruntime", config
+stats = client.get_inference_statistics("sums", "1", headers=AUTH).model_stats
+assert stats[0].inference_stats.success.count == 3 and stats[0].inference_stats.success.ns == 30000 and stats[0].inference_count == 6, stats
+assert client.get_inference_statistics(headers=AUTH).model_stats == stats
+assert [(m.name, m.state) for m in client.get_model_repository_index(headers=AUTH).models] == [("sums", "READY"), ("sums", "UNAVAILABLE")]
+client.load_model("new", headers=AUTH, config='{"backend": "onnxruntime"}', files={"file:1/model.onnx": b"abc"})
+client.unload_model("new", headers=AUTH)
+assert client.get_trace_settings(headers=AUTH).settings["trace_level"].value == ["OFF"]
+assert client.get_log_settings(headers=AUTH).settings["log_info"].bool_param is True
+for change in (lambda h: client.update_log_settings({"log_verbose_level": 1}, headers=h), lambda h: client.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"]}, headers=h)):
+    for who, code in ((AUTH, "PERMISSION_DENIED"), ({"authorization": "Bearer admin"}, "FAILED_PRECONDITION")):
+        try:
+            change(who)
+        except InferenceServerException as e:
+            assert e.status() == "StatusCode." + code, e
+        else:
+            raise AssertionError("a setting was changed")
+
 for what, (code, call) in {
     "unknown model": ("NOT_FOUND", lambda: client.infer("nosuch", [tensor("x", x, "FP32")], headers=AUTH)),
     "wrong datatype": ("INVALID_ARGUMENT", lambda: client.infer("sums", [tensor("x", x.astype(np.float64), "FP64")], headers=AUTH)),
