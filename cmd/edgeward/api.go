@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 func newAPICommand(e env) *cobra.Command {
 	var data string
 	var headers []string
+	var tag bool
 	cmd := &cobra.Command{
 		Use:   "api METHOD PATH",
 		Short: "Make any request to the API",
@@ -30,6 +32,7 @@ func newAPICommand(e env) *cobra.Command {
 	r := newRemote(e, cmd)
 	cmd.Flags().StringVar(&data, "data", "", "body: JSON, or @`file`; @- is standard input")
 	cmd.Flags().StringArrayVar(&headers, "header", nil, "`name=value` of a header")
+	cmd.Flags().BoolVar(&tag, "tag", false, "write the answer's entity tag to standard error, for --header If-Match=TAG of a change")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		q, err := rawRequest(args[0], args[1])
 		if err != nil {
@@ -51,8 +54,12 @@ func newAPICommand(e env) *cobra.Command {
 			q.Body = json.RawMessage(body)
 		}
 		end := &lastByte{w: r.stdout}
-		if err := c.Do(ctx, q, end); err != nil {
+		head, err := c.Exchange(ctx, q, end)
+		if err != nil {
 			return err
+		}
+		if tag {
+			fmt.Fprintln(r.stderr, head.Get("ETag"))
 		}
 		if end.n > 0 && end.last != '\n' {
 			_, err = io.WriteString(r.stdout, "\n")

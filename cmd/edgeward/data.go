@@ -21,7 +21,7 @@ func newDataCommand(e env) *cobra.Command {
   edgeward data show visits
   edgeward data sql visits "SELECT day, count(*) FROM data GROUP BY day"
   edgeward data recipe visits --target count -o recipe.json`
-	cmd.AddCommand(newDataImport(r), newDataList(r), newDataShow(r), newDataProfile(r), newDataRows(r), newDataSQL(r), newDataRecipe(r), newDataFeatures(r), newRemove(r, "Remove a data set that no model was made of", "data set %s and all its versions", datasetNames, (*client.Client).DeleteDataset))
+	cmd.AddCommand(newDataImport(r), newDataList(r), newDataShow(r), newDataProfile(r), newDataRows(r), newDataSQL(r), newDataRecipe(r), newDataFeatures(r), newRemove(r, "Remove a data set that no model was made of", "data set %s and all its versions", "datasets", datasetNames, (*client.Client).DeleteDataset))
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func newEndpointCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
   edgeward endpoint promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward endpoint performance visits-tomorrow`
-	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", endpointNames, (*client.Client).DeleteEndpoint))
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", endpointNames, (*client.Client).DeleteEndpoint))
 	for _, c := range []struct {
 		change         client.Change
 		use, short, eg string
@@ -257,7 +258,12 @@ func newEndpointPolicy(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		now, err := c.Drift(cmd.Context(), args[0])
+		ctx := cmd.Context()
+		tag, err := c.Tag(ctx, "/api/v1/endpoints/"+url.PathEscape(args[0])+"/drift") // before it is read: a change of others meanwhile is not undone
+		if err != nil {
+			return err
+		}
+		now, err := c.Drift(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -282,7 +288,7 @@ func newEndpointPolicy(r *remote) *cobra.Command {
 				return edgeward.E("policy", edgeward.Invalid, "cli.reason", "a change needs --reason")
 			}
 			q.Policy, q.Reason = &next, *reason
-			state, err := c.SetPolicy(cmd.Context(), args[0], q)
+			state, err := c.SetPolicy(client.IfMatch(ctx, tag), args[0], q)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -32,11 +33,19 @@ func (r *remote) done(what, name string) error {
 	return r.print(map[string]string{what: name}, func(w io.Writer) { fmt.Fprintln(w, what, name) })
 }
 
-// newRemove is the command that removes one named thing; what says of which, with %s for its name, what goes.
-func newRemove(r *remote, short, what string, names namer, remove func(*client.Client, context.Context, string) error) *cobra.Command {
+// newRemove is the command that removes one named thing of a collection below /api/v1; what says of which, with %s for its
+// name, what goes. What a person was asked about is what is removed: changed meanwhile, it stays.
+func newRemove(r *remote, short, what, collection string, names namer, remove func(*client.Client, context.Context, string) error) *cobra.Command {
 	cmd := &cobra.Command{Use: "remove NAME", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(names)}
 	sure := sureFlag(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		if !*sure && r.asks() {
+			tag, err := c.Tag(ctx, "/api/v1/"+collection+"/"+url.PathEscape(args[0]))
+			if err != nil {
+				return err
+			}
+			ctx = client.IfMatch(ctx, tag)
+		}
 		if err := r.confirm(*sure, "Remove "+what, args[0]); err != nil {
 			return err
 		}

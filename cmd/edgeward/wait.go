@@ -95,13 +95,16 @@ func isTerminal(stream any) bool {
 	return err == nil && st.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
+// asks reports whether there is a person to ask.
+func (r *remote) asks() bool { return isTerminal(r.stdin) && isTerminal(r.stderr) }
+
 // confirm asks a person before something is lost; where nobody can be asked, --yes must have been given.
 func (r *remote) confirm(sure bool, format string, args ...any) error {
 	if sure {
 		return nil
 	}
 	what := fmt.Sprintf(format, args...)
-	if isTerminal(r.stdin) && isTerminal(r.stderr) {
+	if r.asks() {
 		fmt.Fprintf(r.stderr, "%s? Type yes: ", what)
 		line, _ := bufio.NewReader(r.stdin).ReadString('\n') // the end of input is a no
 		if strings.TrimSpace(line) == "yes" {

@@ -19,11 +19,11 @@ func (s *Server) alerts() {
 			items, err := s.parts.Monitor.Alerts(ctx, principal(ctx).Group)
 			return answer(listOf(items, ""), err)
 		})
-	handle(s, op{id: "alerts.ack", method: http.MethodPost, path: "/alerts/{id}/ack", summary: "I have seen this alert", verb: auth.Update, resource: auth.Alert},
+	handle(s, op{id: "alerts.ack", method: http.MethodPost, path: "/alerts/{id}/ack", summary: "I have seen this alert", free: onlyListed, verb: auth.Update, resource: auth.Alert},
 		func(ctx context.Context, in *alertInput) (*body[wire.AlertView], error) {
 			return answer(s.parts.Monitor.Acknowledge(ctx, key(ctx, in.ID), principal(ctx).Ref(), in.Body.Reason))
 		})
-	handle(s, op{id: "alerts.resolve", method: http.MethodPost, path: "/alerts/{id}/resolve", summary: "Close an alert without a new version", verb: auth.Update, resource: auth.Alert},
+	handle(s, op{id: "alerts.resolve", method: http.MethodPost, path: "/alerts/{id}/resolve", summary: "Close an alert without a new version", free: onlyListed, verb: auth.Update, resource: auth.Alert},
 		func(ctx context.Context, in *alertInput) (*body[wire.AlertView], error) {
 			return answer(s.parts.Monitor.Dismiss(ctx, key(ctx, in.ID), principal(ctx).Ref(), in.Body.Reason))
 		})

@@ -27,7 +27,7 @@ func (s *Server) candidates() {
 		})
 	for _, granted := range []bool{true, false} {
 		word := map[bool]string{true: "approve", false: "reject"}[granted]
-		handle(s, op{id: "candidates." + word, method: http.MethodPost, path: "/candidates/{id}/" + word, summary: "A person's word on a candidate", verb: auth.Approve, resource: auth.Candidate},
+		handle(s, op{id: "candidates." + word, method: http.MethodPost, path: "/candidates/{id}/" + word, free: onlyListed, summary: "A person's word on a candidate", verb: auth.Approve, resource: auth.Candidate},
 			func(ctx context.Context, in *candidateInput) (*body[wire.CandidateView], error) {
 				return answer(s.parts.Monitor.Decide(ctx, principal(ctx).Group, in.ID, granted, principal(ctx).Ref(), in.Body.Reason))
 			})

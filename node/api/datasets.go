@@ -75,11 +75,11 @@ func (s *Server) datasets() {
 			}
 			return answer(s.datasetView(ctx, d), nil)
 		})
-	handle(s, op{id: "datasets.delete", method: http.MethodDelete, path: "/datasets/{name}", summary: "Remove a data set that no model was made of", verb: auth.Delete, resource: auth.Dataset},
+	handle(s, op{id: "datasets.delete", method: http.MethodDelete, path: "/datasets/{name}", summary: "Remove a data set that no model was made of", changes: "/datasets/{name}", verb: auth.Delete, resource: auth.Dataset},
 		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveDataset(ctx, who(ctx), in.Name)
 		})
-	handle(s, op{id: "datasets.import", method: http.MethodPost, path: "/datasets/{name}/versions", summary: "Import a CSV or Parquet file as the next version", verb: auth.Create, resource: auth.Dataset,
+	handle(s, op{id: "datasets.import", method: http.MethodPost, path: "/datasets/{name}/versions", summary: "Import a CSV or Parquet file as the next version", changes: "/datasets/{name}", verb: auth.Create, resource: auth.Dataset,
 		status: http.StatusAccepted, maxBody: -1}, s.importDataset)
 	handle(s, op{id: "datasets.versions", method: http.MethodGet, path: "/datasets/{name}/versions", summary: "Versions of a data set, newest first", verb: auth.Read, resource: auth.Dataset},
 		func(ctx context.Context, in *struct {

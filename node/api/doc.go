@@ -9,6 +9,12 @@
 // guard has checked both before the handler runs. What a handler reads of the principal is its current group: objects of
 // other groups answer exactly as absent ones.
 //
+// # What a change was decided on
+//
+// A route that changes an object with an entity tag names the object, and its If-Match is held against the object's stored
+// state before the body is read and again in the transaction that changes it (match.go): 412 when it is another, 428 where
+// PUT, PATCH or DELETE say nothing. Every other route that is no GET says why it has none, or does not build.
+//
 // # What goes out compressed
 //
 // The page's files and JSON answers of a GET below /api/v1, as gzip, to a client that takes it (gzip.go). Each form has

@@ -22,14 +22,14 @@ func (s *Server) drift() {
 		func(ctx context.Context, in *NameInput) (*body[wire.DriftView], error) {
 			return answer(s.parts.Monitor.View(ctx, key(ctx, in.Name)))
 		})
-	handle(s, op{id: "endpoints.policy", method: http.MethodPut, path: "/endpoints/{name}/policy", summary: "How the endpoint is watched and retrained", verb: auth.Update, resource: auth.Loop},
+	handle(s, op{id: "endpoints.policy", method: http.MethodPut, path: "/endpoints/{name}/policy", summary: "How the endpoint is watched and retrained", changes: "/endpoints/{name}/drift", verb: auth.Update, resource: auth.Loop},
 		func(ctx context.Context, in *struct {
 			NameInput
 			Body monitor.PolicyRequest
 		}) (*body[loop.State], error) {
 			return answer(s.parts.Monitor.SetPolicy(ctx, key(ctx, in.Name), in.Body, principal(ctx).Ref()))
 		})
-	handle(s, op{id: "endpoints.retrain", method: http.MethodPost, path: "/endpoints/{name}/retrain", summary: "Retrain on everything known by now, by hand", verb: auth.Create, resource: auth.Version, status: http.StatusAccepted},
+	handle(s, op{id: "endpoints.retrain", method: http.MethodPost, path: "/endpoints/{name}/retrain", summary: "Retrain on everything known by now, by hand", changes: "/endpoints/{name}", verb: auth.Create, resource: auth.Version, status: http.StatusAccepted},
 		func(ctx context.Context, in *struct {
 			NameInput
 			Body wire.Reason

@@ -25,7 +25,7 @@ func (s *Server) endpoints() {
 			}
 			return answer(listOf(out, next), nil)
 		})
-	handle(s, op{id: "endpoints.create", method: http.MethodPost, path: "/endpoints", summary: "Make an endpoint; nothing answers before a promotion", verb: auth.Create, resource: auth.Endpoint, status: http.StatusCreated},
+	handle(s, op{id: "endpoints.create", method: http.MethodPost, path: "/endpoints", summary: "Make an endpoint; nothing answers before a promotion", free: makesNew, verb: auth.Create, resource: auth.Endpoint, status: http.StatusCreated},
 		func(ctx context.Context, in *struct{ Body wire.EndpointRequest }) (*body[wire.EndpointView], error) {
 			if err := mayDemo(ctx, in.Body.Demo); err != nil {
 				return nil, err
@@ -46,11 +46,11 @@ func (s *Server) endpoints() {
 			v.Actions = may(ctx, auth.Endpoint)
 			return answer(v, err)
 		})
-	handle(s, op{id: "endpoints.delete", method: http.MethodDelete, path: "/endpoints/{name}", summary: "Remove an endpoint and its records", verb: auth.Delete, resource: auth.Endpoint},
+	handle(s, op{id: "endpoints.delete", method: http.MethodDelete, path: "/endpoints/{name}", summary: "Remove an endpoint and its records", changes: "/endpoints/{name}", verb: auth.Delete, resource: auth.Endpoint},
 		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveEndpoint(ctx, who(ctx), in.Name)
 		})
-	handle(s, op{id: "endpoints.predict", method: http.MethodPost, path: "/endpoints/{name}/predict", summary: "Ask with named fields", verb: auth.Predict, resource: auth.Endpoint, maxBody: 16 << 20},
+	handle(s, op{id: "endpoints.predict", method: http.MethodPost, path: "/endpoints/{name}/predict", summary: "Ask with named fields", free: onlyAsks, verb: auth.Predict, resource: auth.Endpoint, maxBody: 16 << 20},
 		func(ctx context.Context, in *struct {
 			NameInput
 			Body wire.PredictRequest

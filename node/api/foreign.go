@@ -38,7 +38,7 @@ func (s *Server) foreign() {
 }
 
 func (s *Server) declareForeign(o op) {
-	s.routes = append(s.routes, declared{o.method, o.path, o.verb, o.resource, o.public})
+	s.routes = append(s.routes, declared{Method: o.method, Path: o.path, Verb: o.verb, Resource: o.resource, Public: o.public})
 }
 
 // GRPC returns the Open Inference Protocol over gRPC: the same service, guard and bounds as its routes here. conf may be

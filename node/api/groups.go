@@ -41,15 +41,15 @@ func (s *Server) groups() {
 			}
 			return answer(listOf(items, next), err)
 		})
-	handle(s, op{id: "groups.create", method: http.MethodPost, path: "/groups", summary: "Make a group", verb: auth.Create, resource: auth.Groups, status: http.StatusCreated},
+	handle(s, op{id: "groups.create", method: http.MethodPost, path: "/groups", summary: "Make a group", free: makesNew, verb: auth.Create, resource: auth.Groups, status: http.StatusCreated},
 		func(ctx context.Context, in *newGroupInput) (*body[auth.Group], error) {
 			return answer(s.parts.Auth.CreateGroup(ctx, principal(ctx), in.Body.Name, in.Body.Title, false, in.Body.Reason))
 		})
-	handle(s, op{id: "groups.member", method: http.MethodPut, path: "/groups/{name}/members/{user}", summary: "Give a person roles in a group", verb: auth.Update, resource: auth.Groups},
+	handle(s, op{id: "groups.member", method: http.MethodPut, path: "/groups/{name}/members/{user}", summary: "Give a person roles in a group", free: onlyListed, verb: auth.Update, resource: auth.Groups},
 		func(ctx context.Context, in *memberInput) (*body[userView], error) {
 			return s.setMember(ctx, in.Name, in.User, in.Body.Roles, in.Body.Reason)
 		})
-	handle(s, op{id: "groups.member.remove", method: http.MethodDelete, path: "/groups/{name}/members/{user}", summary: "End a membership", verb: auth.Update, resource: auth.Groups},
+	handle(s, op{id: "groups.member.remove", method: http.MethodDelete, path: "/groups/{name}/members/{user}", summary: "End a membership", free: onlyListed, verb: auth.Update, resource: auth.Groups},
 		func(ctx context.Context, in *memberRef) (*body[userView], error) {
 			return s.setMember(ctx, in.Name, in.User, nil, "")
 		})

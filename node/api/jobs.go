@@ -40,7 +40,7 @@ func (s *Server) jobs() {
 			}
 			return answer(listOf(s.parts.Jobs.Log(in.ID, in.After, limit), ""), nil)
 		})
-	handle(s, op{id: "jobs.cancel", method: http.MethodPost, path: "/jobs/{id}/cancel", summary: "Cancel a job", verb: auth.Cancel, resource: auth.Job},
+	handle(s, op{id: "jobs.cancel", method: http.MethodPost, path: "/jobs/{id}/cancel", summary: "Cancel a job", changes: "/jobs/{id}", verb: auth.Cancel, resource: auth.Job},
 		func(ctx context.Context, in *jobInput) (*body[jobs.Job], error) {
 			return answer(s.parts.Jobs.Cancel(ctx, principal(ctx).Group, in.ID))
 		})

@@ -14,7 +14,7 @@ func (s *Server) me() {
 		func(ctx context.Context, _ *nothing) (*body[wire.Me], error) {
 			return answer(s.meOf(ctx, principal(ctx)))
 		})
-	handle(s, op{id: "me.password", method: http.MethodPost, path: "/me/password", summary: "Change my password", verb: auth.Update, resource: auth.Self},
+	handle(s, op{id: "me.password", method: http.MethodPost, path: "/me/password", summary: "Change my password", free: ownDoing, verb: auth.Update, resource: auth.Self},
 		func(ctx context.Context, in *struct {
 			Body struct {
 				Old string `json:"old"`

@@ -28,11 +28,11 @@ func (s *Server) models() {
 			return answer(listOf(items, next), err)
 		})
 	handle(s, op{id: "models.get", method: http.MethodGet, path: "/models/{name}", summary: "A model with its versions", verb: auth.Read, resource: auth.Model}, s.model)
-	handle(s, op{id: "models.delete", method: http.MethodDelete, path: "/models/{name}", summary: "Remove a model that stands behind no endpoint", verb: auth.Delete, resource: auth.Model},
+	handle(s, op{id: "models.delete", method: http.MethodDelete, path: "/models/{name}", summary: "Remove a model that stands behind no endpoint", changes: "/models/{name}", verb: auth.Delete, resource: auth.Model},
 		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveModel(ctx, who(ctx), in.Name)
 		})
-	handle(s, op{id: "models.train", method: http.MethodPost, path: "/models/{name}/train", summary: "Train a version from a data set and a recipe", verb: auth.Create, resource: auth.Version,
+	handle(s, op{id: "models.train", method: http.MethodPost, path: "/models/{name}/train", summary: "Train a version from a data set and a recipe", changes: "/models/{name}", verb: auth.Create, resource: auth.Version,
 		status: http.StatusAccepted},
 		func(ctx context.Context, in *trainInput) (*accepted, error) {
 			if err := mayDemo(ctx, in.Body.Demo); err != nil {
@@ -44,7 +44,7 @@ func (s *Server) models() {
 			}
 			return &accepted{"/api/v1/jobs/" + job.ID, job}, nil
 		})
-	handle(s, op{id: "models.alias", method: http.MethodPut, path: "/models/{name}/aliases/{alias}", summary: "Point an alias at a version", verb: auth.Update, resource: auth.Model},
+	handle(s, op{id: "models.alias", method: http.MethodPut, path: "/models/{name}/aliases/{alias}", summary: "Point an alias at a version", changes: "/models/{name}", verb: auth.Update, resource: auth.Model},
 		func(ctx context.Context, in *aliasInput) (*body[models.Model], error) {
 			return answer(s.parts.Work.MoveAlias(ctx, who(ctx), in.Name, in.Alias, in.Body))
 		})

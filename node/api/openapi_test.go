@@ -56,6 +56,15 @@ func TestEveryRouteIsDeclared(t *testing.T) {
 			t.Errorf("%s %s needs %s on %s, which nobody may", d.Method, d.Path, d.Verb, d.Resource)
 		}
 	}
+	for _, d := range s.Routes() {
+		replaces := d.Method == "PUT" || d.Method == "PATCH" || d.Method == "DELETE"
+		if replaces && d.Changes == "" && declared["GET "+pathOf(d.Path)] && d.Path != "/api/v1/demo" {
+			t.Errorf("%s %s replaces what GET of the same path tags, and takes no If-Match: %s", d.Method, d.Path, d.Free)
+		}
+		if d.Changes != "" && !declared["GET "+pathOf(d.Changes)] {
+			t.Errorf("%s %s changes %s, which has no GET", d.Method, d.Path, d.Changes)
+		}
+	}
 	for _, r := range s.Registered() {
 		if strings.HasPrefix(r, "GET /api/v1/openapi") {
 			continue // the contract itself

@@ -44,6 +44,12 @@ func problemOf(err error, id string) *problem {
 	kind := edgeward.KindOf(err)
 	p := newProblem(statuses[kind], edgeward.Words(err), id)
 	p.Kind, p.Code, p.Hint, p.Params = kind.String(), edgeward.CodeOf(err), edgeward.HintOf(err), edgeward.ParamsOf(err)
+	switch p.Code {
+	case "precondition.failed":
+		p.Status, p.Title = http.StatusPreconditionFailed, http.StatusText(http.StatusPreconditionFailed)
+	case "precondition.required":
+		p.Status, p.Title = http.StatusPreconditionRequired, http.StatusText(http.StatusPreconditionRequired)
+	}
 	switch kind {
 	case edgeward.Internal:
 		p.Detail, p.Hint = "something failed inside the server", "the server's log has the cause under this request id"

@@ -22,7 +22,9 @@ type op struct {
 	resource auth.Resource
 	public   string // why nobody need be known, for the few routes where that holds
 	status   int    // of success; 0 means 200, or 204 where nothing is answered
-	maxBody  int64  // bytes; 0 means 1 MiB, negative means the handler streams the body itself
+	changes  string // of no GET: path of the GET whose object it changes, whose ETag If-Match takes; "" and free says why
+	free     string
+	maxBody  int64 // bytes; 0 means 1 MiB, negative means the handler streams the body itself
 }
 
 // declared is a route as the tests and the access page see it.
@@ -31,6 +33,8 @@ type declared struct {
 	Verb         auth.Verb
 	Resource     auth.Resource
 	Public       string
+	Changes      string // path of the object whose state If-Match is held against
+	Free         string // why there is none
 }
 
 // handle registers an operation. The guard checks verb and resource before h runs.
@@ -49,16 +53,25 @@ func handle[I, O any](s *Server, o op, h func(context.Context, *I) (*O, error)) 
 }
 
 func (s *Server) operation(o op) huma.Operation {
-	return huma.Operation{OperationID: o.id, Method: o.method, Path: "/api/v1" + o.path, Summary: o.summary, DefaultStatus: o.status,
-		MaxBodyBytes: o.maxBody, Middlewares: huma.Middlewares{s.permit(o)},
+	h := huma.Operation{OperationID: o.id, Method: o.method, Path: "/api/v1" + o.path, Summary: o.summary, DefaultStatus: o.status,
+		MaxBodyBytes: o.maxBody, Middlewares: huma.Middlewares{s.permit(o), s.matched(o)},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity}}
+	describeMatch(o, &h)
+	return h
 }
 
 func (s *Server) declare(o op) {
 	if o.public == "" && (o.verb == "" || o.resource == "") {
 		panic("api: route " + o.method + " " + o.path + " declares neither who may call it nor why anybody may")
 	}
-	s.routes = append(s.routes, declared{o.method, "/api/v1" + o.path, o.verb, o.resource, o.public})
+	if safe := o.method == http.MethodGet || o.method == http.MethodHead; !safe && (o.changes == "") == (o.free == "") || o.changes != "" && objects[o.changes] == nil {
+		panic("api: route " + o.method + " " + o.path + " declares neither which object it changes nor why none")
+	}
+	d := declared{Method: o.method, Path: "/api/v1" + o.path, Verb: o.verb, Resource: o.resource, Public: o.public, Free: o.free}
+	if o.changes != "" {
+		d.Changes = "/api/v1" + o.changes
+	}
+	s.routes = append(s.routes, d)
 }
 
 // permit is the huma middleware that refuses who may not.

@@ -41,7 +41,7 @@ type noBodyCookie struct {
 }
 
 func (s *Server) setup() {
-	handle(s, op{id: "setup", method: http.MethodPost, path: "/setup", summary: "Make the first administrator", public: "the printed one-time secret is the permission"},
+	handle(s, op{id: "setup", method: http.MethodPost, path: "/setup", summary: "Make the first administrator", free: makesNew, public: "the printed one-time secret is the permission"},
 		func(ctx context.Context, in *setupInput) (*sessionOutput, error) {
 			cookie, p, err := s.parts.Auth.Setup(ctx, in.Body.Secret, auth.NewUser{Name: in.Body.User, Password: in.Body.Password})
 			if err != nil {
@@ -52,7 +52,7 @@ func (s *Server) setup() {
 }
 
 func (s *Server) sessions() {
-	handle(s, op{id: "session.create", method: http.MethodPost, path: "/session", summary: "Sign in", public: "name and password are in the body"},
+	handle(s, op{id: "session.create", method: http.MethodPost, path: "/session", summary: "Sign in", free: ownDoing, public: "name and password are in the body"},
 		func(ctx context.Context, in *loginInput) (*sessionOutput, error) {
 			cookie, p, err := s.parts.Auth.Login(ctx, in.Body.User, in.Body.Password, requestOf(ctx).remote)
 			if err != nil {
@@ -60,7 +60,7 @@ func (s *Server) sessions() {
 			}
 			return s.session(ctx, in.r, cookie, p)
 		})
-	handle(s, op{id: "session.delete", method: http.MethodDelete, path: "/session", summary: "Sign out", verb: auth.Update, resource: auth.Self},
+	handle(s, op{id: "session.delete", method: http.MethodDelete, path: "/session", summary: "Sign out", free: ownDoing, verb: auth.Update, resource: auth.Self},
 		func(ctx context.Context, in *struct{ caller }) (*noBodyCookie, error) {
 			if err := s.parts.Auth.Logout(ctx, principal(ctx)); err != nil {
 				return nil, err

@@ -27,7 +27,7 @@ func (s *Server) specs() {
 		{work.Withdraw, "Take a canary or a shadow away"},
 		{work.Rollback, "Return to the version before"},
 	} {
-		handle(s, op{id: "endpoints." + string(c.change), method: http.MethodPost, path: "/endpoints/{name}/" + string(c.change), summary: c.summary,
+		handle(s, op{id: "endpoints." + string(c.change), method: http.MethodPost, path: "/endpoints/{name}/" + string(c.change), summary: c.summary, changes: "/endpoints/{name}",
 			verb: auth.Promote, resource: auth.Endpoint},
 			func(ctx context.Context, in *struct {
 				NameInput

@@ -35,15 +35,15 @@ func (s *Server) tables() {
 			}
 			return answer(s.parts.Work.Rows(ctx, principal(ctx).Group, in.Name, in.Number, in.Offset, limit))
 		})
-	handle(s, op{id: "datasets.sql", method: http.MethodPost, path: at + "/sql", summary: "One read-only SELECT over the view data", verb: auth.Create, resource: auth.Query},
+	handle(s, op{id: "datasets.sql", method: http.MethodPost, path: at + "/sql", summary: "One read-only SELECT over the view data", free: onlyAsks, verb: auth.Create, resource: auth.Query},
 		func(ctx context.Context, in *bodyInput[wire.SQL]) (*body[wire.Rows], error) {
 			return answer(s.parts.Work.SQL(ctx, principal(ctx).Group, in.Name, in.Number, in.Body))
 		})
-	handle(s, op{id: "datasets.recipe", method: http.MethodPost, path: at + "/recipe", summary: "A recipe that fits this version", verb: auth.Read, resource: auth.Recipe},
+	handle(s, op{id: "datasets.recipe", method: http.MethodPost, path: at + "/recipe", summary: "A recipe that fits this version", free: onlyAsks, verb: auth.Read, resource: auth.Recipe},
 		func(ctx context.Context, in *bodyInput[wire.RecipeRequest]) (*body[wire.RecipeAnswer], error) {
 			return answer(s.parts.Work.SuggestRecipe(ctx, principal(ctx).Group, in.Name, in.Number, in.Body))
 		})
-	handle(s, op{id: "datasets.features", method: http.MethodPost, path: at + "/features", summary: "Feature rows as serving sees them", verb: auth.Read, resource: auth.Dataset},
+	handle(s, op{id: "datasets.features", method: http.MethodPost, path: at + "/features", summary: "Feature rows as serving sees them", free: onlyAsks, verb: auth.Read, resource: auth.Dataset},
 		func(ctx context.Context, in *bodyInput[wire.FeaturesRequest]) (*body[wire.Features], error) {
 			return answer(s.parts.Work.Features(ctx, principal(ctx).Group, in.Name, in.Number, in.Body))
 		})

@@ -30,6 +30,9 @@ func (s *Server) tagged(next echo.HandlerFunc) echo.HandlerFunc {
 		body := w.body.Bytes()
 		sum := sha256.Sum256(body)
 		digest := hex.EncodeToString(sum[:12])
+		if state, _ := c.Get(stateKey).(string); state != "" {
+			digest += "." + state
+		}
 		tag := digest
 		h := w.Header()
 		gz := len(body) > small && acceptsGzip(r)

@@ -55,7 +55,7 @@ func (s *Server) tokens() {
 			}
 			return answer(listOf(views, next), err)
 		})
-	handle(s, op{id: "tokens.create", method: http.MethodPost, path: "/tokens", summary: "Make an API token; its secret is shown once", verb: auth.Create, resource: auth.Tokens, status: http.StatusCreated},
+	handle(s, op{id: "tokens.create", method: http.MethodPost, path: "/tokens", summary: "Make an API token; its secret is shown once", free: makesNew, verb: auth.Create, resource: auth.Tokens, status: http.StatusCreated},
 		func(ctx context.Context, in *newTokenInput) (*body[tokenView], error) {
 			n := auth.NewToken{Name: in.Body.Name, Roles: in.Body.Roles}
 			if in.Body.Days > 0 {
@@ -66,7 +66,7 @@ func (s *Server) tokens() {
 			view.Secret = secret
 			return answer(view, err)
 		})
-	handle(s, op{id: "tokens.delete", method: http.MethodDelete, path: "/tokens/{id}", summary: "Make a token stop working", verb: auth.Delete, resource: auth.Tokens},
+	handle(s, op{id: "tokens.delete", method: http.MethodDelete, path: "/tokens/{id}", summary: "Make a token stop working", free: onlyListed, verb: auth.Delete, resource: auth.Tokens},
 		func(ctx context.Context, in *idInput) (*struct{}, error) {
 			return nil, s.parts.Auth.DeleteToken(ctx, principal(ctx), in.ID, "")
 		})

@@ -62,7 +62,7 @@ func (s *Server) users() {
 			}
 			return answer(listOf(views, next), err)
 		})
-	handle(s, op{id: "users.create", method: http.MethodPost, path: "/users", summary: "Make a person", verb: auth.Create, resource: auth.Users, status: http.StatusCreated},
+	handle(s, op{id: "users.create", method: http.MethodPost, path: "/users", summary: "Make a person", free: makesNew, verb: auth.Create, resource: auth.Users, status: http.StatusCreated},
 		func(ctx context.Context, in *newUserInput) (*body[userView], error) {
 			b := in.Body
 			u, err := s.parts.Auth.CreateUser(ctx, principal(ctx), auth.NewUser{Name: b.Name, Display: b.Display, Password: b.Password, Admin: b.Admin, Group: b.Group, Roles: b.Roles}, b.Reason)
@@ -82,7 +82,7 @@ func (s *Server) users() {
 			return s.parts.Auth.SetPassword(ctx, by, id, in.Body.Password, in.Body.Reason)
 		}},
 	} {
-		handle(s, op{id: c.id, method: http.MethodPost, path: "/users/{user}/" + c.path, summary: c.summary, verb: auth.Update, resource: auth.Users},
+		handle(s, op{id: c.id, method: http.MethodPost, path: "/users/{user}/" + c.path, summary: c.summary, free: onlyListed, verb: auth.Update, resource: auth.Users},
 			func(ctx context.Context, in *userInput) (*struct{}, error) {
 				u, err := s.parts.Store.UserByName(ctx, in.User)
 				if err != nil {

@@ -187,6 +187,9 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	if c.o.Group != "" {
 		req.Header.Set("Edgeward-Group", c.o.Group)
 	}
+	if tag := match(ctx, r.Method); tag != "" {
+		req.Header.Set("If-Match", tag)
+	}
 	for k, v := range r.Header {
 		if v != "" {
 			req.Header.Set(k, v)

@@ -68,6 +68,7 @@ func (m *Monitor) SetPolicy(ctx context.Context, key serve.Key, r PolicyRequest,
 		w = &watched{Watch: newWatch(d), model: d.Endpoint.Model}
 		m.watches[key] = w
 	}
+	before := w.Watch
 	if r.Policy != nil {
 		w.Loop.Policy = suited(*r.Policy, w.frequency)
 	}
@@ -81,6 +82,7 @@ func (m *Monitor) SetPolicy(ctx context.Context, key serve.Key, r PolicyRequest,
 	e := m.event(w, "loop.policy.changed", r.Reason, nil)
 	e.Principal = by
 	if err := m.save(ctx, w, []events.Event{e}, nil); err != nil {
+		w.Loop.Policy, w.Settings = before.Loop.Policy, before.Settings
 		return loop.State{}, err
 	}
 	m.Poke()

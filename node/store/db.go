@@ -276,7 +276,12 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return db.commit(fn)
+	fn, done := expected(ctx, fn)
+	err := db.commit(fn)
+	if err == nil {
+		done()
+	}
+	return err
 }
 
 func (db *DB) commit(fn func(*Tx) error) error {

@@ -1,1 +1,1 @@
-import{Kn as e,Xn as t,an as n,zn as r}from"./base.js";var i=t(),a=r(t=>{let r=e([`Input`,`InputWrapper`,`TextInput`],null,t);return(0,i.jsx)(n,{component:`input`,...r,__staticSelector:`TextInput`})});a.classes=n.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
+import{Bn as e,Zn as t,on as n,qn as r}from"./base.js";var i=t(),a=e(e=>{let t=r([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(n,{component:`input`,...t,__staticSelector:`TextInput`})});a.classes=n.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

@@ -42,14 +42,21 @@ async function refused(r: Response): Promise<Refused> {
   return new Refused(r.status, problem);
 }
 
-async function send(method: string, p: string, query?: Query, body?: unknown, signal?: AbortSignal): Promise<Response> {
+const tags = new Map<string, string>();
+
+/** The entity tag of the object that the page read last at a GET's path; '*', whatever state it is in, for what it has not read. */
+export const seen = (p: string) => tags.get(group.get() + p) ?? '*';
+
+async function send(method: string, p: string, query?: Query, body?: unknown, signal?: AbortSignal, match?: string): Promise<Response> {
   const json = body !== undefined;
+  const extra: Record<string, string> = json ? { 'Content-Type': 'application/json' } : {};
+  if (match) extra['If-Match'] = match;
   let r: Response;
   try {
     r = await fetch(path(p, query), {
       method,
       signal,
-      headers: headers(json ? { 'Content-Type': 'application/json' } : {}),
+      headers: headers(extra),
       body: json ? JSON.stringify(body) : undefined,
     });
   } catch (e) {
@@ -57,6 +64,8 @@ async function send(method: string, p: string, query?: Query, body?: unknown, si
     throw new Refused(0, { code: 'network.unreachable' });
   }
   if (!r.ok) throw await refused(r);
+  const tag = r.headers.get('ETag');
+  if (method === 'GET' && tag?.startsWith('"') && tag.includes('.')) tags.set(group.get() + p, tag);
   return r;
 }
 
@@ -69,8 +78,9 @@ async function answer<T>(r: Response): Promise<T> {
 export const get = <T>(p: string, query?: Query, signal?: AbortSignal) => send('GET', p, query, undefined, signal).then((r) => answer<T>(r));
 export const getText = (p: string) => send('GET', p).then((r) => r.text());
 export const post = <T>(p: string, body?: unknown) => send('POST', p, undefined, body).then((r) => answer<T>(r));
-export const put = <T>(p: string, body: unknown) => send('PUT', p, undefined, body).then((r) => answer<T>(r));
-export const remove = <T>(p: string) => send('DELETE', p).then((r) => answer<T>(r));
+/** put and remove change the object only while it is as match says: what seen gave when the person looked at it. */
+export const put = <T>(p: string, body: unknown, match = '*') => send('PUT', p, undefined, body, undefined, match).then((r) => answer<T>(r));
+export const remove = <T>(p: string, match = seen(p)) => send('DELETE', p, undefined, undefined, undefined, match).then((r) => answer<T>(r));
 
 /** Streams a file as the body. XMLHttpRequest, since fetch tells nothing about how far an upload is. */
 export function upload<T>(p: string, query: Query, file: Blob, progress: (share: number) => void): Promise<T> {

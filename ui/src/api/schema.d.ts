@@ -503,6 +503,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/predictions/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Predictions with their feedback as one table, Parquet or CSV */
+        get: operations["predictions.export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/promote": {
         parameters: {
             query?: never;
@@ -2263,6 +2280,37 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        PredictionEntry: {
+            feedback: components["schemas"]["RecordFeedback"][] | null;
+            predictions: components["schemas"]["PredictionRecord"][] | null;
+        };
+        PredictionRecord: {
+            cut?: boolean;
+            demo?: boolean;
+            digest: string;
+            endpoint: string;
+            error?: string;
+            /** Format: date-time */
+            event_time: string;
+            group: string;
+            id: string;
+            input_values?: components["schemas"]["TensorReadable"][] | null;
+            inputs?: components["schemas"]["TensorTensor"][] | null;
+            key?: string;
+            /** Format: int64 */
+            latency_us: number;
+            output_values?: components["schemas"]["TensorReadable"][] | null;
+            outputs?: components["schemas"]["TensorTensor"][] | null;
+            /** Format: date-time */
+            received_at: string;
+            role: string;
+            /** Format: int64 */
+            seq: number;
+            /** Format: date-time */
+            target?: string;
+            /** Format: int64 */
+            version: number;
+        };
         Problem: {
             code?: string;
             detail?: string;
@@ -2402,13 +2450,10 @@ export interface components {
             time?: string;
             zeros?: string;
         };
-        RecordEntry: {
-            feedback: components["schemas"]["RecordFeedback"][] | null;
-            predictions: components["schemas"]["RecordPrediction"][] | null;
-        };
         RecordFeedback: {
             /** Format: date-time */
             at: string;
+            endpoint?: string;
             /** Format: date-time */
             event_time: string;
             group: string;
@@ -2438,31 +2483,6 @@ export interface components {
             truths: number;
             /** Format: date-time */
             watermark?: string;
-        };
-        RecordPrediction: {
-            cut?: boolean;
-            demo?: boolean;
-            digest: string;
-            endpoint: string;
-            error?: string;
-            /** Format: date-time */
-            event_time: string;
-            group: string;
-            id: string;
-            inputs?: components["schemas"]["TensorTensor"][] | null;
-            key?: string;
-            /** Format: int64 */
-            latency_us: number;
-            outputs?: components["schemas"]["TensorTensor"][] | null;
-            /** Format: date-time */
-            received_at: string;
-            role: string;
-            /** Format: int64 */
-            seq: number;
-            /** Format: date-time */
-            target?: string;
-            /** Format: int64 */
-            version: number;
         };
         RecordSummary: {
             demo?: boolean;
@@ -2716,6 +2736,13 @@ export interface components {
             row: {
                 [key: string]: unknown;
             };
+        };
+        TensorReadable: {
+            datatype: string;
+            more?: boolean;
+            name: string;
+            shape: number[] | null;
+            values: unknown[] | null;
         };
         TensorSignature: {
             inputs: components["schemas"]["TensorSpec"][] | null;
@@ -3631,7 +3658,10 @@ export interface operations {
     "datasets.delete": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description ETag of GET /api/v1/datasets/{name}, or *: the change is made only while the object is in that state */
+                "If-Match": string;
+            };
             path: {
                 name: string;
             };
@@ -3673,8 +3703,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3779,6 +3827,8 @@ export interface operations {
                 demo?: boolean;
             };
             header?: {
+                /** @description ETag of GET /api/v1/datasets/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3818,6 +3868,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4682,7 +4741,10 @@ export interface operations {
     "endpoints.delete": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match": string;
+            };
             path: {
                 name: string;
             };
@@ -4724,8 +4786,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4747,7 +4827,10 @@ export interface operations {
     "endpoints.canary": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -4788,6 +4871,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5026,7 +5118,10 @@ export interface operations {
     "endpoints.policy": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description ETag of GET /api/v1/endpoints/{name}/drift, or *: the change is made only while the object is in that state */
+                "If-Match": string;
+            };
             path: {
                 name: string;
             };
@@ -5074,8 +5169,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5245,29 +5358,31 @@ export interface operations {
             };
         };
     };
-    "endpoints.promote": {
+    "predictions.export": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description event time, included */
+                from?: string;
+                /** @description event time, excluded */
+                to?: string;
+                format?: "parquet" | "csv";
+                /** @description with the inputs, as far as the endpoint's policy kept them */
+                inputs?: boolean;
+            };
             header?: never;
             path: {
                 name: string;
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChangeRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ServeSpec"];
-                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -5316,10 +5431,96 @@ export interface operations {
             };
         };
     };
+    "endpoints.promote": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServeSpec"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "endpoints.retrain": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -5367,6 +5568,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -5390,7 +5600,10 @@ export interface operations {
     "endpoints.rollback": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -5431,6 +5644,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5605,7 +5827,10 @@ export interface operations {
     "endpoints.shadow": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -5646,6 +5871,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5748,7 +5982,10 @@ export interface operations {
     "endpoints.withdraw": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -5789,6 +6026,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6375,7 +6621,10 @@ export interface operations {
                 /** @description seconds to wait for the end */
                 wait?: number;
             };
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/jobs/{id}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6412,6 +6661,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6781,7 +7039,10 @@ export interface operations {
     "models.delete": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description ETag of GET /api/v1/models/{name}, or *: the change is made only while the object is in that state */
+                "If-Match": string;
+            };
             path: {
                 name: string;
             };
@@ -6823,8 +7084,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6846,7 +7125,10 @@ export interface operations {
     "models.alias": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description ETag of GET /api/v1/models/{name}, or *: the change is made only while the object is in that state */
+                "If-Match": string;
+            };
             path: {
                 name: string;
                 alias: string;
@@ -6895,8 +7177,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6918,7 +7218,10 @@ export interface operations {
     "models.train": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/models/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -6967,6 +7270,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -6996,7 +7308,10 @@ export interface operations {
                 task?: "image" | "regression" | "binary" | "multiclass" | "raw";
                 demo?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/models/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
@@ -7033,6 +7348,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7411,7 +7735,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RecordEntry"];
+                    "application/json": components["schemas"]["PredictionEntry"];
                 };
             };
             /** @description Unauthorized */

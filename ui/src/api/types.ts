@@ -58,7 +58,7 @@ export type SeriesPoint = S['SeriesPoint'];
 export type ForecastView = S['ForecastView'];
 export type GroupForecast = S['GroupForecast'];
 export type PredictionLine = S['RecordSummary'];
-export type PredictionEntry = S['RecordEntry'];
+export type PredictionEntry = S['PredictionEntry'];
 export type Tensor = S['TensorTensor'];
 export type FeedbackAnswer = S['FeedbackAnswer'];
 

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { NumberInput, Switch, Text } from '@mantine/core';
-import { put } from '../../api/client';
+import { put, seen } from '../../api/client';
 import { useAct } from '../../api/queries';
 import type { DriftView, Policy } from '../../api/types';
 import { Ask } from '../../parts/ask';
@@ -40,8 +40,9 @@ export function PolicyCard({ of: v }: { of: DriftView }) {
 
 function Form({ v, close }: { v: DriftView; close: () => void }) {
   const [p, setP] = useState<Policy>(v.loop.policy);
+  const [tag] = useState(() => seen(`/endpoints/${v.endpoint}/drift`)); // as the form was filled in from it
   const [years, setYears] = useState<number>(v.settings.years_per_false_alarm || 4);
-  const save = useAct((reason: string) => put(`/endpoints/${v.endpoint}/policy`, { policy: p, years_per_false_alarm: years, reason }), 'drift');
+  const save = useAct((reason: string) => put(`/endpoints/${v.endpoint}/policy`, { policy: p, years_per_false_alarm: years, reason }, tag), 'drift');
   const flags = numbers.filter(({ key }) => p[key] !== v.loop.policy[key]).map(({ key, flag }) => ` --${flag} ${String(p[key])}`);
   return (
     <Ask

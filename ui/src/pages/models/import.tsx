@@ -8,7 +8,7 @@ import { Twin } from '../../parts/copy';
 import { Drop, isName, nameFrom } from '../../parts/drop';
 import { bytes, percent } from '../../parts/format';
 import { Card } from '../../parts/page';
-import { Trouble } from '../../parts/trouble';
+import { done, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 
 const tasks = ['raw', 'image', 'regression', 'binary', 'multiclass'] as const;
@@ -28,8 +28,9 @@ export function ImportModel({ into }: { into?: string }) {
     setError(undefined);
     setSent(0);
     try {
-      const v = await upload<Version>(`/models/${name}/versions`, { filename: file.name, intended_use: use, task: task ?? undefined }, file, setSent);
+      const v = await upload<Version & { existing?: boolean }>(`/models/${name}/versions`, { filename: file.name, intended_use: use, task: task ?? undefined }, file, setSent);
       await client.invalidateQueries({ queryKey: ['model'] });
+      if (v.existing) done(t('models.existing', { version: v.number }));
       navigate(`/models/${v.model}/versions/${v.number}`);
     } catch (e) {
       setError(e);

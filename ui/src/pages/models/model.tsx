@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { Badge, Group, Select, Stack, Table, Text, TextInput } from '@mantine/core';
 import { useLocation } from 'wouter';
-import { put, remove } from '../../api/client';
+import { put, remove, seen } from '../../api/client';
 import { useAct, useModel } from '../../api/queries';
 import { rows, type Alias, type ModelView } from '../../api/types';
 import { Ask } from '../../parts/ask';
@@ -108,7 +108,7 @@ function Aliases({ of: m }: { of: ModelView }) {
   const [open, setOpen] = useState(false);
   const [alias, setAlias] = useState('champion');
   const [version, setVersion] = useState<string | null>(null);
-  const move = useAct((reason: string) => put(`/models/${m.name}/aliases/${alias}`, { version: Number(version), reason }), 'model');
+  const move = useAct((reason: string) => put(`/models/${m.name}/aliases/${alias}`, { version: Number(version), reason }, seen(`/models/${m.name}`)), 'model');
   return (
     <Card title={t('models.aliases')} actions={<MayButton verb="update" on="model" size="compact-sm" variant="default" onClick={() => setOpen(true)}>{t('models.move')}</MayButton>}>
       {Object.keys(m.aliases ?? {}).length === 0 && <Text className="quiet">{t('models.noAlias')}</Text>}
