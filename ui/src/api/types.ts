@@ -59,7 +59,7 @@ export type ForecastView = S['ForecastView'];
 export type GroupForecast = S['GroupForecast'];
 export type PredictionLine = S['RecordSummary'];
 export type PredictionEntry = S['PredictionEntry'];
-export type Tensor = S['TensorTensor'];
+export type Tensor = S['TensorReadable'];
 export type FeedbackAnswer = S['FeedbackAnswer'];
 
 export type DriftView = S['DriftView'];

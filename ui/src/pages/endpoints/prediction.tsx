@@ -31,8 +31,8 @@ export default function Prediction({ id }: { id: string }) {
                         [t('predictions.at'), moment(p.received_at)],
                         [t('predictions.took'), millis(p.latency_us / 1000)],
                         [t('col.errors'), p.error],
-                        [t('signature.outputs'), rows(p.outputs).map((x) => <Values key={x.Name} of={x} />)],
-                        [t('signature.inputs'), rows(p.inputs).length ? rows(p.inputs).map((x) => <Values key={x.Name} of={x} />) : p.cut ? t('prediction.cut') : undefined],
+                        [t('signature.outputs'), rows(p.output_values).map((x) => <Values key={x.name} of={x} />)],
+                        [t('signature.inputs'), rows(p.input_values).length ? rows(p.input_values).map((x) => <Values key={x.name} of={x} />) : p.cut ? t('prediction.cut') : undefined],
                       ]}
                     />
                   </Card>
@@ -41,22 +41,24 @@ export default function Prediction({ id }: { id: string }) {
               <Card title={t('feedback.title')}>
                 {rows(entry.feedback).length === 0 && <Text className="quiet" mb="sm">{t('feedback.none')}</Text>}
                 {rows(entry.feedback).length > 0 && (
-                  <Table mb="md">
-                    <Table.Thead>
-                      <Table.Tr><Table.Th>{t('col.when')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('feedback.kind')}</Table.Th><Table.Th className="num">{t('col.value')}</Table.Th><Table.Th>{t('feedback.note')}</Table.Th></Table.Tr>
-                    </Table.Thead>
-                    <Table.Tbody>
-                      {rows(entry.feedback).map((f, i) => (
-                        <Table.Tr key={i}>
-                          <Table.Td>{moment(f.at)}</Table.Td>
-                          <Table.Td>{f.source}</Table.Td>
-                          <Table.Td>{word('feedback', f.kind)}</Table.Td>
-                          <Table.Td className="num">{f.label || sig(f.value)}</Table.Td>
-                          <Table.Td>{f.note}</Table.Td>
-                        </Table.Tr>
-                      ))}
-                    </Table.Tbody>
-                  </Table>
+                  <div className="scroll" tabIndex={0} role="group" aria-label={t('feedback.title')}>
+                    <Table mb="md">
+                      <Table.Thead>
+                        <Table.Tr><Table.Th>{t('col.when')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('feedback.kind')}</Table.Th><Table.Th className="num">{t('col.value')}</Table.Th><Table.Th>{t('feedback.note')}</Table.Th></Table.Tr>
+                      </Table.Thead>
+                      <Table.Tbody>
+                        {rows(entry.feedback).map((f, i) => (
+                          <Table.Tr key={i}>
+                            <Table.Td>{moment(f.at)}</Table.Td>
+                            <Table.Td>{f.source}</Table.Td>
+                            <Table.Td>{word('feedback', f.kind)}</Table.Td>
+                            <Table.Td className="num">{f.label || sig(f.value)}</Table.Td>
+                            <Table.Td>{f.note}</Table.Td>
+                          </Table.Tr>
+                        ))}
+                      </Table.Tbody>
+                    </Table>
+                  </div>
                 )}
                 <FeedbackForm prediction={id} />
               </Card>
@@ -68,30 +70,19 @@ export default function Prediction({ id }: { id: string }) {
   );
 }
 
-/** The numbers of a recorded tensor: little-endian bytes in base64. */
-function numbers(x: Tensor): number[] {
-  const bytes = Uint8Array.from(atob(x.Data ?? ''), (c) => c.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const readers: Record<string, [number, (at: number) => number]> = {
-    FP32: [4, (i) => view.getFloat32(i, true)],
-    FP64: [8, (i) => view.getFloat64(i, true)],
-    INT64: [8, (i) => Number(view.getBigInt64(i, true))],
-    INT32: [4, (i) => view.getInt32(i, true)],
-    UINT8: [1, (i) => view.getUint8(i)],
-    INT8: [1, (i) => view.getInt8(i)],
-    BOOL: [1, (i) => view.getUint8(i)],
-  };
-  const [size, read] = readers[x.Datatype] ?? [bytes.length + 1, () => 0];
-  const out: number[] = [];
-  for (let i = 0; i + size <= bytes.length; i += size) out.push(read(i));
-  return out;
-}
+const shown = 64;
 
 function Values({ of: x }: { of: Tensor }) {
-  const list = numbers(x);
+  const list = rows(x.values);
   return (
     <div>
-      <span className="quiet">{x.Name}</span> <span className="mono">{list.length ? list.slice(0, 64).map((v) => (Number.isNaN(v) ? t('data.missing') : sig(v))).join(', ') : x.Datatype}{list.length > 64 ? ' …' : ''}</span>
+      <span className="quiet">{x.name}</span> <span className="mono">{list.length ? list.slice(0, shown).map(one).join(', ') : x.datatype}{x.more || list.length > shown ? ' …' : ''}</span>
     </div>
   );
+}
+
+/** One value of a tensor; null is what is no number. */
+function one(v: unknown): string {
+  if (v === null || v === undefined) return t('data.missing');
+  return typeof v === 'number' ? sig(v) : String(v);
 }
