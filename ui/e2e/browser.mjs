@@ -49,13 +49,11 @@ export async function settled(page) {
   await page.waitForTimeout(250);
 }
 
-/** What axe says against WCAG 2.2 A and AA and its best practices, as lines. The policy forbids inline scripts, so axe comes by the debugger. */
-export async function axe(page) {
+/** What axe says against WCAG 2.2 A and AA and its best practices (or these rules alone), as lines. The policy forbids inline scripts, so axe comes by the debugger. */
+export async function axe(page, rules) {
   const cdp = await page.context().newCDPSession(page);
   await cdp.send('Runtime.evaluate', { expression: `window.axe || (${'function(){'}${axeSource}${'}'}).call(window)` });
-  const result = await page.evaluate(() =>
-    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
-  );
+  const result = await page.evaluate((runOnly) => window.axe.run(document, { runOnly }), rules ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']);
   await cdp.detach();
   return result.violations.flatMap((v) => v.nodes.map((n) => `axe ${v.id}: ${n.html.slice(0, 160)} | ${(n.failureSummary ?? '').replaceAll('\n', ' ').slice(0, 200)}`));
 }

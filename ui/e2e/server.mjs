@@ -1,5 +1,5 @@
 // The real program for the journeys: bin/edgeward on loopback port 0 with a data directory of its own.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -38,6 +38,7 @@ export async function start({ demo = false, token = '' } = {}) {
     link: url,
     said: () => said,
     api: (method, p, body) => call(base, token, method, p, body),
+    run: (...args) => run(base, token, args),
     stop: async () => {
       child.removeAllListeners('exit');
       const end = new Promise((ok) => child.on('exit', ok));
@@ -48,6 +49,12 @@ export async function start({ demo = false, token = '' } = {}) {
       fs.rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** A command of the program against the server, for what pages do not do: its output, or why it failed. */
+function run(base, token, args) {
+  const env = { PATH: process.env.PATH, HOME: os.tmpdir(), EDGEWARD_URL: base, EDGEWARD_TOKEN: token };
+  return new Promise((ok, fail) => execFile(binary, args, { env, timeout: 120_000 }, (e, out, err) => (e ? fail(new Error(`edgeward ${args.join(' ')}: ${err || e}`)) : ok(out))));
 }
 
 async function call(base, token, method, p, body) {
