@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { Center, Loader, MantineProvider, Stack } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { Redirect, useLocation } from 'wouter';
 import { group, Refused } from './api/client';
 import { useHealth, useMe } from './api/queries';
@@ -17,7 +17,12 @@ import { theme, variables } from './theme';
 const worthAnother = (count: number, e: Error) => count < 2 && e instanceof Refused && (e.status === 0 || e.status >= 500 || e.status === 429);
 
 export function App() {
-  const [client] = useState(() => new QueryClient({ defaultOptions: { queries: { retry: worthAnother, staleTime: 1000, refetchOnWindowFocus: true } } }));
+  const [client] = useState(() => {
+    // Who is not signed in any more learns it at the first refusal, not at the next look at who he is.
+    const queryCache = new QueryCache({ onError: (e, q) => void (e instanceof Refused && e.status === 401 && q.queryKey[0] !== 'me' && client.resetQueries({ queryKey: ['me'] })) });
+    const client: QueryClient = new QueryClient({ queryCache, defaultOptions: { queries: { retry: worthAnother, staleTime: 1000, refetchOnWindowFocus: true } } });
+    return client;
+  });
   const language = useLanguage();
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" cssVariablesResolver={variables}>

@@ -31,7 +31,9 @@ export const useProfile = (name: string, n: number | undefined) =>
 
 export const useModels = () => useGet<T.List<T.Model>>('model', '/models', { limit: 500 });
 export const useModel = (name: string) => useGet<T.ModelView>('model', `/models/${name}`);
-export const useVersion = (name: string, n: number) => useGet<T.Version>('model', `/models/${name}/versions/${n}`);
+export const useVersion = (name: string, n: number) => useGet<T.Version>('model', `/models/${name}/versions/${n}`, {}, { enabled: name !== '' && n > 0 });
+/** The classes a version tells apart, none for what is no classifier. */
+export const useClasses = (model = '', version = 0) => useVersion(model, version).data?.manifest.classes ?? [];
 
 export const useEndpoints = (enabled = true) =>
   useGet<T.List<T.EndpointView>>('endpoint', '/endpoints', { limit: 500 }, { enabled, refetchInterval: 5000 });

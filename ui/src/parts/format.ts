@@ -29,7 +29,7 @@ export function bytes(n: number | null | undefined): string {
   if (n == null) return '–';
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
   const i = n < 1 ? 0 : Math.min(4, Math.floor(Math.log10(n) / 3));
-  return intl(`b${i}`, (l) => new Intl.NumberFormat(l, { style: 'unit', unit: units[i], maximumFractionDigits: i ? 1 : 0 })).format(n / 1000 ** i);
+  return intl(`b${i}`, (l) => new Intl.NumberFormat(l, { style: 'unit', unit: units[i], unitDisplay: i ? 'short' : 'long', maximumFractionDigits: i ? 1 : 0 })).format(n / 1000 ** i);
 }
 
 export const seconds = (s: number) => intl('sec', (l) => new Intl.NumberFormat(l, { style: 'unit', unit: 'second', maximumFractionDigits: 1 })).format(s);

@@ -45,13 +45,15 @@ export function Histogram({ of: c }: { of: ProfileColumn }) {
     );
   }
   if (bins.length === 0) return null;
-  const bars = even(c);
+  // Of few whole numbers each has a bin of its own, and a bar.
+  const few = c.type === 'integer' && !c.counts.approx && !!c.counts.distinct && c.counts.distinct <= buckets;
+  const bars = few ? bins.filter((n) => n > 0) : even(c);
   const top = Math.max(...bars, 1e-9);
   const m = c.counts.moments;
   const [low, high] = m.n ? [m.min, m.max] : [c.low ?? 0, c.high ?? 0];
   return (
     <figure style={{ margin: 0 }}>
-      <svg viewBox={`0 0 ${buckets * 10} 80`} width="100%" height="80" preserveAspectRatio="none" role="img" aria-label={t('profile.histogram', { name: c.name, low: sig(low), high: sig(high), mean: sig(m.mean) })}>
+      <svg viewBox={`0 0 ${bars.length * 10} 80`} width="100%" height="80" preserveAspectRatio="none" role="img" aria-label={t('profile.histogram', { name: c.name, low: sig(low), high: sig(high), mean: sig(m.mean) })}>
         {bars.map((b, i) => <rect key={i} x={i * 10 + 0.6} width={8.8} y={80 - (b / top) * 78} height={(b / top) * 78} fill="var(--edge-bar)" />)}
       </svg>
       <div style={{ display: 'flex', justifyContent: 'space-between', fontSize: '0.78rem' }} className="quiet" aria-hidden>

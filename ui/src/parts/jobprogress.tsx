@@ -6,6 +6,7 @@ import type { Job } from '../api/types';
 import { t, word } from '../text';
 import { percent } from './format';
 import { State, To } from './page';
+import { Exact, told } from './trouble';
 
 /** How far a job is; done is called once when it has succeeded. */
 export function JobProgress({ id, done }: { id: string; done?: (job: Job) => void }) {
@@ -35,9 +36,11 @@ export function JobProgress({ id, done }: { id: string; done?: (job: Job) => voi
 /** Why a job failed and what to do about it. */
 export function JobError({ of }: { of: Job }) {
   if (!of.error) return null;
+  const words = told({ ...of.error, detail: of.error.message });
   return (
-    <Alert color="red" title={of.error.message} role="alert">
-      {of.error.hint && <Text size="sm">{of.error.hint}</Text>}
+    <Alert color="red" title={words.what} role="alert">
+      {words.hint && <Text size="sm">{words.hint}</Text>}
+      {words.exact && <Exact>{words.exact}</Exact>}
       {of.error.code && <span className="mono quiet">{of.error.code}</span>}
     </Alert>
   );

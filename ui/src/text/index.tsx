@@ -12,6 +12,9 @@ export type Language = keyof typeof languages;
 const stored = 'edgeward-language';
 let language: Language = 'en';
 let messages: Messages = en;
+/** What happened and what to do, by the server's code; "*.code" stands for every noun. */
+export type Refusals = Record<string, [what: string, hint: string]>;
+let refusals: Refusals = {};
 const watchers = new Set<() => void>();
 
 export function currentLanguage(): Language {
@@ -20,7 +23,9 @@ export function currentLanguage(): Language {
 
 /** Loads a language and shows the page in it. */
 export async function speak(to: Language) {
-  messages = to === 'de' ? ((await import('./de')).default as Messages) : en;
+  const other = to === 'de' ? await import('./de') : undefined;
+  messages = other?.default ?? en;
+  refusals = other?.refusals ?? {}; // none for English: the server speaks it
   language = to;
   document.documentElement.lang = to;
   localStorage.setItem(stored, to);
@@ -64,6 +69,12 @@ export const word = (prefix: string, code: string | undefined): string => {
   const key = `${prefix}.${code ?? ''}`;
   return has(key) ? t(key) : (code ?? '');
 };
+
+/** What a refusal's code says in the reader's language; undefined where the server's own words are all there is. */
+export function refusal(code = ''): { what: string; hint: string } | undefined {
+  const words = refusals[code] ?? refusals[`*${code.slice(code.indexOf('.'))}`];
+  return words && { what: words[0], hint: words[1] };
+}
 
 /** t with elements as values. */
 export function T({ k, ...values }: { k: Key } & Record<string, ReactNode>) {

@@ -26,7 +26,7 @@ export default function DataSet({ name }: { name: string }) {
   const [, navigate] = useLocation();
   const gone = useAct(() => remove(`/datasets/${name}`), 'dataset');
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} page={name} height={300}>
       {(d) => {
         const all = rows(versions.data?.items);
         const v = all.find((x) => x.number === number) ?? (number === undefined ? d.latest : undefined) ?? all[0];
@@ -56,7 +56,7 @@ export default function DataSet({ name }: { name: string }) {
                   <Tabs.Tab value="train">{t('data.trainTab')}</Tabs.Tab>
                   <Tabs.Tab value="versions">{t('data.versions')}</Tabs.Tab>
                 </Tabs.List>
-                <Tabs.Panel value="profile"><ProfileTab name={name} version={v} /></Tabs.Panel>
+                <Tabs.Panel value="profile"><ProfileTab name={name} version={v} demo={d.demo} /></Tabs.Panel>
                 <Tabs.Panel value="rows"><RowsTab name={name} version={v} /></Tabs.Panel>
                 <Tabs.Panel value="sql"><SQLTab name={name} version={v} /></Tabs.Panel>
                 <Tabs.Panel value="train"><TrainTab name={name} version={v} /></Tabs.Panel>

@@ -3,14 +3,16 @@ import { Select, Stack, Text } from '@mantine/core';
 import { rows, type Profile, type Series } from '../../api/types';
 import { day, num } from '../../parts/format';
 import { Card } from '../../parts/page';
+import { seriesName } from '../../parts/series';
 import { t, word } from '../../text';
 
 type Coverage = NonNullable<Profile['coverage']>;
 const dayMs = 86_400_000;
 const keyOf = (s: Series) => rows(s.key).join(' · ');
+const nameOf = (s: Series, demo?: boolean) => rows(s.key).map((k) => seriesName(k, demo)).join(' · ');
 
 /** Which steps of each series are missing. Gaps are shown, never filled. */
-export function Gaps({ of: c }: { of: Coverage }) {
+export function Gaps({ of: c, demo }: { of: Coverage; demo?: boolean }) {
   const series = rows(c.series);
   const worst = [...series].sort((a, b) => b.missing - a.missing)[0];
   const [chosen, setChosen] = useState<string | null>(worst ? keyOf(worst) : null);
@@ -23,7 +25,7 @@ export function Gaps({ of: c }: { of: Coverage }) {
           <table className="plain">
             <thead>
               <tr>
-                <th scope="col">{t('gaps.series')}</th>
+                <th scope="col">{rows(c.groups).join(' · ') || t('gaps.series')}</th>
                 <th scope="col" className="num">{t('gaps.steps')}</th>
                 <th scope="col" className="num">{t('gaps.missing')}</th>
                 <th scope="col" className="num">{t('profile.zeros')}</th>
@@ -34,7 +36,7 @@ export function Gaps({ of: c }: { of: Coverage }) {
             <tbody>
               {series.map((s) => (
                 <tr key={keyOf(s)}>
-                  <th scope="row">{keyOf(s) || t('gaps.all')}</th>
+                  <th scope="row">{nameOf(s, demo) || t('gaps.all')}</th>
                   <td className="num">{num(s.steps)}</td>
                   <td className="num" style={s.missing ? { color: 'var(--edge-bad)', fontWeight: 600 } : undefined}>{num(s.missing)}</td>
                   <td className="num">{num(s.zeros)}</td>
@@ -48,7 +50,7 @@ export function Gaps({ of: c }: { of: Coverage }) {
         {c.total > series.length && <Text size="sm" className="quiet">{t('gaps.more', { n: c.total - series.length })}</Text>}
         {one && (
           <div>
-            {series.length > 1 && <Select label={t('gaps.calendarOf')} size="xs" maw={320} mb="sm" data={series.map(keyOf)} value={keyOf(one)} onChange={setChosen} allowDeselect={false} searchable={series.length > 10} />}
+            {series.length > 1 && <Select label={t('gaps.calendarOf')} size="xs" maw={320} mb="sm" data={series.map((s) => ({ value: keyOf(s), label: nameOf(s, demo) }))} value={keyOf(one)} onChange={setChosen} allowDeselect={false} searchable={series.length > 10} />}
             <Calendar of={one} />
             {rows(one.gaps).length > 0 && (
               <details style={{ marginTop: 8 }}>

@@ -9,7 +9,7 @@ import { t, word } from '../../text';
 import { Gaps } from './gaps';
 
 /** What is known about each column, computed once at import, and which steps of the calendar are missing. */
-export function ProfileTab({ name, version }: { name: string; version: DatasetVersion }) {
+export function ProfileTab({ name, version, demo }: { name: string; version: DatasetVersion; demo?: boolean }) {
   const q = useProfile(name, version.number);
   return (
     <Loaded query={q} height={300}>
@@ -17,7 +17,7 @@ export function ProfileTab({ name, version }: { name: string; version: DatasetVe
         !p ? null : (
           <Stack>
             <Text className="quiet">{t('profile.what', { rows: num(p.rows), columns: num(rows(p.columns).length) })}</Text>
-            {p.coverage && p.coverage.step && <Gaps of={p.coverage} />}
+            {p.coverage && p.coverage.step && <Gaps of={p.coverage} demo={demo} />}
             {p.coverage && !p.coverage.step && <Alert color="blue">{t('gaps.irregular', { column: p.coverage.time })}</Alert>}
             <div className="grid">{rows(p.columns).map((c) => <OneColumn key={c.name} of={c} version={version} />)}</div>
           </Stack>
@@ -34,7 +34,7 @@ function OneColumn({ of: c, version }: { of: ProfileColumn; version: DatasetVers
   return (
     <section className="card" aria-label={c.name}>
       <Group justify="space-between" mb={8} gap="xs">
-        <h3 style={{ margin: 0, fontSize: '1rem' }}>{c.name}</h3>
+        <h2 style={{ margin: 0, fontSize: '1rem' }}>{c.name}</h2>
         <Group gap={6}>
           {role && <Badge color="grape">{word('role', role)}</Badge>}
           <Badge color="gray">{word('type', c.type)}</Badge>

@@ -33,7 +33,7 @@ export default function Drift({ name }: { name: string }) {
             <AlertCard of={v} />
             <Course of={v} />
             <Loop of={v} />
-            <Evidence of={v} />
+            <Evidence of={v} demo={endpoint.data?.endpoint.demo} />
             <PolicyCard of={v} />
           </Stack>
         )}

@@ -2,10 +2,11 @@ import { Table, Text } from '@mantine/core';
 import { rows, type DriftView } from '../../api/types';
 import { day, num, sig } from '../../parts/format';
 import { Card, State } from '../../parts/page';
+import { seriesName } from '../../parts/series';
 import { t, word } from '../../text';
 
 /** Where it comes from: each series' errors, the inputs that moved, and what went out over MQTT. */
-export function Evidence({ of: v }: { of: DriftView }) {
+export function Evidence({ of: v, demo }: { of: DriftView; demo?: boolean }) {
   const streams = rows(v.verdict?.streams);
   const reports = rows(v.reports);
   const with_ = [v.alarm_report, ...reports].find((r) => rows(r?.columns).length > 0);
@@ -30,7 +31,7 @@ export function Evidence({ of: v }: { of: DriftView }) {
                 <Table.Tbody>
                   {streams.map((s) => (
                     <Table.Tr key={s.group + s.stream}>
-                      <Table.Td>{s.group || t('gaps.all')}</Table.Td>
+                      <Table.Td>{seriesName(s.group, demo) || t('gaps.all')}</Table.Td>
                       <Table.Td>{word('stream', s.stream)}</Table.Td>
                       <Table.Td className="num">{sig(s.recent)}</Table.Td>
                       <Table.Td className="num">{sig(s.reference)}</Table.Td>

@@ -21,7 +21,7 @@ export default function Endpoint({ name }: { name: string }) {
   const [, navigate] = useLocation();
   const gone = useAct(() => remove(`/endpoints/${name}`), 'endpoint', 'model', 'forecast');
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} page={name} height={300}>
       {(e) => (
         <Page
           title={e.endpoint.title || e.endpoint.name}

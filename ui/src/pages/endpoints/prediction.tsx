@@ -1,8 +1,9 @@
 import { Stack, Table, Text } from '@mantine/core';
-import { useGet } from '../../api/queries';
-import { rows, type PredictionEntry, type Tensor } from '../../api/types';
+import { useClasses, useGet } from '../../api/queries';
+import { rows, type EndpointView, type PredictionEntry, type Tensor } from '../../api/types';
 import { millis, moment, sig, some, step } from '../../parts/format';
 import { Card, DemoMark, Facts, Page, State } from '../../parts/page';
+import { seriesName } from '../../parts/series';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { FeedbackForm } from './feedback';
@@ -10,8 +11,11 @@ import { FeedbackForm } from './feedback';
 /** Why was this said: one prediction, its shadows and all that was said of it. */
 export default function Prediction({ id }: { id: string }) {
   const q = useGet<PredictionEntry>('prediction', `/predictions/${id}`);
+  const asked = rows(q.data?.predictions)[0];
+  const endpoint = useGet<EndpointView>('endpoint', `/endpoints/${asked?.endpoint}`, {}, { enabled: !!asked });
+  const classes = useClasses(endpoint.data?.endpoint.model, asked?.version);
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} page={t('prediction.title')} height={300}>
       {(entry) => {
         const [first, ...others] = rows(entry.predictions);
         if (!first) return null;
@@ -26,7 +30,7 @@ export default function Prediction({ id }: { id: string }) {
                         ['ID', <span className="mono">{p.id}</span>],
                         [t('col.version'), t('version.short', { v: p.version })],
                         [t('predictions.for'), some(p.target) ? step(p.target) : undefined],
-                        [t('gaps.series'), p.key],
+                        [t('gaps.series'), seriesName(p.key ?? '', p.demo)],
                         [t('prediction.event'), step(p.event_time)],
                         [t('predictions.at'), moment(p.received_at)],
                         [t('predictions.took'), millis(p.latency_us / 1000)],
@@ -60,7 +64,7 @@ export default function Prediction({ id }: { id: string }) {
                     </Table>
                   </div>
                 )}
-                <FeedbackForm prediction={id} />
+                <FeedbackForm prediction={id} classes={classes} />
               </Card>
             </Stack>
           </Page>

@@ -6,6 +6,7 @@ import { rows, type EndpointView, type List, type PredictionLine } from '../../a
 import { DataTable, type Columns } from '../../parts/datatable';
 import { millis, moment, num, sig, step } from '../../parts/format';
 import { Card, State, To } from '../../parts/page';
+import { seriesName } from '../../parts/series';
 import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 
@@ -23,7 +24,7 @@ export function Predictions({ of: e }: { of: EndpointView }) {
   const columns = useMemo<Columns<PredictionLine>>(
     () => [
       { id: 'target', header: t('predictions.for'), accessorFn: (p) => p.target ?? p.event_time, cell: (c) => <To href={`/predictions/${c.row.original.id}`}>{step(c.getValue() as string)}</To> },
-      { id: 'key', header: t('gaps.series'), accessorFn: (p) => p.key ?? '' },
+      { id: 'key', header: t('gaps.series'), accessorFn: (p) => seriesName(p.key ?? '', p.demo) },
       { id: 'said', header: t('predictions.said'), accessorFn: (p) => rows(p.values)[0], cell: (c) => (c.row.original.error ? <span style={{ color: 'var(--edge-bad)' }}>{c.row.original.error}</span> : sig(c.getValue() as number)), meta: { num: true } },
       { id: 'truth', header: t('predictions.truth'), accessorFn: (p) => p.truth ?? undefined, cell: (c) => c.row.original.label || (c.getValue() === undefined ? '–' : num(c.getValue() as number, 3)), meta: { num: true } },
       { id: 'version', header: t('col.version'), accessorFn: (p) => p.version, cell: (c) => <>{c.row.original.version} <State of={c.row.original.role} kind="role" /></> },

@@ -57,7 +57,7 @@ export function TryIt({ of: e }: { of: EndpointView }) {
             {Object.keys(answer.classes ?? {}).length > 0 && <div style={{ marginTop: 10 }}><Scores of={Object.values(answer.classes!)} names={Object.keys(answer.classes!)} /></div>}
             {rows(answer.notes).map((x) => <Text key={x} size="sm" mt={6} role="note">{x}</Text>)}
             <Text size="sm" className="quiet" my={10}>{t('version.short', { v: answer.version })} · {word('role', answer.role)} · <To href={`/predictions/${answer.id}`}><span className="mono">{answer.id}</span></To></Text>
-            <FeedbackForm prediction={answer.id} key={answer.id} />
+            <FeedbackForm prediction={answer.id} classes={Object.keys(answer.classes ?? {}).sort()} key={answer.id} />
           </Card>
         </div>
       )}
@@ -104,7 +104,7 @@ export function Outputs({ of: p }: { of: Prediction }) {
         const list = Array.isArray(v) ? (v.flat(9) as unknown[]).filter((x): x is number => typeof x === 'number') : [];
         if (list.length > 1 && list.length <= 64) return [name, <Scores key={name} of={list} />];
         if (v && typeof v === 'object' && !Array.isArray(v)) return [name, <Facts key={name} of={Object.entries(v).map(([k, x]) => [k, typeof x === 'number' ? sig(x) : String(x)])} />];
-        return [name, typeof v === 'number' ? <b style={{ fontSize: '1.3rem' }}>{sig(v)}</b> : list.length === 1 ? <b style={{ fontSize: '1.3rem' }}>{sig(list[0])}</b> : <span className="mono">{JSON.stringify(v)}</span>];
+        return [name, typeof v === 'string' ? <b style={{ fontSize: '1.3rem' }}>{v}</b> : typeof v === 'number' ? <b style={{ fontSize: '1.3rem' }}>{sig(v)}</b> : list.length === 1 ? <b style={{ fontSize: '1.3rem' }}>{sig(list[0])}</b> : <span className="mono">{JSON.stringify(v)}</span>];
       })}
     />
   );

@@ -11,6 +11,7 @@ import { ago, moment, num, sig, some, step } from '../../parts/format';
 import { MayButton, useWho } from '../../parts/may';
 import { Card, DemoMark, Page, To } from '../../parts/page';
 import { done, Loaded } from '../../parts/trouble';
+import { seriesName } from '../../parts/series';
 import { T, t, word } from '../../text';
 import { coverageSaid, frequencyOf, lastSeason, rangeSaid, readersNow, whenSaid } from './words';
 
@@ -63,12 +64,13 @@ function OneGroup({ g, view }: { g: GroupForecast; view: ForecastView }) {
   const when = whenSaid(g, f, readersNow(g, !!view.demo));
   const season = lastSeason(g, f);
   const range = rangeSaid(g, f);
-  const name = g.group || view.title || view.endpoint;
+  const series = seriesName(g.group ?? '', view.demo);
+  const name = series || view.title || view.endpoint;
   return (
-    <Card label={`${view.title || view.endpoint}: ${g.group || t('forecast.one')}`}>
+    <Card label={`${view.title || view.endpoint}: ${series || t('forecast.one')}`}>
       <Group justify="space-between" align="flex-start" gap="md">
         <div style={{ flex: '1 1 320px' }}>
-          {g.group && <Text className="quiet" fw={600}>{g.group}</Text>}
+          {series && <Text fw={600}>{series}{series !== g.group && <span className="quiet mono"> {g.group}</span>}</Text>}
           <p className="say">
             <T k="forecast.expected" when={when} value={<b className="big" style={{ display: 'block' }}>{num(g.forecast)}</b>} unit={<span className="quiet">{view.unit ? `${view.unit} ` : ''}{t('forecast.expectedWord')}</span>} />
           </p>

@@ -17,7 +17,7 @@ export default function Job({ id }: { id: string }) {
   const q = useJob(id);
   const cancel = useAct(() => post<J>(`/jobs/${id}/cancel`), 'job');
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} page={t('jobs.one')} height={300}>
       {(j) => (
         <Page
           title={j.title}

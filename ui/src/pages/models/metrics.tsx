@@ -2,6 +2,7 @@ import { Table, Text } from '@mantine/core';
 import type { Manifest } from '../../api/types';
 import { percent, sig } from '../../parts/format';
 import { Card } from '../../parts/page';
+import { seriesName } from '../../parts/series';
 import { t, word } from '../../text';
 
 const order = ['mae', 'auc', 'accuracy', 'rmse', 'log_loss'];
@@ -36,7 +37,7 @@ function sorted(metrics: Record<string, number>): Sorted {
 }
 
 /** How good a version is, and against what. */
-export function Metrics({ of: m }: { of: Manifest }) {
+export function Metrics({ of: m, demo }: { of: Manifest; demo?: boolean }) {
   if (!m.metrics || Object.keys(m.metrics).length === 0) return null;
   const { all, groups, control, importance } = sorted(m.metrics);
   const main = all.find((r) => r.who === '');
@@ -56,8 +57,8 @@ export function Metrics({ of: m }: { of: Manifest }) {
           <summary>{t('metrics.byGroup')}</summary>
           {Object.entries(groups).map(([g, r]) => (
             <div key={g} style={{ marginTop: 10 }}>
-              <Text fw={600} size="sm">{g}</Text>
-              <MetricTable of={r} label={g} />
+              <Text fw={600} size="sm">{seriesName(g, demo)}</Text>
+              <MetricTable of={r} label={seriesName(g, demo)} />
             </div>
           ))}
         </details>

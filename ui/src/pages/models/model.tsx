@@ -21,7 +21,7 @@ export default function Model({ name }: { name: string }) {
   const [, navigate] = useLocation();
   const gone = useAct(() => remove(`/models/${name}`), 'model');
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} page={name} height={300}>
       {(m) => (
         <Page title={m.name} crumbs={[[t('models.title'), '/models']]} marks={<DemoMark on={m.demo} />} intro={m.description}>
           <Stack gap="md">
@@ -84,7 +84,7 @@ function Versions({ of: m }: { of: ModelView }) {
               return (
                 <Table.Tr key={v.number}>
                   <Table.Td>
-                    <Group gap={6}>
+                    <Group gap={6} style={{ whiteSpace: 'nowrap' }}>
                       <To href={`/models/${m.name}/versions/${v.number}`}>{t('version.short', { v: v.number })}</To>
                       {Object.entries(m.aliases ?? {}).filter(([, a]) => a.version === v.number).map(([a]) => <Badge key={a} color="brand">{a}</Badge>)}
                     </Group>
@@ -92,7 +92,7 @@ function Versions({ of: m }: { of: ModelView }) {
                   <Table.Td><State of={v.state} />{v.note && <div className="quiet" style={{ fontSize: '0.82rem' }}>{v.note}</div>}</Table.Td>
                   <Table.Td className="num">{metric ? `${word('metric', metric[0])} ${sig(metric[1])}` : '–'}</Table.Td>
                   <Table.Td>{l.data_set ? <To href={`/data/${l.data_set}`}>{l.data_set} {l.data_set_version}</To> : (l.source ?? '–')}</Table.Td>
-                  <Table.Td>{ago(v.created)}</Table.Td>
+                  <Table.Td style={{ whiteSpace: 'nowrap' }}>{ago(v.created)}</Table.Td>
                   <Table.Td>{v.created_by}</Table.Td>
                 </Table.Tr>
               );

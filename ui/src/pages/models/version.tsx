@@ -19,7 +19,7 @@ export default function Version({ name, n }: { name: string; n: number }) {
   const model = useModel(name);
   const [deploying, setDeploying] = useState(false);
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} page={t('version.title', { model: name, v: n })} height={300}>
       {(v) => {
         const m = v.manifest;
         const behind = rows(model.data?.endpoints);
@@ -35,17 +35,15 @@ export default function Version({ name, n }: { name: string; n: number }) {
               {v.note && <Alert color="blue">{v.note}</Alert>}
               {rows(m.limits).length > 0 && <Alert color="yellow" title={t('version.limits')}>{rows(m.limits).join(' · ')}</Alert>}
               <div className="grid">
-                <Metrics of={m} />
+                <Metrics of={m} demo={v.demo} />
                 <Engines of={m} />
               </div>
               <div className="grid">
                 <Lineage of={v} />
                 <Proof of={m} />
               </div>
-              <div className="grid">
-                <Signature of={m} />
-                <CardText name={name} n={n} />
-              </div>
+              <Signature of={m} />
+              <CardText name={name} n={n} />
             </Stack>
             <Deploy v={v} endpoints={behind} open={deploying} close={() => setDeploying(false)} />
           </Page>
@@ -74,8 +72,8 @@ function Engines({ of: m }: { of: Manifest }) {
           <Table.Tbody>
             {rows(e.candidates).map((c) => (
               <Table.Tr key={c.engine + (c.device ?? '')} fw={c.engine === e.chosen.engine && c.device === e.chosen.device ? 650 : undefined}>
-                <Table.Td>{word('engine', c.engine)} <span className="quiet">{c.version} {c.device}</span></Table.Td>
-                <Table.Td>{c.loads ? t('engines.yes') : <span style={{ color: 'var(--edge-warn)' }}>{t('engines.no')}: {c.error}</span>}</Table.Td>
+                <Table.Td><span style={{ whiteSpace: 'nowrap' }}>{word('engine', c.engine)}</span> <span className="quiet" style={{ whiteSpace: 'nowrap' }}>{c.version} {c.device}</span></Table.Td>
+                <Table.Td style={c.loads ? undefined : { color: 'var(--edge-warn)' }}>{c.loads ? t('engines.yes') : t('engines.no')}</Table.Td>
                 <Table.Td className="num">{c.loads ? sig(c.max_abs_diff) : '–'}</Table.Td>
                 <Table.Td className="num">{c.loads ? `${sig(c.p50_us)} µs` : '–'}</Table.Td>
               </Table.Tr>
@@ -83,6 +81,12 @@ function Engines({ of: m }: { of: Manifest }) {
           </Table.Tbody>
         </Table>
       </div>
+      {rows(e.candidates).filter((c) => c.error).map((c) => (
+        <details key={c.engine + (c.device ?? '')} style={{ marginTop: 10 }}>
+          <summary>{t('engines.whyNot', { engine: word('engine', c.engine) })}</summary>
+          <Text size="sm" className="mono" lang="en" mt={4}>{c.error}</Text>
+        </details>
+      ))}
     </Card>
   );
 }

@@ -1,0 +1,1 @@
+import{Z as e}from"./base.js";var t=(t,n)=>n?e(`hospital`,t):t;export{t};
