@@ -16,8 +16,8 @@ type metrics struct {
 	serve   *serve.Server
 	workers func() []wire.WorkerStatus
 
-	requests, errors, refused, dropped, overloaded, inFlight, deaths, latency *prometheus.Desc
-	runs, waiting, queued, computed                                              *prometheus.Desc
+	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency *prometheus.Desc
+	runs, waiting, queued, computed                                                    *prometheus.Desc
 }
 
 func newMetrics(n *Node) http.Handler {
@@ -32,6 +32,7 @@ func newMetrics(n *Node) http.Handler {
 		dropped:    desc("serve_shadow_dropped_total", "Shadow copies a full queue dropped.", by...),
 		latency:    desc("serve_latency_seconds", "Time from request to answer.", by...),
 		overloaded: desc("serve_overloaded_total", "Requests refused because too many were in flight.", "group", "endpoint"),
+		limited:    desc("serve_limited_total", "Requests refused by a rate limit.", "group", "endpoint"),
 		inFlight:   desc("serve_in_flight", "Requests under way.", "group", "endpoint"),
 		runs:       desc("serve_run_rows", "Rows of a run, which may answer several requests.", "group", "endpoint", "version"),
 		waiting:    desc("serve_waiting", "Requests in the queue.", "group", "endpoint", "version"),
@@ -53,6 +54,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, e := range m.serve.AllMetrics() {
 		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
+		count(m.limited, e.Limited, e.Key.Group, e.Key.Name)
 		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
 		for _, r := range e.Runs {
 			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(r.Version)}

@@ -12,28 +12,14 @@ import (
 
 	"edgeward"
 	"edgeward/node/client"
-	"edgeward/runtime/record"
-	"edgeward/runtime/serve"
 )
 
 func newEndpointCommand(e env) *cobra.Command {
 	cmd, r := newNoun(e, "endpoint", "Endpoints: what clients ask, and which version answers", "")
 	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
-  edgeward endpoint promote visits-tomorrow 1 --reason "first version, checked on last year"
+  edgeward deploy promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward endpoint performance visits-tomorrow`
-	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", endpointNames, (*client.Client).DeleteEndpoint))
-	for _, c := range []struct {
-		change         client.Change
-		use, short, eg string
-	}{
-		{client.Promote, "promote NAME VERSION", "Make a version the one that answers", "promote visits-tomorrow 2 --reason \"won on 120 days\""},
-		{client.Canary, "canary NAME VERSION", "Give a version a share of the answers", "canary visits-tomorrow 2 --share 0.1 --reason \"does it serve well?\""},
-		{client.Shadow, "shadow NAME VERSION", "Let a version answer copies that are dropped", "shadow visits-tomorrow 2 --reason \"compare on real requests\""},
-		{client.Withdraw, "withdraw NAME VERSION", "Take a canary or a shadow away", "withdraw visits-tomorrow 2 --reason \"too slow\""},
-		{client.Rollback, "rollback NAME", "Return to the version before the last promotion", "rollback visits-tomorrow --reason \"forecasts too high\""},
-	} {
-		cmd.AddCommand(newEndpointChange(r, c.change, c.use, c.short, c.eg))
-	}
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSet(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", endpointNames, (*client.Client).DeleteEndpoint))
 	return cmd
 }
 
@@ -94,6 +80,7 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 	e, s := v.Endpoint, v.Spec
 	facts(w, "endpoint", e.Name, "title", e.Title, "description", e.Description, "kind", string(e.Kind), "model", e.Model, "state", string(v.Status.State), "drift", v.Drift,
 		"loop", v.Phase, "spec", fmt.Sprintf("revision %d, observed %d", s.Revision, v.Status.ObservedRevision), "last change", said(s.By, s.Reason, s.At),
+		"limit", limitWords(e.Rate), "limit of each caller", limitWords(e.PrincipalRate), "versions by number", string(e.Versions),
 		"answers", count(v.Records.Answered), "truths", count(v.Records.Truths), "truth to", when(v.Records.Watermark))
 	if len(v.Status.Versions) > 0 {
 		fmt.Fprintln(w)
@@ -125,59 +112,21 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 	}
 }
 
+func limitWords(l client.Limit) string {
+	switch {
+	case l.PerSecond == 0:
+		return ""
+	case l.Burst == 0:
+		return fmt.Sprintf("%v requests a second", l.PerSecond)
+	}
+	return fmt.Sprintf("%v requests a second, %d at once", l.PerSecond, l.Burst)
+}
+
 func said(by, reason string, at time.Time) string {
 	if by == "" {
 		return ""
 	}
 	return fmt.Sprintf("%s by %s: %s", when(at), by, reason)
-}
-
-func newEndpointChange(r *remote, change client.Change, use, short, eg string) *cobra.Command {
-	var q client.ChangeRequest
-	var wait time.Duration
-	cmd := &cobra.Command{Use: use, Short: short, Example: "  edgeward endpoint " + eg, Args: cobra.ExactArgs(strings.Count(use, " ")), ValidArgsFunction: r.completeWith(endpointNames)}
-	reason := reasonFlag(cmd, true)
-	cmd.Flags().Uint64Var(&q.Revision, "revision", 0, "the `revision` of the spec that you have seen; another one now is a conflict. 0: whatever it is")
-	if change == client.Canary {
-		cmd.Flags().Float64Var(&q.Share, "share", 0.1, "share of the answers, 0 to 1")
-	}
-	if change == client.Promote {
-		cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until the version really answers; 0: not at all")
-	}
-	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {
-		q.Reason = *reason
-		if len(args) > 1 {
-			if q.Version, err = number(args[1]); err != nil {
-				return err
-			}
-		}
-		s, err := c.ChangeSpec(ctx, args[0], change, q)
-		if err != nil {
-			return err
-		}
-		if change == client.Promote && wait > 0 {
-			ctx, cancel := context.WithTimeout(ctx, wait)
-			defer cancel()
-			if _, err := c.AwaitLive(ctx, args[0], q.Version); err != nil {
-				return err
-			}
-		}
-		return r.print(s, func(w io.Writer) {
-			var rows [][]string
-			rest := serve.FullWeight
-			for _, t := range s.Targets {
-				rest -= t.Weight
-			}
-			for _, t := range s.Targets {
-				if t.Role == record.Live {
-					t.Weight = rest
-				}
-				rows = append(rows, []string{count(t.Version), string(t.Role), share(float64(t.Weight) / serve.FullWeight), t.Digest.Short()})
-			}
-			table(w, "VERSION ROLE SHARE DIGEST", rows)
-		})
-	})
-	return cmd
 }
 
 // windowFlags are --from, --to, --series and --version of a question about answers.

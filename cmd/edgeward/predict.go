@@ -40,6 +40,8 @@ func newPredictCommand(e env) *cobra.Command {
 	f.Var(&target, "target", "the step that a forecast speaks of")
 	f.StringVar(&q.Group, "series", "", "`series` within the endpoint")
 	f.IntVar(&q.Version, "version", 0, "a certain `version` behind the endpoint; 0: as the endpoint routes")
+	f.StringVar(&q.StickyKey, "sticky-key", "", "requests of one `key` go to the same version while the spec stands")
+	f.StringVar(&q.Variant, "variant", "", "`name` of the variant that shall answer")
 	cmd.MarkFlagsMutuallyExclusive("field", "rows")
 	cmd.MarkFlagsOneRequired("field", "rows")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {

@@ -12,7 +12,7 @@ var groups = []struct {
 	commands  []string
 }{
 	{"start", "Start:", []string{"up", "demo", "serve"}},
-	{"work", "From data to answers:", []string{"data", "model", "endpoint", "predict", "feedback", "replay"}},
+	{"work", "From data to answers:", []string{"data", "model", "endpoint", "deploy", "predict", "feedback", "replay"}},
 	{"watch", "Watch and decide:", []string{"status", "drift", "alert", "candidate", "retrain", "job", "events", "mqtt"}},
 	{"admin", "Administer:", []string{"user", "group", "token", "me", "audit", "health", "settings", "config", "backup", "restore", "doctor"}},
 }
@@ -39,6 +39,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newCandidateCommand(e),
 		newConfigCommand(e),
 		newDataCommand(e),
+		newDeployCommand(e),
 		newDoctorCommand(e),
 		newDriftCommand(e),
 		newEndpointCommand(e),

@@ -46,17 +46,20 @@ func (s *Server) endpoints() {
 			v.Actions = may(ctx, auth.Endpoint)
 			return answer(v, err)
 		})
+	handle(s, op{id: "endpoints.update", method: http.MethodPatch, path: "/endpoints/{name}", summary: "Change an endpoint's words, limits and policies", changes: "/endpoints/{name}", verb: auth.Update, resource: auth.Endpoint},
+		func(ctx context.Context, in *struct {
+			NameInput
+			Body wire.EndpointChange
+		}) (*body[wire.EndpointView], error) {
+			d, err := s.parts.Work.UpdateEndpoint(ctx, who(ctx), in.Name, in.Body)
+			if err != nil {
+				return nil, err
+			}
+			return answer(s.parts.Views.Endpoint(ctx, d))
+		})
 	handle(s, op{id: "endpoints.delete", method: http.MethodDelete, path: "/endpoints/{name}", summary: "Remove an endpoint and its records", changes: "/endpoints/{name}", verb: auth.Delete, resource: auth.Endpoint},
 		func(ctx context.Context, in *NameInput) (*struct{}, error) {
 			return nil, s.parts.Work.RemoveEndpoint(ctx, who(ctx), in.Name)
-		})
-	handle(s, op{id: "endpoints.predict", method: http.MethodPost, path: "/endpoints/{name}/predict", summary: "Ask with named fields", free: onlyAsks, verb: auth.Predict, resource: auth.Endpoint, maxBody: 16 << 20},
-		func(ctx context.Context, in *struct {
-			NameInput
-			Body wire.PredictRequest
-		}) (*body[wire.List[wire.Prediction]], error) {
-			out, err := s.parts.Work.Predict(ctx, who(ctx), in.Name, in.Body)
-			return answer(listOf(out, ""), err)
 		})
 }
 

@@ -21,7 +21,7 @@ type predictionsInput struct {
 	From    time.Time `query:"from" doc:"event time, included"`
 	To      time.Time `query:"to" doc:"event time, excluded"`
 	Version int       `query:"version" minimum:"0"`
-	Role    string    `query:"role" enum:"live,canary,shadow,direct"`
+	Role    string    `query:"role" enum:"live,canary,shadow,direct,variant"`
 	Key     string    `query:"key" maxLength:"200" doc:"series"`
 }
 

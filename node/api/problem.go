@@ -55,7 +55,11 @@ func problemOf(err error, id string) *problem {
 		p.Detail, p.Hint = "something failed inside the server", "the server's log has the cause under this request id"
 		p.Params = nil
 	case edgeward.Exhausted, edgeward.Unavailable, edgeward.Unknown:
-		p.header = http.Header{"Retry-After": {"1"}}
+		after := p.Params["retry_after"]
+		if after == "" {
+			after = "1"
+		}
+		p.header = http.Header{"Retry-After": {after}}
 	case edgeward.Unauthenticated:
 		p.header = http.Header{"WWW-Authenticate": {`Bearer realm="edgeward"`}}
 	}

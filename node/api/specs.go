@@ -24,7 +24,9 @@ func (s *Server) specs() {
 		{work.Promote, "Make a version the one that answers"},
 		{work.Canary, "Give a version a share of the answers"},
 		{work.Shadow, "Let a version answer copies that are dropped"},
-		{work.Withdraw, "Take a canary or a shadow away"},
+		{work.Variant, "Give a version a name that clients may choose"},
+		{work.Weights, "Set the shares of canaries"},
+		{work.Withdraw, "Take a canary, a shadow or a variant away"},
 		{work.Rollback, "Return to the version before"},
 	} {
 		handle(s, op{id: "endpoints." + string(c.change), method: http.MethodPost, path: "/endpoints/{name}/" + string(c.change), summary: c.summary, changes: "/endpoints/{name}",

@@ -39,6 +39,14 @@ func (p Principal) Ref() string {
 	return string(p.Kind) + ":" + p.Name
 }
 
+// Key is who p is for limits and counts: the id, or the name of a part of the product.
+func (p Principal) Key() string {
+	if p.ID != "" {
+		return p.ID
+	}
+	return p.Ref()
+}
+
 // Can reports whether p may do verb to resource in its current group.
 func (p Principal) Can(verb Verb, resource Resource) bool { return Allowed(p.Roles, verb, resource) }
 

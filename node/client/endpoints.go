@@ -17,7 +17,11 @@ import (
 type (
 	EndpointView     = wire.EndpointView
 	EndpointRequest  = wire.EndpointRequest
+	EndpointChange   = wire.EndpointChange
 	ChangeRequest    = wire.ChangeRequest
+	VersionShare     = wire.VersionShare
+	Limit            = serve.Limit
+	Comparison       = serve.Comparison
 	Spec             = serve.Spec
 	PredictRequest   = wire.PredictRequest
 	Prediction       = wire.Prediction
@@ -41,6 +45,8 @@ const (
 	Promote  Change = "promote"
 	Canary   Change = "canary"
 	Shadow   Change = "shadow"
+	Variant  Change = "variant"
+	Weights  Change = "weights"
 	Withdraw Change = "withdraw"
 	Rollback Change = "rollback"
 )
@@ -50,7 +56,7 @@ type Window struct {
 	From, To time.Time
 	Series   string // one series of the endpoint
 	Version  int
-	Role     string // live, canary, shadow or direct; predictions only
+	Role     string // live, canary, shadow, direct or variant; predictions only
 }
 
 func (w Window) query(more ...string) []string {
@@ -85,6 +91,12 @@ func (c *Client) Endpoint(ctx context.Context, name string) (EndpointView, error
 func (c *Client) CreateEndpoint(ctx context.Context, r EndpointRequest) (EndpointView, error) {
 	var out EndpointView
 	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/endpoints", Body: r, Repeat: true}, &out)
+}
+
+// UpdateEndpoint changes what r names of an endpoint's settings.
+func (c *Client) UpdateEndpoint(ctx context.Context, name string, r EndpointChange) (EndpointView, error) {
+	var out EndpointView
+	return out, c.Do(ctx, Request{Method: http.MethodPatch, Path: endpoint(name), Body: r, Repeat: true}, &out)
 }
 
 // DeleteEndpoint removes an endpoint.

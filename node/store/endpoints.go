@@ -101,11 +101,38 @@ func (db *DB) PutSpec(ctx context.Context, key serve.Key, spec serve.Spec) error
 		detail := map[string]string{"revision": fmt.Sprint(spec.Revision), "live_before": before}
 		for _, t := range spec.Targets {
 			detail[fmt.Sprintf("version_%d", t.Version)] = string(t.Role)
+			if t.Weight > 0 {
+				detail[fmt.Sprintf("weight_%d", t.Version)] = fmt.Sprint(t.Weight)
+			}
+		}
+		for _, v := range spec.Variants {
+			detail["variant_"+v.Name] = fmt.Sprint(v.Version)
 		}
 		_, err = tx.Append(events.Event{Time: spec.At, Principal: spec.By, Group: key.Group, Action: "endpoint.spec.changed", Reason: spec.Reason,
 			Object: events.Object{Kind: "endpoint", Name: key.Name, ID: key.Name}, Detail: detail, Demo: d.Endpoint.Demo})
 		return err
 	})
+}
+
+// UpdateEndpoint changes an endpoint's settings and leaves the event e with what change says it changed; nothing changed
+// leaves none. Group, name, kind and model stay.
+func (db *DB) UpdateEndpoint(ctx context.Context, key serve.Key, e events.Event, change func(*serve.Endpoint) (changed map[string]string, err error)) (d serve.Deployment, err error) {
+	err = db.Update(ctx, func(tx *Tx) error {
+		if d, err = Endpoints.Get(tx, key.Group, key.Name); err != nil {
+			return err
+		}
+		if e.Detail, err = change(&d.Endpoint); err != nil || len(e.Detail) == 0 {
+			return err
+		}
+		if err := Endpoints.Put(tx, d); err != nil {
+			return err
+		}
+		e.Group, e.Action, e.Demo = key.Group, "endpoint.changed", d.Endpoint.Demo
+		e.Object = events.Object{Kind: "endpoint", Name: key.Name, ID: key.Name}
+		_, err = tx.Append(e)
+		return err
+	})
+	return d, err
 }
 
 // PutStatus implements serve.Store.

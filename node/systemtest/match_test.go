@@ -35,6 +35,9 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 	}{
 		"endpoints.promote":  {"endpoints/leak", "/promote", `{"version":1,` + why + `}`, false, 200},
 		"endpoints.canary":   {"endpoints/leak", "/canary", `{"version":2,"share":0.1,` + why + `}`, false, 200},
+		"endpoints.weights":  {"endpoints/leak", "/weights", `{"shares":[{"version":2,"share":0.2}],` + why + `}`, false, 200},
+		"endpoints.variant":  {"endpoints/leak", "/variant", `{"version":1,"name":"control",` + why + `}`, false, 200},
+		"endpoints.update":   {"endpoints/leak", "", `{"title":"Leaks",` + why + `}`, true, 200},
 		"endpoints.withdraw": {"endpoints/leak", "/withdraw", `{"version":2,` + why + `}`, false, 200},
 		"endpoints.shadow":   {"endpoints/leak", "/shadow", `{"version":2,` + why + `}`, false, 200},
 		"endpoints.rollback": {"endpoints/leak", "/rollback", `{` + why + `}`, false, 409}, // there is nothing to return to
@@ -139,7 +142,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 			}
 		}
 	})
-	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.withdraw", "endpoints.shadow", "endpoints.rollback", "endpoints.retrain", "endpoints.policy",
+	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.weights", "endpoints.withdraw", "endpoints.shadow", "endpoints.variant", "endpoints.update", "endpoints.rollback", "endpoints.retrain", "endpoints.policy",
 		"datasets.import", "models.alias", "models.train", "versions.import", "jobs.cancel", "endpoints.delete", "models.delete", "datasets.delete"}
 	if len(order) != len(rows) {
 		t.Fatalf("%d rows, %d in order", len(rows), len(order))

@@ -69,7 +69,7 @@ func (v *Views) line(d serve.Deployment) (wire.EndpointLine, []wire.Need) {
 	l := wire.EndpointLine{Name: name, Title: d.Endpoint.Title, Version: status.Live, State: string(status.State), Phase: b.Phase, Drift: b.Drift, Demo: d.Endpoint.Demo}
 	if m, ok := v.Serve.Metrics(key); ok {
 		for _, c := range m.Versions {
-			if c.Role == record.Live || c.Role == record.Canary {
+			if slices.Contains(answered, c.Role) {
 				l.Requests += c.Requests
 				l.P95Ms = max(l.P95Ms, float64(serve.Quantile(c.Latency, 0.95))/1000)
 			}

@@ -15,10 +15,10 @@ import (
 )
 
 // answered are the roles of answers a client got.
-var answered = []record.Role{record.Live, record.Canary}
+var answered = []record.Role{record.Live, record.Canary, record.Variant}
 
 // Series is what was said and what happened, by target and group, oldest first. Version 0 is what clients were told;
-// another version's own answers are its live, canary, shadow and direct ones.
+// another version's own answers are those in every role.
 func (v *Views) Series(ctx context.Context, key serve.Key, from, to time.Time, group string, version int) ([]wire.SeriesPoint, error) {
 	if _, err := v.Store.Deployment(ctx, key); err != nil {
 		return nil, err

@@ -13,19 +13,42 @@ type EndpointRequest struct {
 	Name        string      `json:"name"`
 	Model       string      `json:"model"` // whose versions stand behind it
 	Description string      `json:"description,omitempty"`
-	Title       string      `json:"title,omitempty"`  // for the Forecast page: "Emergency attendances"
-	Record      string      `json:"record,omitempty"` // what prediction records keep of inputs: none (default), features, full
+	Title       string      `json:"title,omitempty"`      // for the Forecast page: "Emergency attendances"
+	Record      string      `json:"record,omitempty"`     // what prediction records keep of inputs: none (default), features, full
 	NotFinite   bool        `json:"not_finite,omitempty"` // NaN and infinity in binary data reach the model; default: refused
 	Demo        bool        `json:"demo,omitempty"`
 	Task        models.Task `json:"task,omitempty"`
 }
 
-// ChangeRequest is promote, canary, shadow, remove and roll back: each only writes the endpoint's spec.
+// EndpointChange changes what it names of an endpoint and leaves the rest. Limits count requests, whatever rows they have.
+type EndpointChange struct {
+	Title         *string      `json:"title,omitempty"`
+	Description   *string      `json:"description,omitempty"`
+	Record        *string      `json:"record,omitempty"`        // none, features or full
+	MaxInFlight   *int         `json:"max_in_flight,omitempty"` // requests at once; 0: the default
+	ShadowWait    *bool        `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
+	Rate          *serve.Limit `json:"rate,omitempty"`          // of all callers together
+	PrincipalRate *serve.Limit `json:"principal_rate,omitempty"`
+	Versions      *string      `json:"versions,omitempty"` // spec, latest:3, all or specific:1,3
+	Reason        string       `json:"reason"`
+}
+
+// ChangeRequest is promote, canary, shadow, variant, weights, withdraw and roll back: each only writes the endpoint's spec.
+// A version is named by its number, or by an alias of the model.
 type ChangeRequest struct {
-	Version  int     `json:"version,omitempty"`
-	Share    float64 `json:"share,omitempty"` // of a canary, 0 to 1
-	Reason   string  `json:"reason"`
-	Revision uint64  `json:"revision,omitempty"` // the spec revision this change assumes; 0: whatever it is now
+	Version  int            `json:"version,omitempty"`
+	Alias    string         `json:"alias,omitempty"`
+	Name     string         `json:"name,omitempty"`   // of a variant
+	Share    float64        `json:"share,omitempty"`  // of a canary, 0 to 1
+	Shares   []VersionShare `json:"shares,omitempty"` // of several canaries: weights
+	Reason   string         `json:"reason"`
+	Revision uint64         `json:"revision,omitempty"` // the spec revision this change assumes; 0: whatever it is now
+}
+
+// VersionShare is what share of the answers a canary has, 0 to 1.
+type VersionShare struct {
+	Version int     `json:"version"`
+	Share   float64 `json:"share"`
 }
 
 // FeedbackRequest is truth or a word about predictions, in bulk. It is idempotent by (prediction id, source): the

@@ -8,16 +8,19 @@ type PredictRequest struct {
 	Rows      []map[string]any `json:"rows,omitzero"`
 	Fields    map[string]any   `json:"fields,omitzero"`
 	EventTime *time.Time       `json:"event_time,omitempty"`
-	Target    *time.Time       `json:"target,omitempty"`  // the step a forecast speaks of
-	Group     string           `json:"group,omitempty"`   // the series within the endpoint
-	Version   int              `json:"version,omitempty"` // 0: as the endpoint routes
+	Target    *time.Time       `json:"target,omitempty"`                      // the step a forecast speaks of
+	Group     string           `json:"group,omitempty"`                       // the series within the endpoint
+	Version   int              `json:"version,omitempty"`                     // 0: as the endpoint routes
+	StickyKey string           `json:"sticky_key,omitempty" maxLength:"1024"` // requests of one key go to one version; also the header Edgeward-Sticky-Key
+	Variant   string           `json:"variant,omitempty" maxLength:"1024"`    // the name of a variant that shall answer; also the header Edgeward-Variant
 }
 
 // Prediction is one answered row. Outputs is by output name, a number, a text or a list of them; a class by its name.
 type Prediction struct {
 	ID       string             `json:"id"` // for feedback
 	Version  int                `json:"version"`
-	Role     string             `json:"role"` // of the version that answered
+	Role     string             `json:"role"`              // of the version that answered
+	Variant  string             `json:"variant,omitempty"` // that the request chose and that answered
 	Outputs  map[string]any     `json:"outputs"`
 	Interval *PredictInterval   `json:"interval,omitempty"` // where the model has one
 	Classes  map[string]float64 `json:"classes,omitempty"`  // the score of each class by its name, where the model names its classes

@@ -2,9 +2,11 @@ package work
 
 import (
 	"context"
-	"math"
+	"fmt"
+	"strings"
 
 	"edgeward"
+	"edgeward/node/events"
 	"edgeward/node/wire"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
@@ -38,66 +40,52 @@ func (w *Work) CreateEndpoint(ctx context.Context, who Who, in wire.EndpointRequ
 	return d, nil
 }
 
-// SpecChange names what is done to a spec; it is also the last word of the API's route.
-type SpecChange string
-
-// The changes.
-const (
-	Promote  SpecChange = "promote"
-	Canary   SpecChange = "canary"
-	Shadow   SpecChange = "shadow"
-	Withdraw SpecChange = "withdraw"
-	Rollback SpecChange = "rollback"
-)
-
-// ChangeSpec writes an endpoint's spec in a person's name. Promoting what is live already changes nothing.
-func (w *Work) ChangeSpec(ctx context.Context, who Who, name string, change SpecChange, in wire.ChangeRequest) (serve.Spec, error) {
-	const op = "work.ChangeSpec"
+// UpdateEndpoint changes what in names of an endpoint's settings.
+func (w *Work) UpdateEndpoint(ctx context.Context, who Who, name string, in wire.EndpointChange) (serve.Deployment, error) {
+	if strings.TrimSpace(in.Reason) == "" || len(in.Reason) > record.MaxText {
+		return serve.Deployment{}, edgeward.E("work.UpdateEndpoint", edgeward.Invalid, "reason.missing", "say why, in at most %d bytes", record.MaxText).
+			WithHint("the reason stands in the audit log")
+	}
 	key := serve.Key{Group: who.Group, Name: name}
-	d, err := w.Store.Deployment(ctx, key)
-	if err != nil {
-		return serve.Spec{}, err
-	}
-	var v models.Version
-	if change != Rollback {
-		if in.Version < 1 {
-			return serve.Spec{}, edgeward.E(op, edgeward.Invalid, "endpoint.version", "which version?").WithHint("name one of model %s", d.Endpoint.Model)
-		}
-		if v, err = w.Store.ModelVersion(ctx, who.Group, models.Ref{Model: d.Endpoint.Model, Version: in.Version}); err != nil {
-			return serve.Spec{}, err
-		}
-	}
-	spec, err := w.Serve.Change(ctx, key, func(s serve.Spec) (serve.Spec, error) {
-		c := serve.Change{Revision: s.Revision, By: who.Principal, Reason: in.Reason, At: w.Now()}
-		if in.Revision != 0 {
-			c.Revision = in.Revision
-		}
-		switch change {
-		case Canary:
-			return s.Canary(c, v.Number, v.Digest, int(math.Round(in.Share*serve.FullWeight)))
-		case Shadow:
-			return s.Shadow(c, v.Number, v.Digest)
-		case Withdraw:
-			return s.Withdraw(c, v.Number)
-		case Rollback:
-			return s.Rollback(c)
-		default:
-			return s.Promote(c, v.Number, v.Digest)
-		}
+	d, err := w.Store.UpdateEndpoint(ctx, key, events.Event{Time: w.Now(), Principal: who.Principal, Reason: in.Reason}, func(e *serve.Endpoint) (map[string]string, error) {
+		changed := map[string]string{}
+		set(changed, "title", &e.Title, in.Title)
+		set(changed, "description", &e.Description, in.Description)
+		set(changed, "record", &e.Record, (*record.Policy)(in.Record))
+		set(changed, "max_in_flight", &e.MaxInFlight, in.MaxInFlight)
+		set(changed, "shadow_wait", &e.ShadowWait, in.ShadowWait)
+		set(changed, "rate", &e.Rate, in.Rate)
+		set(changed, "principal_rate", &e.PrincipalRate, in.PrincipalRate)
+		set(changed, "versions", &e.Versions, (*serve.VersionPolicy)(in.Versions))
+		return changed, e.Check()
 	})
 	if err != nil {
-		if edgeward.CodeOf(err) == "endpoint.already_live" && in.Revision == 0 {
-			return d.Spec, nil
-		}
-		return spec, err
+		return d, err
 	}
-	if change == Promote {
-		if err := w.Store.SetVersionState(ctx, who.Group, v.Ref(), models.Promoted, in.Reason, who.Principal, w.Now()); err != nil {
-			return spec, err
+	w.Serve.Notify(key)
+	return d, nil
+}
+
+// set changes a field that the request names, and notes what it is now.
+func set[T comparable](changed map[string]string, field string, to, v *T) {
+	if v != nil && *v != *to {
+		*to = *v
+		text := fmt.Sprint(*v)
+		changed[field] = text[:min(len(text), 120)]
+	}
+}
+
+// versionAdded makes the endpoints whose policy goes by the newest versions look again.
+func (w *Work) versionAdded(ctx context.Context, group, model string) {
+	all, err := w.Store.EndpointsOf(ctx, group, model)
+	if err != nil {
+		w.Log.Warn("endpoints of a new version cannot be read", "model", model, "error", err)
+	}
+	for _, d := range all {
+		if d.Endpoint.Versions != "" {
+			w.Serve.Notify(d.Endpoint.Key())
 		}
 	}
-	w.Changed()
-	return spec, nil
 }
 
 // live is the version that answers at an endpoint now.

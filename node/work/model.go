@@ -179,7 +179,11 @@ func (w *Work) register(ctx context.Context, who Who, s ModelSpec, m models.Mani
 	if _, err := w.Store.PutModel(ctx, models.Model{Group: who.Group, Name: s.Model, Task: s.Task, Description: s.Description, Created: now, CreatedBy: who.Principal, Demo: s.Demo}); err != nil {
 		return v, false, err
 	}
-	return w.Store.AddModelVersion(ctx, models.Version{Group: who.Group, Model: s.Model, Digest: digest, Manifest: m, Created: now, CreatedBy: who.Principal, State: state})
+	v, added, err = w.Store.AddModelVersion(ctx, models.Version{Group: who.Group, Model: s.Model, Digest: digest, Manifest: m, Created: now, CreatedBy: who.Principal, State: state})
+	if added {
+		w.versionAdded(ctx, who.Group, s.Model)
+	}
+	return v, added, err
 }
 
 // opsets reads which operator sets an ONNX file asks for; a file that is none is refused.

@@ -37,7 +37,15 @@ func (w *Work) Predict(ctx context.Context, who Who, name string, in wire.Predic
 	out := make([]wire.Prediction, len(rows))
 	key, enc := serve.Key{Group: who.Group, Name: name}, &rowEncoder{fields: map[edgeward.Digest][]wire.Field{}}
 	ask := func(ctx context.Context, i int) (err error) {
-		if out[i], err = w.predictRow(ctx, key, enc, in, rows[i]); err != nil && len(rows) > 1 && edgeward.KindOf(err) == edgeward.Invalid {
+		r := serve.Request{ID: w.NewID(), Endpoint: key, Version: in.Version, ReceivedAt: w.Now(), SeriesKey: in.Group,
+			StickyKey: in.StickyKey, Variant: in.Variant, Principal: who.key(), Part: i > 0}
+		if in.EventTime != nil {
+			r.EventTime = *in.EventTime
+		}
+		if in.Target != nil {
+			r.Target = *in.Target
+		}
+		if out[i], err = w.predictRow(ctx, r, enc, rows[i]); err != nil && len(rows) > 1 && edgeward.KindOf(err) == edgeward.Invalid {
 			return ofRow(i, err)
 		}
 		return err
@@ -98,22 +106,13 @@ func (e *rowEncoder) of(v *models.Version) ([]wire.Field, error) {
 	return f, nil
 }
 
-func (w *Work) predictRow(ctx context.Context, key serve.Key, enc *rowEncoder, in wire.PredictRequest, row map[string]any) (wire.Prediction, error) {
-	r := serve.Request{
-		ID: w.NewID(), Endpoint: key, Version: in.Version, ReceivedAt: w.Now(), SeriesKey: in.Group,
-		Encode: func(v *models.Version) ([]tensor.Tensor, error) {
-			fields, err := enc.of(v)
-			if err != nil {
-				return nil, err
-			}
-			return rowInputs(fields, v, row)
-		},
-	}
-	if in.EventTime != nil {
-		r.EventTime = *in.EventTime
-	}
-	if in.Target != nil {
-		r.Target = *in.Target
+func (w *Work) predictRow(ctx context.Context, r serve.Request, enc *rowEncoder, row map[string]any) (wire.Prediction, error) {
+	r.Encode = func(v *models.Version) ([]tensor.Tensor, error) {
+		fields, err := enc.of(v)
+		if err != nil {
+			return nil, err
+		}
+		return rowInputs(fields, v, row)
 	}
 	a, err := w.Serve.Infer(ctx, r)
 	if err != nil {

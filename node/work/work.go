@@ -55,6 +55,14 @@ type Who struct {
 	ID        string
 }
 
+// key is who asks, for the limits of each caller: as auth.Principal.Key.
+func (w Who) key() string {
+	if w.ID != "" {
+		return w.ID
+	}
+	return w.Principal
+}
+
 // Handlers are the job kinds. All resume after a crash.
 func (w *Work) Handlers() map[jobs.Kind]jobs.Handler {
 	wrap := func(f jobs.Work) jobs.Handler {

@@ -16,6 +16,8 @@ const (
 	Canary Role = "canary" // the answer the client got, from a canary
 	Shadow Role = "shadow" // a copy answered in the dark; the client never saw it
 	Direct Role = "direct" // the client asked for this version by its number
+
+	Variant Role = "variant" // the client asked for this version by the name the spec gives it
 )
 
 // Policy says what of a request's inputs is kept.

@@ -45,6 +45,7 @@ type counters struct {
 	dropped, compared, differ, unrecord atomic.Uint64
 	sumUS                               atomic.Uint64
 	latency                             histogram
+	comparisons                         comparisons // of a shadow
 }
 
 func (c *counters) observe(d time.Duration) {
@@ -55,24 +56,27 @@ func (c *counters) observe(d time.Duration) {
 
 // Counters is a snapshot of what one version in one role did behind one endpoint since the process started.
 type Counters struct {
-	Version      int         `json:"version"`
-	Role         record.Role `json:"role"`
-	Requests     uint64      `json:"requests"`       // given to the version, with those that failed
-	Refused      uint64      `json:"refused"`        // wrong input: never given to the version
-	Errors       uint64      `json:"errors"`         // the version gave no answer
-	InFlight     int64       `json:"in_flight"`      // now
-	Rows         uint64      `json:"rows"`           // whose inputs were compared with the reference range
-	InputsOut    uint64      `json:"inputs_out"`     // of these, with a value outside it
-	AnswersOut   uint64      `json:"answers_out"`    // answers with NaN, infinity or a value outside the plausible range
-	Dropped      uint64      `json:"dropped"`        // shadow copies a full queue dropped
-	Compared     uint64      `json:"compared"`       // shadow answers compared with the client's answer
-	Differ       uint64      `json:"differ"`         // of these, different by more than 1e-6 relative
-	Unrecorded   uint64      `json:"unrecorded"`     // answers the prediction log did not take
-	LatencySumUS uint64      `json:"latency_sum_us"` // of all requests that were answered
-	P50US        uint64      `json:"p50_us"`
-	P90US        uint64      `json:"p90_us"`
-	P99US        uint64      `json:"p99_us"`
-	Latency      []Bucket    `json:"latency,omitempty"` // only buckets that are not empty, cumulative
+	Version      int          `json:"version"`
+	Role         record.Role  `json:"role"`
+	Requests     uint64       `json:"requests"`              // given to the version, with those that failed
+	Refused      uint64       `json:"refused"`               // wrong input: never given to the version
+	Errors       uint64       `json:"errors"`                // the version gave no answer
+	InFlight     int64        `json:"in_flight"`             // now
+	Rows         uint64       `json:"rows"`                  // whose inputs were compared with the reference range
+	InputsOut    uint64       `json:"inputs_out"`            // of these, with a value outside it
+	AnswersOut   uint64       `json:"answers_out"`           // answers with NaN, infinity or a value outside the plausible range
+	Dropped      uint64       `json:"dropped"`               // shadow copies a full queue dropped
+	Compared     uint64       `json:"compared"`              // shadow answers compared with the client's answer
+	Differ       uint64       `json:"differ"`                // of these, different by more than 1e-6 relative
+	Variant      string       `json:"variant,omitempty"`     // the name under which the version is a variant now
+	Comparisons  []Comparison `json:"comparisons,omitempty"` // of a shadow, by the version it was compared with
+	Unrecorded   uint64       `json:"unrecorded"`            // answers the prediction log did not take
+	LatencySumUS uint64       `json:"latency_sum_us"`        // of all requests that were answered
+	P50US        uint64       `json:"p50_us"`
+	P90US        uint64       `json:"p90_us"`
+	P95US        uint64       `json:"p95_us"`
+	P99US        uint64       `json:"p99_us"`
+	Latency      []Bucket     `json:"latency,omitempty"` // only buckets that are not empty, cumulative
 }
 
 // Bucket is a cumulative count: so many answers took at most UpToUS microseconds.
@@ -96,7 +100,8 @@ func (c *counters) snapshot() Counters {
 			s.Latency = append(s.Latency, Bucket{upper(i), n})
 		}
 	}
-	s.P50US, s.P90US, s.P99US = Quantile(s.Latency, 0.5), Quantile(s.Latency, 0.9), Quantile(s.Latency, 0.99)
+	s.P50US, s.P90US, s.P95US, s.P99US = Quantile(s.Latency, 0.5), Quantile(s.Latency, 0.9), Quantile(s.Latency, 0.95), Quantile(s.Latency, 0.99)
+	s.Comparisons = c.comparisons.snapshot()
 	return s
 }
 

@@ -4,14 +4,17 @@
 //
 // An Endpoint is the name clients call; all its versions are versions of one model. A person (or the loop, in a
 // person's name) writes its Spec: which version is live, which are canaries with what share of the answers, which are
-// shadows. A Spec changes only through its methods, pure functions that refuse a stale revision. The Server's reconciler
+// shadows, which can be chosen by name. The Endpoint's VersionPolicy loads more, to be asked for by number. A Spec changes only through its methods, pure functions that refuse a stale revision. The Server's reconciler
 // makes Status follow: it loads a new version beside the old one, warms it with example rows, compares its answers with
 // the golden outputs, swaps one pointer, drains the old one by reference count and unloads it.
 //
 // # Guarantees
 //
 //   - A request is answered by exactly one version, and the answer names it. No request fails because of a swap.
-//   - The same prediction id goes to the same version as long as the spec stands: the share is a hash of the id.
+//   - The same sticky key, or without one the same prediction id, goes to the same version as long as the spec stands: the
+//     share is a hash of it.
+//   - A request may choose a variant of the spec by its name. One that does not stand there, any more, is as none: a change
+//     of the spec fails no request. The answer says which variant, if any, gave it.
 //   - A version that does not load or does not give its golden answers never answers: the last good one goes on and
 //     Status says degraded with the evidence.
 //   - The version before the last promotion stays loaded, so that a roll back is one pointer swap.
@@ -22,6 +25,8 @@
 //     it was loaded, that a row's answer does not depend on the rows beside it. A request whose answer would come after
 //     its deadline is refused at once; one whose caller goes leaves the queue, or stops the engine if nobody else waits
 //     for that run.
+//   - A shadow's answers are compared with those the clients got, by the version that gave them, and dropped.
+//   - A rate limit, of all callers or of each, counts requests, not rows; one more is refused (Exhausted, retry_after).
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
 //
 // # What a caller may not assume

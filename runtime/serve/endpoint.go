@@ -48,6 +48,10 @@ type Endpoint struct {
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
 	NotFinite   bool          `json:"not_finite,omitempty"`    // NaN and infinity reach the model; else only NaN does, where it means a missing value
 	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
+
+	Rate          Limit         `json:"rate,omitzero"`           // of all callers together
+	PrincipalRate Limit         `json:"principal_rate,omitzero"` // of each caller
+	Versions      VersionPolicy `json:"versions,omitempty"`      // what is loaded to be asked for by number
 }
 
 // Key returns the endpoint's key.
@@ -79,6 +83,14 @@ func (e Endpoint) Check() error {
 	}
 	if e.MaxInFlight < 0 || e.MaxInFlight > MaxInFlight {
 		return bad("max_in_flight %d is not between 0 and %d", e.MaxInFlight, MaxInFlight)
+	}
+	for _, l := range []Limit{e.Rate, e.PrincipalRate} {
+		if err := l.Check(); err != nil {
+			return err
+		}
+	}
+	if err := e.Versions.Check(); err != nil {
+		return err
 	}
 	if len(e.Description) > MaxDescription {
 		return bad("description is longer than %d bytes", MaxDescription)

@@ -159,14 +159,21 @@ func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor,
 	return []tensor.Tensor{t}, err
 }
 
-// registry has every version of every model.
+// registry has every version of every model up to 999; the newest is 9, and 8 was rejected.
 type registry struct{}
 
 func (registry) Version(_ context.Context, group string, ref models.Ref) (models.Version, error) {
+	state := models.Registered
+	switch ref.Version {
+	case 0:
+		ref.Version = 9
+	case 8:
+		state = models.Rejected
+	}
 	if ref.Version >= 1000 {
 		return models.Version{}, edgeward.E("registry", edgeward.NotFound, "model.not_found", "no %s", ref)
 	}
-	return models.Version{Group: group, Model: ref.Model, Number: ref.Version, Digest: digest(ref.Version), Manifest: models.Manifest{
+	return models.Version{Group: group, Model: ref.Model, Number: ref.Version, Digest: digest(ref.Version), State: state, Manifest: models.Manifest{
 		Signature: tensor.Signature{
 			Inputs:  []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{-1, 2}}},
 			Outputs: []tensor.Spec{{Name: "y", Datatype: tensor.FP32, Shape: []int64{-1, 1}}},

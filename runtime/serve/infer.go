@@ -24,6 +24,10 @@ type Request struct {
 	Target     time.Time // the time a forecast speaks of; may be zero
 	SeriesKey  string    // of the series within the endpoint; may be empty
 	Priority   int       // Urgent to Patient, 0 means Normal: who goes first where requests wait
+	StickyKey  string    // requests of one key go to the same version as long as the spec stands; empty means ID
+	Variant    string    // the name of a variant of the spec; one that is not there is as none
+	Principal  string    // who asks, for the limit of each caller
+	Part       bool      // one more part of a request that was counted already
 }
 
 // EncodeFunc makes the inputs that a version takes. An error of kind Invalid says what is wrong with the request.
@@ -35,6 +39,7 @@ type Answer struct {
 	Version int
 	Digest  edgeward.Digest
 	Role    record.Role
+	Variant string          // that the request chose, with role Variant
 	Of      *models.Version // that answered; read only
 	Outputs []tensor.Tensor // read only
 	Latency time.Duration
@@ -49,7 +54,7 @@ type Served struct {
 }
 
 // Infer answers one request. Errors: NotFound "endpoint.not_found" or "endpoint.no_version"; Invalid with a code of
-// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.busy" or "endpoint.overloaded" with params
+// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.rate", "endpoint.busy" or "endpoint.overloaded" with params
 // retry_after in seconds; Unavailable "endpoint.not_ready" or the engine's. A request whose session was lost is asked once more, because
 // inference changes nothing.
 func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
@@ -59,7 +64,14 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 	if e == nil {
 		return Answer{}, notFound(op, r.Endpoint)
 	}
-	limit := int64(e.table.Load().endpoint.MaxInFlight)
+	policy := &e.table.Load().endpoint
+	if !r.Part {
+		if err := e.limiter.admit(policy, r.Principal, r.ReceivedAt); err != nil {
+			e.limited.Add(1)
+			return Answer{}, edgeward.Wrap(op, err)
+		}
+	}
+	limit := int64(policy.MaxInFlight)
 	if n := e.inFlight.Add(1); limit > 0 && n > limit {
 		e.inFlight.Add(-1)
 		e.overload.Add(1)
@@ -71,7 +83,7 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 		r.EventTime = r.ReceivedAt
 	}
 	for attempt := 0; ; attempt++ {
-		t, in, role, err := e.acquire(r)
+		t, in, role, err := e.acquire(&r)
 		if err != nil {
 			return Answer{}, edgeward.Wrap(op, err)
 		}
@@ -95,10 +107,10 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 }
 
 // acquire picks who answers and takes a reference. An instance that drains has left the table already: look again.
-func (e *served) acquire(r Request) (*table, *instance, record.Role, error) {
+func (e *served) acquire(r *Request) (*table, *instance, record.Role, error) {
 	for {
 		t := e.table.Load()
-		in, role := t.pick(r.ID, r.Version)
+		in, role := t.pick(r)
 		switch {
 		case in == nil && r.Version != 0 && t.live != nil:
 			return nil, nil, "", edgeward.E("serve.route", edgeward.NotFound, "endpoint.no_version", "version %d does not stand behind endpoint %s", r.Version, r.Endpoint.Name).
@@ -140,9 +152,12 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	in.watch(out, c)
 	s.record(t, in, role, r, out, took, nil, c)
 	if role != record.Direct {
-		s.copyToShadows(e, t, r, out)
+		s.copyToShadows(e, t, in, r, out)
 	}
-	return Answer{ID: r.ID, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took}, nil
+	if role != record.Variant {
+		r.Variant = ""
+	}
+	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took}, nil
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {
@@ -292,7 +307,7 @@ func (s *Server) Describe(key Key, version int) (Served, error) {
 		d.Ready = in != nil
 	}
 	if in == nil {
-		_, _, _, err := e.acquire(Request{Endpoint: key, Version: version})
+		_, _, _, err := e.acquire(&Request{Endpoint: key, Version: version})
 		return d, edgeward.Wrap(op, err)
 	}
 	d.Ready = d.Ready && !in.broken.Load()

@@ -29,16 +29,14 @@ type Route struct {
 	Live     int
 	Canaries []Target
 	Shadows  []int
+	Variants []Variant
 }
 
 // MakePlan compares what is wanted with what is there. lastLive is the version that answered last, also before a
 // restart: it goes on answering until the wanted one can. Pure.
 func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Plan {
 	var p Plan
-	wanted := slices.Clone(spec.Targets)
-	if spec.Previous != nil && len(spec.Targets) > 0 { // stopped, nothing is kept
-		wanted = append(wanted, Target{Version: spec.Previous.Version, Digest: spec.Previous.Digest})
-	}
+	wanted := spec.wanted()
 	keep := map[int]bool{}
 	missing, failed := false, false // a target with a role is not there; and not for the first time
 	for _, t := range wanted {
@@ -47,7 +45,7 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 		if o.Loaded && !o.Broken {
 			continue
 		}
-		if t.Role != "" {
+		if t.Role != "" && t.Role != record.Direct {
 			missing = true
 			failed = failed || o.Broken || o.Final || !o.NotBefore.IsZero()
 		}
@@ -78,6 +76,11 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 			p.Route.Canaries = append(p.Route.Canaries, t)
 		case record.Shadow:
 			p.Route.Shadows = append(p.Route.Shadows, t.Version)
+		}
+	}
+	for _, v := range spec.Variants {
+		if seen[v.Version].Loaded && p.Route.Live != 0 {
+			p.Route.Variants = append(p.Route.Variants, v)
 		}
 	}
 	for v, o := range seen {

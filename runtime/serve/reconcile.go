@@ -101,6 +101,7 @@ func (f *follower) reconcile(ctx context.Context) (again time.Time, gone bool) {
 			f.revision = d.Spec.Revision
 			clear(f.failed)
 		}
+		d.Spec.Targets = append(slices.Clone(d.Spec.Targets), f.direct(ctx, d)...)
 		now := f.Now()
 		plan := MakePlan(d.Spec, f.lastLive, f.seen(), now)
 		f.apply(d, plan.Route)
@@ -113,6 +114,44 @@ func (f *follower) reconcile(ctx context.Context) (again time.Time, gone bool) {
 		}
 		f.bring(ctx, d, plan.Load[0])
 	}
+}
+
+// direct lists the versions that the endpoint's policy wants beside those of its spec. What cannot be read is left out:
+// the next look sees it.
+func (f *follower) direct(ctx context.Context, d Deployment) (out []Target) {
+	if _, live := d.Spec.Live(); !live {
+		return nil
+	}
+	e := d.Endpoint
+	add := func(v models.Version) {
+		for _, t := range d.Spec.wanted() {
+			if t.Version == v.Number {
+				return
+			}
+		}
+		out = append(out, Target{Version: v.Number, Digest: v.Digest, Role: record.Direct})
+	}
+	for _, n := range e.Versions.Specific() {
+		if v, err := f.Models.Version(ctx, e.Group, models.Ref{Model: e.Model, Version: n}); err == nil {
+			add(v)
+		}
+	}
+	latest := e.Versions.Latest()
+	if latest == 0 {
+		return out
+	}
+	v, err := f.Models.Version(ctx, e.Group, models.Ref{Model: e.Model})
+	for looked := 0; err == nil && latest > 0 && looked < 4*MaxDirect; looked++ {
+		if v.State != models.Rejected {
+			add(v)
+			latest--
+		}
+		if v.Number <= 1 {
+			break
+		}
+		v, err = f.Models.Version(ctx, e.Group, models.Ref{Model: e.Model, Version: v.Number - 1})
+	}
+	return out
 }
 
 func (f *follower) seen() map[int]Observed {
@@ -209,10 +248,17 @@ func (f *follower) apply(d Deployment, r Route) {
 	if t.endpoint.MaxInFlight == 0 {
 		t.endpoint.MaxInFlight = DefaultInFlight
 	}
+	wanted := d.Spec.wanted()
 	for v := range t.versions {
-		if _, wanted := d.Spec.Target(v); !wanted && v != r.Live && (d.Spec.Previous == nil || d.Spec.Previous.Version != v) {
+		if v != r.Live && !slices.ContainsFunc(wanted, func(x Target) bool { return x.Version == v }) {
 			delete(t.versions, v)
 		}
+	}
+	for _, v := range r.Variants {
+		if t.variants == nil {
+			t.variants = map[string]*instance{}
+		}
+		t.variants[v.Name] = f.loaded[v.Version]
 	}
 	upto := 0
 	for _, c := range r.Canaries {
@@ -224,7 +270,7 @@ func (f *follower) apply(d Deployment, r Route) {
 	}
 	old := f.table.Load()
 	if old.endpoint == t.endpoint && old.revision == t.revision && old.live == t.live && slices.Equal(old.canaries, t.canaries) &&
-		slices.Equal(old.shadows, t.shadows) && maps.Equal(old.versions, t.versions) {
+		slices.Equal(old.shadows, t.shadows) && maps.Equal(old.variants, t.variants) && maps.Equal(old.versions, t.versions) {
 		return
 	}
 	f.swap(t)
@@ -273,10 +319,7 @@ func (e *served) nudge() {
 // write stores the status if it says something new.
 func (f *follower) write(ctx context.Context, spec Spec, plan Plan, now time.Time) {
 	st := Status{ObservedRevision: spec.Revision, State: plan.State, Live: plan.Route.Live, At: now}
-	wanted := slices.Clone(spec.Targets)
-	if spec.Previous != nil {
-		wanted = append(wanted, Target{Version: spec.Previous.Version, Digest: spec.Previous.Digest})
-	}
+	wanted := spec.wanted()
 	if _, ok := spec.Target(f.lastLive); !ok && plan.Route.Live != 0 && plan.Route.Live == f.lastLive && (spec.Previous == nil || spec.Previous.Version != f.lastLive) {
 		wanted = append(wanted, Target{Version: f.lastLive, Role: record.Live})
 	}

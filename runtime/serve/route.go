@@ -11,8 +11,9 @@ type table struct {
 	live     *instance
 	canaries []slot
 	shadows  []*instance
-	versions map[int]*instance // everything loaded, the previous version included
-	replaced chan struct{}     // closed when another table has taken this one's place
+	variants map[string]*instance // by name
+	versions map[int]*instance    // everything loaded, the previous version included
+	replaced chan struct{}        // closed when another table has taken this one's place
 }
 
 // slot gives an instance the shares below upto that no earlier slot has.
@@ -21,7 +22,7 @@ type slot struct {
 	upto     uint32
 }
 
-// Share maps a prediction id to 0…9999, evenly and for ever: FNV-1a with the finaliser of MurmurHash3. The shares below
+// Share maps a sticky key or prediction id to 0…9999, evenly and for ever: FNV-1a with the finaliser of MurmurHash3. The shares below
 // the canaries' weights go to the canaries, in the order of their versions.
 func Share(id string) uint32 {
 	h := uint64(14695981039346656037)
@@ -36,13 +37,23 @@ func Share(id string) uint32 {
 	return uint32(h % FullWeight)
 }
 
-// pick returns who answers, without a reference: nil if nobody can.
-func (t *table) pick(id string, version int) (*instance, record.Role) {
-	if version != 0 {
-		return t.versions[version], record.Direct
+// pick returns who answers, without a reference: nil if nobody can. A variant that is not there, any more, is nobody's
+// fault: the request is answered as if it named none.
+func (t *table) pick(r *Request) (*instance, record.Role) {
+	if r.Version != 0 {
+		return t.versions[r.Version], record.Direct
+	}
+	if r.Variant != "" {
+		if in := t.variants[r.Variant]; in != nil {
+			return in, record.Variant
+		}
 	}
 	if len(t.canaries) > 0 {
-		share := Share(id)
+		key := r.StickyKey
+		if key == "" {
+			key = r.ID
+		}
+		share := Share(key)
 		for _, s := range t.canaries {
 			if share < s.upto {
 				return s.instance, record.Canary

@@ -61,6 +61,8 @@ type served struct {
 	shadow   chan shadowJob
 	status   atomic.Pointer[Status]
 	overload atomic.Uint64
+	limiter  limiter
+	limited  atomic.Uint64
 
 	mu       sync.Mutex // for counters and evidence
 	counters map[versionRole]*counters
@@ -174,6 +176,7 @@ type Metrics struct {
 	State      State      `json:"state"`
 	InFlight   int64      `json:"in_flight"`
 	Overloaded uint64     `json:"overloaded"` // requests refused because too many were in flight
+	Limited    uint64     `json:"limited"`    // requests refused by a rate limit
 	Versions   []Counters `json:"versions"`   // by version, then role
 	Runs       []Runs     `json:"runs"`       // by version
 }
@@ -198,11 +201,18 @@ func (s *Server) AllMetrics() []Metrics {
 }
 
 func (e *served) metrics() Metrics {
-	m := Metrics{Key: e.key, State: e.status.Load().State, InFlight: e.inFlight.Load(), Overloaded: e.overload.Load()}
+	m := Metrics{Key: e.key, State: e.status.Load().State, InFlight: e.inFlight.Load(), Overloaded: e.overload.Load(), Limited: e.limited.Load()}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	variants := e.table.Load().variants
 	for _, c := range e.counters {
-		m.Versions = append(m.Versions, c.snapshot())
+		n := c.snapshot()
+		for name, in := range variants {
+			if c.role == record.Variant && in.version.Number == c.version {
+				n.Variant = name
+			}
+		}
+		m.Versions = append(m.Versions, n)
 	}
 	for _, r := range e.runs {
 		m.Runs = append(m.Runs, r.snapshot())
@@ -257,7 +267,7 @@ func (e *served) countersOf(version int) map[record.Role]*counters {
 		}
 	}
 	out := map[record.Role]*counters{}
-	for _, role := range []record.Role{record.Live, record.Canary, record.Shadow, record.Direct} {
+	for _, role := range []record.Role{record.Live, record.Canary, record.Shadow, record.Direct, record.Variant} {
 		k := versionRole{version, role}
 		if e.counters[k] == nil {
 			e.counters[k] = &counters{version: version, role: role}

@@ -14,16 +14,17 @@ type shadowJob struct {
 	table    *table
 	instance *instance
 	request  Request
+	by       int             // the version that answered the client
 	answer   []tensor.Tensor // what the client got
 }
 
 // copyToShadows queues an answered request for every shadow.
-func (s *Server) copyToShadows(e *served, t *table, r Request, answer []tensor.Tensor) {
+func (s *Server) copyToShadows(e *served, t *table, by *instance, r Request, answer []tensor.Tensor) {
 	for _, in := range t.shadows {
 		if !in.acquire() {
 			continue // it is being unloaded
 		}
-		job := shadowJob{t, in, r, answer}
+		job := shadowJob{t, in, r, by.version.Number, answer}
 		if t.endpoint.ShadowWait {
 			e.shadow <- job // the workers live until every reference is given back
 			continue
@@ -76,21 +77,8 @@ func (s *Server) answerShadow(e *served, job shadowJob) {
 	c.observe(took)
 	in.watch(out, c)
 	c.compared.Add(1)
-	if differs(job.answer, out) {
+	if c.comparisons.add(job.by, job.answer, out) {
 		c.differ.Add(1)
 	}
 	s.record(job.table, in, record.Shadow, r, out, took, nil, c)
-}
-
-// differs reports whether two answers are unlike beyond rounding.
-func differs(a, b []tensor.Tensor) bool {
-	if len(a) != len(b) {
-		return true
-	}
-	for i := range a {
-		if d, _, err := difference(a[i], b[i]); err != nil || d > 1e-6 {
-			return true
-		}
-	}
-	return false
 }

@@ -27,6 +27,7 @@ type Target struct {
 type Spec struct {
 	Revision uint64    `json:"revision"`
 	Targets  []Target  `json:"targets,omitempty"`  // live first, then canaries and shadows by version
+	Variants []Variant `json:"variants,omitempty"` // by name
 	Previous *Target   `json:"previous,omitempty"` // the live version before the last promotion: Rollback returns to it
 	Reason   string    `json:"reason,omitempty"`   // of the last change
 	By       string    `json:"by,omitempty"`
@@ -125,25 +126,28 @@ func (s Spec) Weights(c Change, weights map[int]int) (Spec, error) {
 	return next.end(op)
 }
 
-// Withdraw takes a canary or a shadow away. The live version cannot be withdrawn, only replaced.
+// Withdraw takes a canary, a shadow or a variant away. The live version cannot be withdrawn, only replaced.
 func (s Spec) Withdraw(c Change, version int) (Spec, error) {
 	const op = "serve.Withdraw"
 	next, err := s.begin(op, c)
 	if err != nil {
 		return s, err
 	}
+	next.Variants = slices.DeleteFunc(next.Variants, func(v Variant) bool { return v.Version == version })
+	variant := len(next.Variants) < len(s.Variants)
 	t, ok := s.Target(version)
-	if !ok {
+	if !ok && !variant {
 		return s, edgeward.E(op, edgeward.NotFound, "endpoint.no_version", "version %d does not stand behind this endpoint", version)
 	}
-	if t.Role == record.Live {
+	if t.Role != record.Live {
+		next.drop(version)
+	} else if !variant {
 		return s, conflict(op, "endpoint.live", "version %d is the live one", version).WithHint("promote another version or roll back first")
 	}
-	next.drop(version)
 	return next.end(op)
 }
 
-// Rollback makes Previous live again. Canaries and shadows go: whatever was wrong, only the known good version answers.
+// Rollback makes Previous live again. Canaries, shadows and variants go: whatever was wrong, only the known good version answers.
 // The version that was live becomes Previous, so that a second Rollback undoes the first.
 func (s Spec) Rollback(c Change) (Spec, error) {
 	const op = "serve.Rollback"
@@ -155,7 +159,7 @@ func (s Spec) Rollback(c Change) (Spec, error) {
 		return s, conflict(op, "endpoint.no_previous", "there is no earlier version to return to")
 	}
 	next.Targets = []Target{{Version: s.Previous.Version, Digest: s.Previous.Digest, Role: record.Live}}
-	next.Previous = nil
+	next.Previous, next.Variants = nil, nil
 	if old, had := s.Live(); had {
 		next.Previous = &old
 	}
@@ -174,7 +178,7 @@ func (s Spec) Stop(c Change) (Spec, error) {
 	if !had {
 		return s, conflict(op, "endpoint.no_live", "nothing is live")
 	}
-	next.Targets, next.Previous = nil, &Target{Version: old.Version, Digest: old.Digest, Role: record.Live}
+	next.Targets, next.Variants, next.Previous = nil, nil, &Target{Version: old.Version, Digest: old.Digest, Role: record.Live}
 	return next.end(op)
 }
 
@@ -189,7 +193,7 @@ func (s Spec) begin(op string, c Change) (Spec, error) {
 			WithHint("say in a sentence why this version may answer")
 	}
 	next := s
-	next.Targets = slices.Clone(s.Targets)
+	next.Targets, next.Variants = slices.Clone(s.Targets), slices.Clone(s.Variants)
 	next.Revision++
 	next.By, next.Reason, next.At = c.By, c.Reason, c.At
 	return next, nil
@@ -219,6 +223,9 @@ func (s Spec) Check() error {
 	}
 	if len(s.Targets) > MaxTargets {
 		return bad("endpoint.too_many", "%d versions behind one endpoint; at most %d", len(s.Targets), MaxTargets)
+	}
+	if err := s.checkVariants(); err != nil {
+		return err
 	}
 	live, weight, seen := 0, 0, map[int]bool{}
 	for _, t := range s.Targets {
@@ -261,12 +268,16 @@ func (s *Spec) drop(version int) {
 func (s Spec) besideLive(op string, version int) error {
 	live, ok := s.Live()
 	if !ok {
-		return conflict(op, "endpoint.no_live", "nothing is live yet").WithHint("promote a version first")
+		return noLive(op)
 	}
 	if live.Version == version {
 		return conflict(op, "endpoint.already_live", "version %d is the live one", version)
 	}
 	return nil
+}
+
+func noLive(op string) error {
+	return conflict(op, "endpoint.no_live", "nothing is live yet").WithHint("promote a version first")
 }
 
 func conflict(op, code, format string, args ...any) *edgeward.Error {

@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -39,6 +40,9 @@ func text(s serve.Spec) string {
 			out += fmt.Sprintf(" at %d", t.Weight)
 		}
 	}
+	for _, v := range s.Variants {
+		out += fmt.Sprintf(", variant %s %d", v.Name, v.Version)
+	}
 	if s.Previous != nil {
 		out += fmt.Sprintf(", previous %d", s.Previous.Version)
 	}
@@ -50,6 +54,7 @@ func TestChangesOfASpec(t *testing.T) {
 	two := must(one.Promote(because(1), 2, digest(2)))
 	canary := must(two.Canary(because(2), 3, digest(3), 1000))
 	shadow := must(canary.Shadow(because(3), 4, digest(4)))
+	tested := must(must(shadow.Variant(because(4), "old", 2, digest(2))).Variant(because(5), "new", 5, digest(5)))
 	for name, c := range map[string]struct {
 		do         func() (serve.Spec, error)
 		want, code string
@@ -81,6 +86,14 @@ func TestChangesOfASpec(t *testing.T) {
 		"withdrawing a stranger is refused":                    {func() (serve.Spec, error) { return shadow.Withdraw(because(4), 9) }, "", "endpoint.no_version"},
 		"rolling back to nothing is refused":                   {func() (serve.Spec, error) { return one.Rollback(because(1)) }, "", "endpoint.no_previous"},
 		"a digest that is none is refused":                     {func() (serve.Spec, error) { return two.Promote(because(2), 3, "sha256:x") }, "", "digest.invalid"},
+		"a variant may be the live version":                    {func() (serve.Spec, error) { return two.Variant(because(2), "b", 2, digest(2)) }, "live 2, variant b 2, previous 1", ""},
+		"a variant's name moves":                               {func() (serve.Spec, error) { return tested.Variant(because(6), "new", 6, digest(6)) }, "live 2, canary 3 at 1000, shadow 4, variant new 6, variant old 2, previous 1", ""},
+		"a version has one name":                               {func() (serve.Spec, error) { return tested.Variant(because(6), "newer", 5, digest(5)) }, "live 2, canary 3 at 1000, shadow 4, variant newer 5, variant old 2, previous 1", ""},
+		"a promotion keeps variants":                           {func() (serve.Spec, error) { return tested.Promote(because(6), 5, digest(5)) }, "live 5, canary 3 at 1000, shadow 4, variant new 5, variant old 2, previous 2", ""},
+		"a variant is withdrawn, the live version stays":       {func() (serve.Spec, error) { return tested.Withdraw(because(6), 2) }, "live 2, canary 3 at 1000, shadow 4, variant new 5, previous 1", ""},
+		"a roll back ends variants":                            {func() (serve.Spec, error) { return tested.Rollback(because(6)) }, "live 1, previous 2", ""},
+		"a variant without a live version is refused":          {func() (serve.Spec, error) { return serve.Spec{}.Variant(because(0), "b", 1, digest(1)) }, "", "endpoint.no_live"},
+		"a variant's name has a grammar":                       {func() (serve.Spec, error) { return two.Variant(because(2), "B!", 2, digest(2)) }, "", "name.invalid"},
 		"version 0 is refused":                                 {func() (serve.Spec, error) { return two.Promote(because(2), 0, digest(3)) }, "", "endpoint.version"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +122,7 @@ func TestAnySequenceOfChangesLeavesOneLiveVersion(t *testing.T) {
 		v, c := r.IntN(10)+1, because(s.Revision)
 		var next serve.Spec
 		var err error
-		switch r.IntN(5) {
+		switch r.IntN(6) {
 		case 0:
 			next, err = s.Promote(c, v, digest(v))
 		case 1:
@@ -120,6 +133,8 @@ func TestAnySequenceOfChangesLeavesOneLiveVersion(t *testing.T) {
 			next, err = s.Withdraw(c, v)
 		case 4:
 			next, err = s.Rollback(c)
+		case 5:
+			next, err = s.Variant(c, []string{"a", "b", "c"}[r.IntN(3)], v, digest(v))
 		}
 		if err != nil {
 			continue
@@ -174,6 +189,9 @@ func TestPlan(t *testing.T) {
 	two := must(one.Promote(because(1), 2, digest(2)))
 	full := must(must(two.Canary(because(2), 3, digest(3), 1000)).Shadow(because(3), 4, digest(4)))
 	rolled := must(two.Rollback(because(2)))
+	tested := must(one.Variant(because(1), "b", 2, digest(2)))
+	listed := one
+	listed.Targets = append(listed.Targets[:1:1], serve.Target{Version: 6, Digest: digest(6), Role: record.Direct})
 	up := serve.Observed{Loaded: true}
 	later := serve.Observed{NotBefore: now.Add(time.Second)}
 	never := serve.Observed{Final: true, NotBefore: now}
@@ -200,6 +218,10 @@ func TestPlan(t *testing.T) {
 		"stopped, nothing stays loaded":                        {must(two.Stop(because(2))), 2, seen{1: up, 2: up}, "pending: load [] live 0 canaries [] shadows [] drop [1 2]"},
 		"what nobody wants is dropped":                         {one, 1, seen{1: up, 5: up, 7: up}, "ready: load [] live 1 canaries [] shadows [] drop [5 7]"},
 		"the last good one is kept although nobody wants it":   {one, 9, seen{1: later, 9: up}, "degraded: load [] live 9 canaries [] shadows [] drop [] retry"},
+		"a variant is loaded like a target":                    {tested, 1, seen{1: up}, "pending: load [2] live 1 canaries [] shadows [] drop []"},
+		"a variant that fails degrades":                        {tested, 1, seen{1: up, 2: never}, "degraded: load [] live 1 canaries [] shadows [] drop []"},
+		"a version of the policy that fails is no harm":        {listed, 1, seen{1: up, 6: never}, "ready: load [] live 1 canaries [] shadows [] drop []"},
+		"a version of the policy is loaded":                    {listed, 1, seen{1: up}, "ready: load [6] live 1 canaries [] shadows [] drop []"},
 		"a broken version is loaded beside itself":             {one, 1, seen{1: broken}, "degraded: load [1] live 1 canaries [] shadows [] drop []"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -234,7 +256,13 @@ func TestEndpointCheck(t *testing.T) {
 		"no group":          {func(e *serve.Endpoint) { e.Group = "" }, "endpoint.invalid"},
 		"an unheard kind":   {func(e *serve.Endpoint) { e.Kind = "llm" }, "endpoint.invalid"},
 		"an unheard policy": {func(e *serve.Endpoint) { e.Record = "all" }, "endpoint.invalid"},
-		"a bad limit":       {func(e *serve.Endpoint) { e.MaxInFlight = -1 }, "endpoint.invalid"},
+		"a rate": {func(e *serve.Endpoint) {
+			e.Rate, e.PrincipalRate.PerSecond = serve.Limit{PerSecond: 0.5, Burst: 10}, 100
+		}, ""},
+		"a bad rate":      {func(e *serve.Endpoint) { e.PrincipalRate.PerSecond = math.NaN() }, "endpoint.limit"},
+		"a burst of none": {func(e *serve.Endpoint) { e.Rate.Burst = 5 }, "endpoint.limit"},
+		"bad versions":    {func(e *serve.Endpoint) { e.Versions = "latest" }, "endpoint.versions"},
+		"a bad limit":     {func(e *serve.Endpoint) { e.MaxInFlight = -1 }, "endpoint.invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := good

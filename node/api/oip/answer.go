@@ -27,6 +27,10 @@ func encode(r Request, endpoint string, a Answer) (body []byte, header int, bina
 	b = appendText(b, a.ID)
 	b = append(b, `,"edgeward_role":`...)
 	b = appendText(b, string(a.Role))
+	if a.Variant != "" {
+		b = append(b, `,"edgeward_variant":`...)
+		b = appendText(b, a.Variant)
+	}
 	b = append(b, `},"outputs":[`...)
 	var tail []tensor.Tensor
 	for i, t := range outputs {

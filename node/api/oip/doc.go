@@ -38,6 +38,10 @@
 //	edgeward_target_time  the time a forecast speaks of, RFC 3339
 //	edgeward_key          the series within the endpoint, such as a hospital; at most 1024 bytes
 //	edgeward_lookup       true: the server takes the inputs from its own data by key and event time; inputs must be empty
+//	edgeward_sticky_key   requests of one key go to the same version while the spec stands; also the header
+//	                      Edgeward-Sticky-Key; default: the prediction id
+//	edgeward_variant      the name of a variant of the spec that shall answer; also the header Edgeward-Variant. One that
+//	                      is not there is as none; the answer repeats the name, there and in the header, when it answered
 //
 // Any other parameter that begins with edgeward_ is refused, because it is misspelt; parameters of others are ignored,
 // except those that would change the answer and that we do not have (shared memory, classification).

@@ -142,6 +142,9 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 	if err != nil {
 		return err
 	}
+	if err := r.FromHeaders(c.Request().Header.Get); err != nil {
+		return err
+	}
 	a, err := h.Infer(c.Request().Context(), t, &r, received)
 	if err != nil {
 		return err
@@ -152,6 +155,9 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 	}
 	head := c.Response().Header()
 	head.Set("Edgeward-Prediction-Id", a.ID)
+	if a.Variant != "" {
+		head.Set(VariantHeader, a.Variant)
+	}
 	kind := echo.MIMEApplicationJSON
 	if binary {
 		kind = echo.MIMEOctetStream

@@ -405,3 +405,39 @@ func TestEveryRouteButHealthNeedsARight(t *testing.T) {
 		}
 	}
 }
+
+func TestAStickyKeyAndAVariant(t *testing.T) {
+	s := start(t)
+	sticky, variant := []string{"Edgeward-Sticky-Key", "bed-7"}, []string{"Edgeward-Variant", "sharper"}
+	for name, c := range map[string]struct {
+		parameters string
+		header     []string
+		sticky     string
+		variant    string
+	}{
+		"by parameter":             {`{"edgeward_sticky_key":"bed-7","edgeward_variant":"sharper"}`, nil, "bed-7", "sharper"},
+		"by header":                {`{}`, append(sticky, variant...), "bed-7", "sharper"},
+		"the parameter goes first": {`{"edgeward_variant":"blunt"}`, variant, "", "blunt"},
+		"neither":                  {`{}`, nil, "", ""},
+	} {
+		before := len(s.Asked())
+		status, head, body := s.ask(http.MethodPost, "/v2/models/sums/infer", `{"parameters":`+c.parameters+`,`+good[1:], c.header...)
+		if status != 200 {
+			t.Fatalf("%s: %d %s", name, status, body)
+		}
+		r := s.Asked()[before]
+		if r.StickyKey != c.sticky || r.Variant != c.variant || r.Principal == "" {
+			t.Errorf("%s: asked %+v", name, r)
+		}
+		want := ""
+		if c.variant == "sharper" {
+			want = c.variant
+		}
+		if head.Get("Edgeward-Variant") != want || strings.Contains(string(body), `"edgeward_role":"variant","edgeward_variant":"sharper"`) != (want != "") {
+			t.Errorf("%s: answered %q %s", name, head.Get("Edgeward-Variant"), body)
+		}
+	}
+	if out := s.asks(400, "/v2/models/sums/infer", good, "Edgeward-Sticky-Key", strings.Repeat("k", 2000)); out["code"] != "parameter.key" {
+		t.Errorf("%v", out)
+	}
+}

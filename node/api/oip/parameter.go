@@ -18,6 +18,8 @@ type Request struct {
 	EventTime  time.Time
 	TargetTime time.Time
 	SeriesKey  string
+	StickyKey  string // requests of one key go to one version
+	Variant    string // chosen by name
 	Lookup     bool
 	binaryOut  bool // REST: outputs that do not say otherwise
 }
@@ -66,9 +68,11 @@ func (r *Request) Parameter(key string, v Value) (err error) {
 	case "edgeward_target_time":
 		r.TargetTime, err = instant(key, v)
 	case "edgeward_key":
-		if r.SeriesKey, err = text(key, v); err == nil && len(r.SeriesKey) > record.MaxText {
-			err = invalid("parameter.key", "edgeward_key has %d bytes; at most %d", len(r.SeriesKey), record.MaxText)
-		}
+		r.SeriesKey, err = brief(key, v)
+	case "edgeward_sticky_key":
+		r.StickyKey, err = brief(key, v)
+	case "edgeward_variant":
+		r.Variant, err = brief(key, v)
 	case "edgeward_lookup":
 		r.Lookup, err = truth(key, v)
 	case "binary_data_output":
@@ -76,8 +80,27 @@ func (r *Request) Parameter(key string, v Value) (err error) {
 	default:
 		if strings.HasPrefix(key, "edgeward_") {
 			err = invalid("parameter.unknown", "there is no parameter %.80q", key).With("parameter", key).
-				WithHint("ours are edgeward_event_time, edgeward_target_time, edgeward_key and edgeward_lookup")
+				WithHint("ours are edgeward_event_time, edgeward_target_time, edgeward_key, edgeward_lookup, edgeward_sticky_key and edgeward_variant")
 		}
+	}
+	return err
+}
+
+// Headers of ours, or gRPC metadata, that say the same as parameters, for clients whose library hides those.
+const (
+	StickyHeader  = "Edgeward-Sticky-Key"
+	VariantHeader = "Edgeward-Variant"
+)
+
+// FromHeaders takes what no parameter says; get returns a header, "" where there is none.
+func (r *Request) FromHeaders(get func(name string) string) (err error) {
+	if r.StickyKey == "" {
+		if r.StickyKey, err = brief(StickyHeader, get(StickyHeader)); err != nil {
+			return err
+		}
+	}
+	if r.Variant == "" {
+		r.Variant, err = brief(VariantHeader, get(VariantHeader))
 	}
 	return err
 }
@@ -112,6 +135,15 @@ func text(key string, v Value) (string, error) {
 		return s, nil
 	}
 	return "", wrongType(key, "string")
+}
+
+// brief returns a text that is kept or compared whole.
+func brief(key string, v Value) (string, error) {
+	s, err := text(key, v)
+	if err == nil && len(s) > record.MaxText {
+		err = invalid("parameter.key", "%s has %d bytes; at most %d", key, len(s), record.MaxText)
+	}
+	return s, err
 }
 
 func truth(key string, v Value) (bool, error) {

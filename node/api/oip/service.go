@@ -123,12 +123,13 @@ func (s *Service) ModelReady(t Target) (bool, error) {
 // Target is an endpoint, and a version behind it; 0 leaves the choice to the endpoint.
 type Target struct {
 	serve.Key
-	Version int
+	Version   int
+	Principal string // who asks, for the limit of each caller
 }
 
 // TargetOf returns what the names in a request mean to p: endpoints are those of p's current group.
 func TargetOf(p auth.Principal, name, version string) (Target, error) {
-	t := Target{Key: serve.Key{Group: p.Group, Name: name}}
+	t := Target{Key: serve.Key{Group: p.Group, Name: name}, Principal: p.Key()}
 	if version == "" {
 		return t, nil
 	}
@@ -168,6 +169,7 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 	}
 	a, err := s.Serve.Infer(ctx, serve.Request{
 		ID: s.NewID(), Endpoint: t.Key, Version: t.Version, Inputs: r.Inputs, ReceivedAt: received, EventTime: r.EventTime, Target: r.TargetTime, SeriesKey: r.SeriesKey,
+		StickyKey: r.StickyKey, Variant: r.Variant, Principal: t.Principal,
 	})
 	if err != nil {
 		return Answer{}, err

@@ -381,7 +381,8 @@ export interface paths {
         delete: operations["endpoints.delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change an endpoint's words, limits and policies */
+        patch: operations["endpoints.update"];
         trace?: never;
     };
     "/api/v1/endpoints/{name}/canary": {
@@ -639,6 +640,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/variant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a version a name that clients may choose */
+        post: operations["endpoints.variant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/weights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set the shares of canaries */
+        post: operations["endpoints.weights"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/withdraw": {
         parameters: {
             query?: never;
@@ -648,7 +683,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a canary or a shadow away */
+        /** Take a canary, a shadow or a variant away */
         post: operations["endpoints.withdraw"];
         delete?: never;
         options?: never;
@@ -1277,11 +1312,14 @@ export interface components {
             roles: string[] | null;
         };
         ChangeRequest: {
+            alias?: string;
+            name?: string;
             reason: string;
             /** Format: int64 */
             revision?: number;
             /** Format: double */
             share?: number;
+            shares?: components["schemas"]["VersionShare"][] | null;
             /** Format: int64 */
             version?: number;
         };
@@ -1485,6 +1523,18 @@ export interface components {
             n: number;
             /** Format: date-time */
             to: string;
+        };
+        EndpointChange: {
+            description?: string;
+            /** Format: int64 */
+            max_in_flight?: number;
+            principal_rate?: components["schemas"]["ServeLimit"];
+            rate?: components["schemas"]["ServeLimit"];
+            reason: string;
+            record?: string;
+            shadow_wait?: boolean;
+            title?: string;
+            versions?: string;
         };
         EndpointLine: {
             demo?: boolean;
@@ -2261,8 +2311,10 @@ export interface components {
             rows?: {
                 [key: string]: unknown;
             }[] | null;
+            sticky_key?: string;
             /** Format: date-time */
             target?: string;
+            variant?: string;
             /** Format: int64 */
             version?: number;
         };
@@ -2277,6 +2329,7 @@ export interface components {
                 [key: string]: unknown;
             };
             role: string;
+            variant?: string;
             /** Format: int64 */
             version: number;
         };
@@ -2549,11 +2602,34 @@ export interface components {
             /** Format: int64 */
             up_to_us: number;
         };
+        ServeComparison: {
+            /** Format: int64 */
+            answers: number;
+            /** Format: int64 */
+            differ: number;
+            /** Format: int64 */
+            disagree: number;
+            /** Format: int64 */
+            labels: number;
+            /** Format: double */
+            max_abs_diff: number;
+            /** Format: double */
+            mean_abs_diff: number;
+            /** Format: double */
+            mean_diff: number;
+            /** Format: int64 */
+            unlike: number;
+            /** Format: int64 */
+            values: number;
+            /** Format: int64 */
+            with: number;
+        };
         ServeCounters: {
             /** Format: int64 */
             answers_out: number;
             /** Format: int64 */
             compared: number;
+            comparisons?: components["schemas"]["ServeComparison"][] | null;
             /** Format: int64 */
             differ: number;
             /** Format: int64 */
@@ -2572,6 +2648,8 @@ export interface components {
             /** Format: int64 */
             p90_us: number;
             /** Format: int64 */
+            p95_us: number;
+            /** Format: int64 */
             p99_us: number;
             /** Format: int64 */
             refused: number;
@@ -2582,6 +2660,7 @@ export interface components {
             rows: number;
             /** Format: int64 */
             unrecorded: number;
+            variant?: string;
             /** Format: int64 */
             version: number;
         };
@@ -2598,9 +2677,12 @@ export interface components {
             model: string;
             name: string;
             not_finite?: boolean;
+            principal_rate?: components["schemas"]["ServeLimit"];
+            rate?: components["schemas"]["ServeLimit"];
             record?: string;
             shadow_wait?: boolean;
             title?: string;
+            versions?: string;
         };
         ServeEvidence: {
             /** Format: date-time */
@@ -2615,10 +2697,18 @@ export interface components {
             group: string;
             name: string;
         };
+        ServeLimit: {
+            /** Format: int64 */
+            burst?: number;
+            /** Format: double */
+            per_second: number;
+        };
         ServeMetrics: {
             endpoint: components["schemas"]["ServeKey"];
             /** Format: int64 */
             in_flight: number;
+            /** Format: int64 */
+            limited: number;
             /** Format: int64 */
             overloaded: number;
             runs: components["schemas"]["ServeRuns"][] | null;
@@ -2657,6 +2747,7 @@ export interface components {
             /** Format: int64 */
             revision: number;
             targets?: components["schemas"]["ServeTarget"][] | null;
+            variants?: components["schemas"]["ServeVariant"][] | null;
         };
         ServeStatus: {
             /** Format: date-time */
@@ -2676,6 +2767,12 @@ export interface components {
             version: number;
             /** Format: int64 */
             weight?: number;
+        };
+        ServeVariant: {
+            digest: string;
+            name: string;
+            /** Format: int64 */
+            version: number;
         };
         ServeVersionStatus: {
             /** Format: int64 */
@@ -2806,6 +2903,12 @@ export interface components {
             id: string;
             members: components["schemas"]["AuthMembership"][] | null;
             name: string;
+        };
+        VersionShare: {
+            /** Format: double */
+            share: number;
+            /** Format: int64 */
+            version: number;
         };
         WorkerStatus: {
             /** Format: int64 */
@@ -4824,6 +4927,98 @@ export interface operations {
             };
         };
     };
+    "endpoints.update": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match": string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndpointChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "endpoints.canary": {
         parameters: {
             query?: never;
@@ -5210,7 +5405,12 @@ export interface operations {
     "endpoints.predict": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description requests of one key go to one version */
+                "Edgeward-Sticky-Key"?: string;
+                /** @description the name of a variant that shall answer */
+                "Edgeward-Variant"?: string;
+            };
             path: {
                 name: string;
             };
@@ -5290,7 +5490,7 @@ export interface operations {
                 /** @description event time, excluded */
                 to?: string;
                 version?: number;
-                role?: "live" | "canary" | "shadow" | "direct";
+                role?: "live" | "canary" | "shadow" | "direct" | "variant";
                 /** @description series */
                 key?: string;
             };
@@ -5952,6 +6152,172 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "endpoints.variant": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServeSpec"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "endpoints.weights": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServeSpec"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -18,6 +18,9 @@ func (a *inferResponse) encode() mem.BufferSlice {
 	b = appendText(b, 3, a.ClientID)
 	b = appendParameter(b, 4, "edgeward_prediction_id", a.ID)
 	b = appendParameter(b, 4, "edgeward_role", string(a.Role))
+	if a.Variant != "" {
+		b = appendParameter(b, 4, "edgeward_variant", a.Variant)
+	}
 	for _, t := range a.Wanted {
 		shape := 0
 		for _, d := range t.Shape {

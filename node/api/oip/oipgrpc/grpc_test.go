@@ -109,6 +109,23 @@ func text(s string) *pb.InferParameter {
 	return &pb.InferParameter{ParameterChoice: &pb.InferParameter_StringParam{StringParam: s}}
 }
 
+func TestAStickyKeyAndAVariant(t *testing.T) {
+	s := start(t)
+	in := sums()
+	in.Parameters = map[string]*pb.InferParameter{"edgeward_sticky_key": text("bed-7")}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer x", "edgeward-variant", "sharper")
+	var out pb.ModelInferResponse
+	if err := s.Invoke(ctx, "/inference.GRPCInferenceService/ModelInfer", in, &out); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.Asked()[0]; r.StickyKey != "bed-7" || r.Variant != "sharper" || r.Principal == "" {
+		t.Errorf("asked %+v", r)
+	}
+	if got := out.Parameters["edgeward_variant"].GetStringParam(); got != "sharper" {
+		t.Errorf("answered %v", out.Parameters)
+	}
+}
+
 func TestAnAnswer(t *testing.T) {
 	s := start(t)
 	in := sums()

@@ -2,7 +2,10 @@ package oipgrpc
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"google.golang.org/grpc/metadata"
 
 	"edgeward/node/api/oip"
 	"edgeward/node/auth"
@@ -25,6 +28,14 @@ type inferResponse struct {
 func (s *Server) answer(ctx context.Context, p auth.Principal, in *inferRequest, received time.Time) (inferResponse, error) {
 	if in.err != nil {
 		return inferResponse{}, in.err
+	}
+	if err := in.FromHeaders(func(name string) string {
+		if v := metadata.ValueFromIncomingContext(ctx, strings.ToLower(name)); len(v) == 1 {
+			return v[0]
+		}
+		return ""
+	}); err != nil {
+		return inferResponse{}, err
 	}
 	t, err := oip.TargetOf(p, in.name, in.version)
 	if err != nil {

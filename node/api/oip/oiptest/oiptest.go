@@ -90,6 +90,9 @@ func (e *Endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, e
 	e.asked = append(e.asked, r)
 	e.mu.Unlock()
 	a := serve.Answer{ID: r.ID, Version: d.Version.Number, Role: record.Live, Outputs: r.Inputs}
+	if r.Variant == "sharper" { // the only one there is
+		a.Role, a.Variant = record.Variant, r.Variant
+	}
 	if r.Endpoint.Name == "sums" {
 		v, _ := r.Inputs[0].Float32s()
 		var sums []float32

@@ -91,7 +91,7 @@ export function Changes({ of: e }: { of: EndpointView }) {
           open
           close={() => setChange(undefined)}
           ready={change === 'rollback' || !!version}
-          cli={(reason) => `edgeward endpoint ${change} ${name}${change === 'rollback' ? '' : ` ${version ?? 'N'}`}${change === 'canary' ? ` --share ${share / 100}` : ''} --reason ${JSON.stringify(reason || '…')}`}
+          cli={(reason) => `edgeward deploy ${change} ${name}${change === 'rollback' ? '' : ` ${version ?? 'N'}`}${change === 'canary' ? ` --share ${share / 100}` : ''} --reason ${JSON.stringify(reason || '…')}`}
           act={async (reason) => {
             await write.mutateAsync({ version: version ? Number(version) : undefined, share: change === 'canary' ? share / 100 : undefined, reason, revision: e.spec.revision });
             done(t('change.written'));

@@ -25,7 +25,7 @@ export default function Endpoints() {
       <Loaded query={q}>
         {(list) =>
           rows(list.items).length === 0 ? (
-            <Empty title={t('endpoints.empty')} action={<Button component={Link} href="/models">{t('endpoints.choose')}</Button>} cli={'edgeward endpoint create NAME --model MODEL\nedgeward endpoint promote NAME 1 --reason "…"'}>
+            <Empty title={t('endpoints.empty')} action={<Button component={Link} href="/models">{t('endpoints.choose')}</Button>} cli={'edgeward endpoint create NAME --model MODEL\nedgeward deploy promote NAME 1 --reason "…"'}>
               {t('endpoints.emptyWhat')}
             </Empty>
           ) : (

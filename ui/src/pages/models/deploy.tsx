@@ -28,7 +28,7 @@ export function Deploy({ v, endpoints, open, close }: { v: Version; endpoints: s
       close={close}
       go={t('deploy.go')}
       ready={isName(target)}
-      cli={(reason) => `${fresh ? `edgeward endpoint create ${target} --model ${v.model}\n` : ''}edgeward endpoint promote ${target} ${v.number} --reason ${JSON.stringify(reason || '…')}`}
+      cli={(reason) => `${fresh ? `edgeward endpoint create ${target} --model ${v.model}\n` : ''}edgeward deploy promote ${target} ${v.number} --reason ${JSON.stringify(reason || '…')}`}
       act={async (reason) => {
         if (fresh)
           await make.mutateAsync({ name, model: v.model, title: title || undefined, record: record ?? undefined }).catch((e: unknown) => {

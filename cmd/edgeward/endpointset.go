@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"edgeward"
+	"edgeward/node/client"
+)
+
+func newEndpointSet(r *remote) *cobra.Command {
+	var title, description, record, versions string
+	var inFlight int
+	var shadowWait bool
+	var rate, each client.Limit
+	cmd := &cobra.Command{Use: "set NAME", Short: "Change an endpoint's words, limits and policies", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames),
+		Example: "  edgeward endpoint set visits-tomorrow --rate 50 --burst 100 --caller-rate 5 --reason \"one caller asked in a loop\"\n  edgeward endpoint set visits-tomorrow --versions latest:3 --reason \"the auditors compare versions\""}
+	f := cmd.Flags()
+	reason := reasonFlag(cmd, true)
+	f.StringVar(&title, "title", "", "`text` for people, on the page Forecast")
+	f.StringVar(&description, "description", "", "`text`: who asks it, and what for")
+	f.StringVar(&record, "record", "", "what prediction records keep of the inputs: none, features or full")
+	f.IntVar(&inFlight, "max-in-flight", 0, "requests at once; 0: the default, 256")
+	f.BoolVar(&shadowWait, "shadow-wait", false, "a full shadow queue makes callers wait instead of dropping copies")
+	f.Float64Var(&rate.PerSecond, "rate", 0, "requests a second of all callers together; 0: no limit")
+	f.IntVar(&rate.Burst, "burst", 0, "requests at once that --rate lets through; 0: those of one second")
+	f.Float64Var(&each.PerSecond, "caller-rate", 0, "requests a second of each caller; 0: no limit")
+	f.IntVar(&each.Burst, "caller-burst", 0, "requests at once that --caller-rate lets through; 0: those of one second")
+	f.StringVar(&versions, "versions", "", "which versions may be asked for by number beside those of the spec: spec (none), latest:3, all, or specific:1,3")
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		q := client.EndpointChange{Reason: *reason}
+		changed := false
+		for flag, set := range map[string]func(){
+			"title": func() { q.Title = &title }, "description": func() { q.Description = &description }, "record": func() { q.Record = &record },
+			"max-in-flight": func() { q.MaxInFlight = &inFlight }, "shadow-wait": func() { q.ShadowWait = &shadowWait }, "versions": func() { q.Versions = &versions },
+			"rate": func() { q.Rate = &rate }, "caller-rate": func() { q.PrincipalRate = &each },
+		} {
+			if f.Changed(flag) {
+				set()
+				changed = true
+			}
+		}
+		if !changed {
+			return edgeward.E("set", edgeward.Invalid, "cli.nothing", "nothing to change").WithHint("name what to change, such as --rate 50; --burst goes with --rate, --caller-burst with --caller-rate")
+		}
+		v, err := c.UpdateEndpoint(ctx, args[0], q)
+		if err != nil {
+			return err
+		}
+		return r.print(v, func(w io.Writer) { printEndpoint(w, v) })
+	})
+	return cmd
+}
