@@ -43,8 +43,16 @@
 //	edgeward_variant      the name of a variant of the spec that shall answer; also the header Edgeward-Variant. One that
 //	                      is not there is as none; the answer repeats the name, there and in the header, when it answered
 //
-// Any other parameter that begins with edgeward_ is refused, because it is misspelt; parameters of others are ignored,
-// except those that would change the answer and that we do not have (shared memory, classification).
+// Of Triton's parameters priority (1 the highest, 0 none; see serve.Request) and timeout (microseconds from when the
+// request is received) are taken, and classification of an output: its k highest values as "value:index[:label]". Any other
+// parameter that begins with edgeward_ is refused, because it is misspelt; parameters of others are ignored, except those
+// that would change the answer and that we do not have (shared memory).
+//
+// # Bodies
+//
+// A body is JSON; with Inference-Header-Content-Length, that many bytes of JSON and then the binary data; with that header 0,
+// nothing but the data of the model's one input. It may be packed with gzip or deflate: neither form may pass MaxBody, and
+// all of it must arrive within BodyTimeout. An answer of a KiB or more is packed for who asks by Accept-Encoding.
 //
 // # Missing values
 //
@@ -55,7 +63,7 @@
 // # What is refused
 //
 // Everything wrong is a 4xx with {"error": text, "code": stable, "hint": what to do}: 400 what is wrong in the request,
-// 404 an endpoint or version that is not there, 413 a body over the bound, 415 a compressed body, 429 too many at once
+// 404 an endpoint or version that is not there, 408 a body too slow, 413 a body over the bound, 415 a packing nobody knows, 429 too many at once
 // (with Retry-After). 503 says that no version can answer now, 504 that the model took too long. Duplicate keys are
 // refused: two readers would understand two different things.
 package oip

@@ -10,8 +10,8 @@ import (
 	"edgeward"
 )
 
-var errEncoding = edgeward.E("oip.body", edgeward.Invalid, "request.encoding", "a compressed body is not taken").
-	WithHint("send the body without Content-Encoding")
+var errEncoding = edgeward.E("oip.body", edgeward.Invalid, "request.encoding", "the body is packed in a way that is not known here").
+	WithHint("pack it with gzip or deflate, or not at all")
 
 // statuses says what an error kind is in HTTP. Clients of this protocol expect 400 for what is wrong in a request.
 var statuses = map[edgeward.Kind]int{
@@ -52,6 +52,8 @@ func (h *handler) fail(c echo.Context, err error) error {
 	switch {
 	case out.Code == "request.encoding":
 		status = http.StatusUnsupportedMediaType
+	case out.Code == "request.slow":
+		status = http.StatusRequestTimeout
 	case out.Code == "request.cancelled" && c.Request().Context().Err() != nil:
 		status = 499
 	case out.Code == "request.timeout":

@@ -1,8 +1,6 @@
 package oip
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -10,6 +8,9 @@ import (
 
 	"edgeward/node/auth"
 )
+
+// lengthHeader says how many bytes of a body are JSON; what follows is binary data.
+const lengthHeader = "Inference-Header-Content-Length"
 
 // small is a body that may be read before anything is known of the request.
 const small = 1 << 20
@@ -31,7 +32,7 @@ type Route struct {
 
 // Register adds the routes to e and returns them.
 func (s *Service) Register(e Router, guard Guard) []Route {
-	h := &handler{s}
+	h := &handler{s, s.TooLarge()}
 	var out []Route
 	add := func(method, path string, verb auth.Verb, resource auth.Resource, f func(echo.Context, auth.Principal) error) {
 		out = append(out, Route{method, path, verb, resource})
@@ -73,7 +74,10 @@ func (s *Service) Register(e Router, guard Guard) []Route {
 }
 
 // handler is the Service over HTTP.
-type handler struct{ *Service }
+type handler struct {
+	*Service
+	errTooLarge error
+}
 
 func (h *handler) server(c echo.Context, _ auth.Principal) error {
 	return c.JSON(http.StatusOK, h.Server())
@@ -138,7 +142,12 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 	if err != nil {
 		return err
 	}
-	r, err := parse(body, header)
+	var r Request
+	if header == 0 && len(c.Request().Header.Values(lengthHeader)) > 0 {
+		r, err = h.bare(t, body)
+	} else {
+		r, err = parse(body, header)
+	}
 	if err != nil {
 		return err
 	}
@@ -161,37 +170,20 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 	kind := echo.MIMEApplicationJSON
 	if binary {
 		kind = echo.MIMEOctetStream
-		head.Set("Inference-Header-Content-Length", strconv.Itoa(n))
+		head.Set(lengthHeader, strconv.Itoa(n))
 	}
+	out = pack(c, out)
 	head.Set("Content-Length", strconv.Itoa(len(out)))
 	return c.Blob(http.StatusOK, kind, out)
 }
 
 // body reads the request's body, bounded, and says how many of its bytes are JSON.
 func (h *handler) body(c echo.Context) ([]byte, int, error) {
-	req := c.Request()
-	if e := req.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, 0, errEncoding
-	}
-	if req.ContentLength > h.MaxBody {
-		return nil, 0, h.TooLarge()
-	}
-	var body []byte
-	var err error
-	limited := http.MaxBytesReader(c.Response(), req.Body, h.MaxBody)
-	if n := req.ContentLength; n >= 0 && n <= small { // a length is a promise: believed only where it costs nothing
-		body = make([]byte, n)
-		_, err = io.ReadFull(limited, body)
-	} else {
-		body, err = io.ReadAll(limited)
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, 0, h.TooLarge()
-	}
+	body, err := h.read(c)
 	if err != nil {
-		return nil, 0, invalid("request.body", "the body ended early: %w", err)
+		return nil, 0, err
 	}
-	header := req.Header.Values("Inference-Header-Content-Length")
+	header := c.Request().Header.Values(lengthHeader)
 	switch {
 	case len(header) == 0:
 		return body, len(body), nil
@@ -199,8 +191,8 @@ func (h *handler) body(c echo.Context) ([]byte, int, error) {
 		return nil, 0, invalid("request.header_length", "Inference-Header-Content-Length is there %d times", len(header))
 	}
 	n, err := strconv.Atoi(header[0])
-	if err != nil || n < 1 || n > len(body) {
-		return nil, 0, invalid("request.header_length", "Inference-Header-Content-Length %.20q is not between 1 and the %d bytes of the body", header[0], len(body)).
+	if err != nil || n < 0 || n > len(body) {
+		return nil, 0, invalid("request.header_length", "Inference-Header-Content-Length %.20q is not between 0 and the %d bytes of the body", header[0], len(body)).
 			WithHint("it is the length in bytes of the JSON before the binary data")
 	}
 	return body, n, nil

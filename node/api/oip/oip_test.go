@@ -1,17 +1,21 @@
 package oip_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,11 +37,15 @@ type server struct {
 	*oiptest.Endpoints
 }
 
-func start(t *testing.T) *server {
+func start(t *testing.T, change ...func(*oip.Config)) *server {
 	t.Helper()
 	s := &server{T: t, Endpoints: &oiptest.Endpoints{}}
 	e := echo.New()
-	oip.New(s.Endpoints.Service()).Register(e, func(c echo.Context, v auth.Verb, _ auth.Resource) (auth.Principal, error) {
+	config := s.Endpoints.Service()
+	for _, f := range change {
+		f(&config)
+	}
+	oip.New(config).Register(e, func(c echo.Context, v auth.Verb, _ auth.Resource) (auth.Principal, error) {
 		return oiptest.Allow(strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer "), v)
 	})
 	s.Server = httptest.NewServer(e)
@@ -159,6 +167,108 @@ func TestEveryDatatypeComesBack(t *testing.T) {
 	}
 }
 
+// TestBareBodies sends nothing but the data of the one input.
+func TestBareBodies(t *testing.T) {
+	s := start(t)
+	data := func(v ...float32) (b string) {
+		for _, f := range v {
+			b += string(binary.LittleEndian.AppendUint32(nil, math.Float32bits(f)))
+		}
+		return b
+	}
+	for _, c := range []struct{ path, body, shape, data string }{
+		{"sums", data(1, 2), "[1 2]", data(3)},
+		{"sums", data(1, 2, 3, 4), "[2 2]", data(3, 7)},
+		{"echo-uint8", "abc", "[3]", "abc"},
+		{"texts", "a\x00b", "[1]", "\x03\x00\x00\x00a\x00b"},
+	} {
+		status, h, b := s.ask(http.MethodPost, "/v2/models/"+c.path+"/infer", c.body, "Inference-Header-Content-Length", "0")
+		n, _ := strconv.Atoi(h.Get("Inference-Header-Content-Length"))
+		asked := s.Asked()
+		if status != 200 || fmt.Sprint(asked[len(asked)-1].Inputs[0].Shape) != c.shape || !strings.HasPrefix(string(b[n:]), c.data) {
+			t.Errorf("%s %q: status %d, asked %v: %q", c.path, c.body, status, asked[len(asked)-1].Inputs, b)
+		}
+	}
+}
+
+// TestPackedBodies: gzip and deflate, in both directions.
+func TestPackedBodies(t *testing.T) {
+	s := start(t)
+	n := 2000
+	body := `{"inputs":[{"name":"x","shape":[2000],"datatype":"UINT8","data":[` + strings.Repeat("7,", n-1) + `7]}]}`
+	for _, how := range []string{"gzip", "deflate"} {
+		var out bytes.Buffer
+		var z io.WriteCloser = gzip.NewWriter(&out)
+		if how == "deflate" {
+			z = zlib.NewWriter(&out)
+		}
+		io.WriteString(z, body)
+		z.Close()
+		status, h, b := s.ask(http.MethodPost, "/v2/models/echo-uint8/infer", out.String(), "Content-Encoding", how, "Accept-Encoding", "br, "+how+";q=0.5")
+		if status != 200 || h.Get("Content-Encoding") != how {
+			t.Fatalf("%s: status %d, %v: %s", how, status, h, b)
+		}
+		var r io.Reader
+		var err error
+		if how == "gzip" {
+			r, err = gzip.NewReader(bytes.NewReader(b))
+		} else {
+			r, err = zlib.NewReader(bytes.NewReader(b))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain, err := io.ReadAll(r); err != nil || bytes.Count(plain, []byte("7,")) != n-1 {
+			t.Errorf("%s: %v %d bytes", how, err, len(plain))
+		}
+	}
+	for _, accept := range []string{"", "identity", "gzip;q=0", "deflate; q=0.0", "br"} {
+		if _, h, _ := s.ask(http.MethodPost, "/v2/models/echo-uint8/infer", body, "Accept-Encoding", accept); h.Get("Content-Encoding") != "" {
+			t.Errorf("asked for %q, packed with %q", accept, h.Get("Content-Encoding"))
+		}
+	}
+	if _, h, _ := s.ask(http.MethodPost, "/v2/models/sums/infer", good, "Accept-Encoding", "gzip"); h.Get("Content-Encoding") != "" {
+		t.Error("a small answer is packed")
+	}
+}
+
+// TestASlowBodyIsCutOff sends half a request and waits.
+func TestASlowBodyIsCutOff(t *testing.T) {
+	s := start(t, func(c *oip.Config) { c.BodyTimeout = 50 * time.Millisecond })
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST /v2/models/sums/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: 100\r\n\r\n{")
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestTimeout || !bytes.Contains(b, []byte("request.slow")) {
+		t.Errorf("status %d: %s", resp.StatusCode, b)
+	}
+}
+
+// TestPriorityAndTimeout reach the scheduler.
+func TestPriorityAndTimeout(t *testing.T) {
+	s := start(t)
+	s.Slow = func(ctx context.Context, r serve.Request) error {
+		if r.Priority == 2 {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	}
+	with := func(parameters string) string { return strings.Replace(good, "{", `{"parameters":`+parameters+`,`, 1) }
+	if out := s.asks(504, "/v2/models/sums/infer", with(`{"priority":2,"timeout":20000}`)); out["code"] != "request.timeout" {
+		t.Errorf("%v", out)
+	}
+	s.asks(200, "/v2/models/sums/infer", with(`{"priority":18446744073709551615,"timeout":9223372036854775807}`))
+	s.asks(400, "/v2/models/sums/infer", with(`{"priority":1.5}`))
+}
+
 func TestLookup(t *testing.T) {
 	s := start(t)
 	out := s.asks(200, "/v2/models/sums/infer", `{"parameters":{"edgeward_lookup":true,"edgeward_key":"north","edgeward_event_time":"2022-07-01T00:00:00Z"},"inputs":[]}`)
@@ -180,8 +290,12 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
-	z.Write(make([]byte, 1<<20))
+	z.Write(make([]byte, 2<<20))
 	z.Close()
+	var deflated bytes.Buffer
+	d := zlib.NewWriter(&deflated)
+	d.Write(make([]byte, 2<<20))
+	d.Close()
 	type header = []string
 	length := func(n int) header { return header{"Inference-Header-Content-Length", fmt.Sprint(n)} }
 	for name, c := range map[string]struct {
@@ -234,7 +348,6 @@ func TestWhatIsRefused(t *testing.T) {
 		"FP16 in JSON":                   {"echo-fp16", x(`"shape":[1],"datatype":"FP16","data":[1]`), nil, 400, "input.json_datatype"},
 		"a header longer than the body":  {"sums", good, length(len(good) + 1), 400, "request.header_length"},
 		"a header that is no number":     {"sums", good, header{"Inference-Header-Content-Length", "x"}, 400, "request.header_length"},
-		"a header of length 0":           {"sums", good, length(0), 400, "request.header_length"},
 		"too little binary data":         {"sums", bin(8) + "1234567", length(len(bin(8))), 400, "request.binary_short"},
 		"too much binary data":           {"sums", bin(8) + "123456789", length(len(bin(8))), 400, "request.binary_left"},
 		"binary data of another size":    {"sums", bin(7) + "1234567", length(len(bin(7))), 400, "tensor.size"},
@@ -242,7 +355,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"a BYTES prefix over its buffer": {"texts", x(`"shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}`) + "\xff\xff\xff\x7fa", length(len(x(`"shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}`))), 400, "tensor.size"},
 		"an unknown output":              {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"q"}]}`, nil, 400, "output.unknown"},
 		"an output twice":                {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y"},{"name":"y"}]}`, nil, 400, "output.duplicate"},
-		"classification":                 {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y","parameters":{"classification":3}}]}`, nil, 400, "output.parameter"},
+		"classification of texts":        {"texts", `{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":["a"]}],"outputs":[{"name":"x","parameters":{"classification":1}}]}`, nil, 400, "output.classification"},
+		"classification by a fraction":   {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y","parameters":{"classification":3.5}}]}`, nil, 400, "parameter.type"},
 		"shared memory":                  {"sums", x(`"parameters":{"shared_memory_region":"a"}`), nil, 400, "input.shared_memory"},
 		"a parameter misspelt":           {"sums", `{"parameters":{"edgeward_eventtime":"2022-07-01T00:00:00Z"}}`, nil, 400, "parameter.unknown"},
 		"a time that is none":            {"sums", `{"parameters":{"edgeward_event_time":"yesterday"}}`, nil, 400, "parameter.time"},
@@ -251,7 +365,15 @@ func TestWhatIsRefused(t *testing.T) {
 		"an id too long":                 {"sums", `{"id":"` + strings.Repeat("k", 2000) + `"}`, nil, 400, "request.id"},
 		"a lookup with inputs":           {"sums", strings.TrimSuffix(good, "}") + `,"parameters":{"edgeward_lookup":true}}`, nil, 400, "parameter.lookup"},
 		"a body over the bound":          {"sums", strings.Repeat(" ", 1<<20) + good, nil, 413, "request.too_large"},
-		"a gzip bomb":                    {"sums", zipped.String(), header{"Content-Encoding", "gzip"}, 415, "request.encoding"},
+		"a gzip bomb":                    {"sums", zipped.String(), header{"Content-Encoding", "gzip"}, 413, "request.too_large"},
+		"a deflate bomb":                 {"sums", deflated.String(), header{"Content-Encoding", "deflate"}, 413, "request.too_large"},
+		"gzip that ends early":           {"sums", zipped.String()[:100], header{"Content-Encoding", "gzip"}, 400, "request.body"},
+		"gzip that is none":              {"sums", good, header{"Content-Encoding", "gzip"}, 400, "request.body"},
+		"a packing nobody knows":         {"sums", good, header{"Content-Encoding", "br"}, 415, "request.encoding"},
+		"packed twice":                   {"sums", good, header{"Content-Encoding", "gzip, gzip"}, 415, "request.encoding"},
+		"a negative priority":            {"sums", `{"parameters":{"priority":-1}}`, nil, 400, "parameter.type"},
+		"a timeout that is a text":       {"sums", `{"parameters":{"timeout":"1"}}`, nil, 400, "parameter.type"},
+		"a bare body of another size":    {"sums", "1234567", length(0), 400, "tensor.size"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.T = t
@@ -321,7 +443,7 @@ func TestWhatTheServerCannotDo(t *testing.T) {
 func TestMetadataAndHealth(t *testing.T) {
 	s := start(t)
 	for path, want := range map[string]string{
-		"/v2":                              `{"extensions":["binary_tensor_data","logging","model_configuration","model_repository","parameters","statistics","trace"],"name":"edgeward","version":"1.2.3"}`,
+		"/v2":                              `{"extensions":["binary_tensor_data","classification","logging","model_configuration","model_repository","parameters","schedule_policy","statistics","trace"],"name":"edgeward","version":"1.2.3"}`,
 		"/v2/health/live":                  `{"live":true}`,
 		"/v2/health/ready":                 `{"ready":true}`,
 		"/v2/models/sums":                  `{"inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}],"name":"sums","outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]},{"name":"n","datatype":"INT64","shape":[1]}],"platform":"onnx","versions":["1","2"]}`,

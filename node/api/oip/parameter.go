@@ -7,8 +7,12 @@ import (
 	"time"
 
 	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
+
+// maxTimeout bounds the timeout of a request; a longer one is as good as none.
+const maxTimeout = 24 * time.Hour
 
 // Request is a decoded inference request, whichever wire format it came in.
 type Request struct {
@@ -21,13 +25,16 @@ type Request struct {
 	StickyKey  string // requests of one key go to one version
 	Variant    string // chosen by name
 	Lookup     bool
-	binaryOut  bool // REST: outputs that do not say otherwise
+	Priority   int           // as in serve.Request
+	Timeout    time.Duration // from when it is received; 0 means the server's
+	binaryOut  bool          // REST: outputs that do not say otherwise
 }
 
 // Wanted is a requested output.
 type Wanted struct {
-	Name   string
-	binary *bool // REST
+	Name    string
+	classes int   // so many of the highest values instead of all
+	binary  *bool // REST
 }
 
 // SetID keeps the client's own id.
@@ -75,6 +82,18 @@ func (r *Request) Parameter(key string, v Value) (err error) {
 		r.Variant, err = brief(key, v)
 	case "edgeward_lookup":
 		r.Lookup, err = truth(key, v)
+	case "priority": // 0 none, 1 the highest
+		n, err := whole(key, v)
+		if err != nil {
+			return err
+		}
+		r.Priority = int(min(n, serve.Patient))
+	case "timeout": // microseconds
+		n, err := whole(key, v)
+		if err != nil {
+			return err
+		}
+		r.Timeout = time.Duration(min(n, int64(maxTimeout/time.Microsecond))) * time.Microsecond
 	case "binary_data_output":
 		r.binaryOut, err = truth(key, v)
 	default:
@@ -120,7 +139,11 @@ func (w *Wanted) Parameter(key string, v Value) error {
 		b, err := truth(key, v)
 		w.binary = &b
 		return err
-	case key == "classification", strings.HasPrefix(key, "shared_memory"):
+	case key == "classification":
+		n, err := whole(key, v)
+		w.classes = int(min(n, math.MaxInt32))
+		return err
+	case strings.HasPrefix(key, "shared_memory"):
 		return invalid("output.parameter", "parameter %.40q is not offered", key).With("parameter", key)
 	}
 	return nil
@@ -165,7 +188,7 @@ func instant(key string, v Value) (time.Time, error) {
 	return t, record.CheckTime(key, t)
 }
 
-// whole returns a number that counts something.
+// whole returns a number that counts something; one over 63 bits is the largest of these.
 func whole(key string, v Value) (int64, error) {
 	switch n := v.(type) {
 	case int64:
@@ -173,9 +196,7 @@ func whole(key string, v Value) (int64, error) {
 			return n, nil
 		}
 	case uint64:
-		if n <= math.MaxInt64 {
-			return int64(n), nil
-		}
+		return int64(min(n, math.MaxInt64)), nil
 	}
 	return 0, wrongType(key, "whole number from 0")
 }

@@ -40,7 +40,9 @@ type Config struct {
 	Version    string        // of the product
 	LogLevel   func() string // debug, info, warn or error
 	MaxBody    int64         // 0 means DefaultMaxBody
-	Log        *slog.Logger
+
+	BodyTimeout time.Duration // for a body or message to arrive; 0 means DefaultBodyTimeout
+	Log         *slog.Logger
 }
 
 // Service does what a request asks for, whichever wire format it came in. REST (Register) and gRPC (package oipgrpc) decode,
@@ -51,6 +53,9 @@ type Service struct{ Config }
 func New(c Config) *Service {
 	if c.MaxBody <= 0 {
 		c.MaxBody = DefaultMaxBody
+	}
+	if c.BodyTimeout <= 0 {
+		c.BodyTimeout = DefaultBodyTimeout
 	}
 	return &Service{c}
 }
@@ -70,7 +75,7 @@ type Server struct {
 
 // Server describes the server.
 func (s *Service) Server() Server {
-	return Server{[]string{"binary_tensor_data", "logging", "model_configuration", "model_repository", "parameters", "statistics", "trace"}, "edgeward", s.Version}
+	return Server{[]string{"binary_tensor_data", "classification", "logging", "model_configuration", "model_repository", "parameters", "schedule_policy", "statistics", "trace"}, "edgeward", s.Version}
 }
 
 // IsReady reports whether the server can answer.
@@ -167,9 +172,14 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 	if err := s.lookup(ctx, t.Key, r); err != nil {
 		return Answer{}, err
 	}
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
+		defer cancel()
+	}
 	a, err := s.Serve.Infer(ctx, serve.Request{
 		ID: s.NewID(), Endpoint: t.Key, Version: t.Version, Inputs: r.Inputs, ReceivedAt: received, EventTime: r.EventTime, Target: r.TargetTime, SeriesKey: r.SeriesKey,
-		StickyKey: r.StickyKey, Variant: r.Variant, Principal: t.Principal,
+		StickyKey: r.StickyKey, Variant: r.Variant, Principal: t.Principal, Priority: r.Priority,
 	})
 	if err != nil {
 		return Answer{}, err
@@ -185,7 +195,17 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 			if i < 0 {
 				return Answer{}, unknownOutput(w.Name)
 			}
-			out.Wanted = append(out.Wanted, a.Outputs[i])
+			t := a.Outputs[i]
+			if w.classes > 0 {
+				var labels []string
+				if a.Of != nil {
+					labels = a.Of.Manifest.Classes
+				}
+				if t, err = classify(t, w.classes, labels); err != nil {
+					return Answer{}, err
+				}
+			}
+			out.Wanted = append(out.Wanted, t)
 		}
 	}
 	return out, nil

@@ -10,7 +10,7 @@
 //
 // # Bounds
 //
-// A message is at most MaxBody bytes, compressed (gzip, deflate) or not; it must have arrived within ReceiveTimeout. A
+// A message is at most MaxBody bytes, compressed (gzip, deflate) or not; it must have arrived within BodyTimeout. A
 // connection has at most MaxStreams calls at once and MaxHeader bytes of metadata.
 //
 // # Tensors

@@ -355,7 +355,7 @@ func TestACompressedBombIsRefused(t *testing.T) {
 
 // TestASlowClientIsCutOff opens a call and sends nothing.
 func TestASlowClientIsCutOff(t *testing.T) {
-	s := start(t, func(c *oipgrpc.Config) { c.ReceiveTimeout = 50 * time.Millisecond })
+	s := start(t, func(c *oipgrpc.Config) { c.Service.BodyTimeout = 50 * time.Millisecond })
 	stream, err := s.NewStream(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer x"),
 		&grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/inference.GRPCInferenceService/ModelInfer")
 	if err != nil {

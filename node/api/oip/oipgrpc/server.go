@@ -25,8 +25,6 @@ import (
 const (
 	MaxStreams = 256      // calls at once
 	MaxHeader  = 64 << 10 // bytes of metadata
-
-	DefaultReceiveTimeout = time.Minute
 )
 
 // Guard says who asks, or why they may not: Unauthenticated or Forbidden. bearer and group may be empty.
@@ -34,11 +32,10 @@ type Guard func(ctx context.Context, bearer, group string, verb auth.Verb, resou
 
 // Config is what a Server is made of. TLS may be nil: plain HTTP/2.
 type Config struct {
-	Service        *oip.Service
-	Guard          Guard
-	TLS            *tls.Config
-	ReceiveTimeout time.Duration // for one message to arrive; 0 means DefaultReceiveTimeout
-	Log            *slog.Logger
+	Service *oip.Service
+	Guard   Guard
+	TLS     *tls.Config
+	Log     *slog.Logger
 }
 
 // Server answers gRPC on listeners. Make it with New.
@@ -49,9 +46,6 @@ type Server struct {
 
 // New returns a Server that does not listen yet.
 func New(c Config) *Server {
-	if c.ReceiveTimeout <= 0 {
-		c.ReceiveTimeout = DefaultReceiveTimeout
-	}
 	o := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{}), grpc.MaxRecvMsgSize(int(c.Service.MaxBody)), grpc.MaxConcurrentStreams(MaxStreams), grpc.MaxHeaderListSize(MaxHeader),
 		grpc.ConnectionTimeout(10 * time.Second), grpc.SharedWriteBuffer(true),
@@ -149,7 +143,7 @@ type sent struct{ error }
 func (s *Server) receive(ss grpc.ServerStream, m any) error {
 	got := make(chan error, 1)
 	go func() { got <- ss.RecvMsg(m) }()
-	slow := time.NewTimer(s.ReceiveTimeout)
+	slow := time.NewTimer(s.Service.BodyTimeout)
 	defer slow.Stop()
 	select {
 	case err := <-got:
@@ -158,7 +152,7 @@ func (s *Server) receive(ss grpc.ServerStream, m any) error {
 		}
 		return err
 	case <-slow.C:
-		return edgeward.E("oipgrpc.receive", edgeward.Invalid, "request.slow", "the message did not arrive within %v", s.ReceiveTimeout).
+		return edgeward.E("oipgrpc.receive", edgeward.Invalid, "request.slow", "the message did not arrive within %v", s.Service.BodyTimeout).
 			WithHint("send the whole message at once")
 	}
 }

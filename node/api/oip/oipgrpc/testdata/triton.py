@@ -46,6 +46,9 @@ for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("
     got = client.infer("echo-" + name, [tensor("x", v, name.upper())], headers=AUTH).as_numpy("x")
     assert got.dtype == v.dtype and (got == v).all(), (name, got)
 
+r = client.infer("echo-fp64", [tensor("x", np.array([1, 9, 5], np.float64), "FP64")], headers=AUTH, outputs=[grpc.InferRequestedOutput("x", class_count=2)], priority=1, timeout=10_000_000)
+assert list(r.as_numpy("x")) == [b"9.000000:1", b"5.000000:2"], r.as_numpy("x")
+
 config = client.get_model_config("sums", headers=AUTH).config
 assert config.max_batch_size == 0 and config.input[0].data_type == 11 and list(config.input[0].dims) == [-1, 2] and config.backend == "onnxruntime", config
 stats = client.get_inference_statistics("sums", "1", headers=AUTH).model_stats
