@@ -19,6 +19,7 @@ type part struct {
 // node. The error is the first part's that failed, with its name.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
+	tuneGarbage()
 	n.prune()
 	n.health.Phase(health.Listening)
 	failed := make(chan error, 16)

@@ -32,6 +32,7 @@ func newEndpointCreate(r *remote) *cobra.Command {
 	f.StringVar(&q.Title, "title", "", "`text` for people, on the page Forecast")
 	f.StringVar(&q.Description, "description", "", "`text`: who asks it, and what for")
 	f.StringVar(&q.Record, "record", "", "what prediction records keep of the inputs: none (default), features or full")
+	f.IntVar(&q.RecordRate, "record-rate", 0, "predictions recorded a second at most; default 1000. Those that bring an event time are all recorded")
 	f.BoolVar(&q.NotFinite, "not-finite", false, "NaN and infinity in binary data reach the model instead of being refused")
 	must(cmd.MarkFlagRequired("model"))
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {

@@ -25,6 +25,8 @@ type request struct {
 
 type requestKey struct{}
 
+var nosniff, noReferrer = []string{"nosniff"}, []string{"no-referrer"}
+
 func requestOf(ctx context.Context) request { r, _ := ctx.Value(requestKey{}).(request); return r }
 
 // principal is who is asking; the zero Principal is nobody.
@@ -51,9 +53,8 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		r := c.Request()
 		req := request{id: s.parts.NewID(), remote: c.RealIP()}
 		h := c.Response().Header()
-		h.Set("Edgeward-Request-Id", req.id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h["Edgeward-Request-Id"] = []string{req.id}
+		h["X-Content-Type-Options"], h["Referrer-Policy"] = nosniff, noReferrer // canonical names, shared values: no copies
 		local, _ := r.Context().Value(localKey{}).(bool)
 		if !local && !s.hostAllowed(r.Host) {
 			return s.deny(c, req, edgeward.E("api.guard", edgeward.Forbidden, "request.host", "this server does not answer to the name %q", clip(r.Host)).

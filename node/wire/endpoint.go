@@ -13,9 +13,10 @@ type EndpointRequest struct {
 	Name        string      `json:"name"`
 	Model       string      `json:"model"` // whose versions stand behind it
 	Description string      `json:"description,omitempty"`
-	Title       string      `json:"title,omitempty"`      // for the Forecast page: "Emergency attendances"
-	Record      string      `json:"record,omitempty"`     // what prediction records keep of inputs: none (default), features, full
-	NotFinite   bool        `json:"not_finite,omitempty"` // NaN and infinity in binary data reach the model; default: refused
+	Title       string      `json:"title,omitempty"`       // for the Forecast page: "Emergency attendances"
+	Record      string      `json:"record,omitempty"`      // what prediction records keep of inputs: none (default), features, full
+	RecordRate  int         `json:"record_rate,omitempty"` // predictions recorded a second at most; default 1000. Those that bring an event time are all recorded
+	NotFinite   bool        `json:"not_finite,omitempty"`  // NaN and infinity in binary data reach the model; default: refused
 	Demo        bool        `json:"demo,omitempty"`
 	Task        models.Task `json:"task,omitempty"`
 }

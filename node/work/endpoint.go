@@ -27,7 +27,7 @@ func (w *Work) CreateEndpoint(ctx context.Context, who Who, in wire.EndpointRequ
 		kind = serve.Table
 	}
 	e := serve.Endpoint{Group: who.Group, Name: in.Name, Kind: kind, Model: in.Model, Demo: in.Demo, Created: w.Now(), CreatedBy: who.Principal,
-		Title: in.Title, Description: in.Description, Record: record.Policy(in.Record), NotFinite: in.NotFinite, ShadowWait: kind == serve.Forecast}
+		Title: in.Title, Description: in.Description, Record: record.Policy(in.Record), RecordRate: in.RecordRate, NotFinite: in.NotFinite, ShadowWait: kind == serve.Forecast}
 	if err := e.Check(); err != nil {
 		return serve.Deployment{}, err
 	}

@@ -232,7 +232,7 @@ func (l *Log) about(f Feedback) (*entry, error) {
 	first := l.x.byID[id]
 	if err != nil || first == nil || first.key.group != f.Group {
 		return nil, edgeward.E("record.feedback", edgeward.NotFound, "prediction.not_found", "there is no prediction %.40q", f.PredictionID).
-			WithHint("it may be older than what this server keeps, or lost in the last 200 ms before a crash")
+			WithHint("it may be older than what this server keeps, lost in the last 200 ms before a crash, or not recorded because of the endpoint's record rate")
 	}
 	if rows := len(first.values) / max(first.width, 1); f.Row > 0 && f.Row >= rows {
 		return nil, edgeward.E("record.feedback", edgeward.Invalid, "feedback.row", "prediction %s has %d rows that can be compared, and this is about row %d", f.PredictionID, rows, f.Row)

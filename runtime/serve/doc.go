@@ -28,6 +28,8 @@
 //   - A shadow's answers are compared with those the clients got, by the version that gave them, and dropped.
 //   - A rate limit, of all callers or of each, counts requests, not rows; one more is refused (Exhausted, retry_after).
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
+//   - An endpoint records so many predictions a second; what comes beyond that is answered, counted and marked, not
+//     recorded. Requests that bring their own event time, as a replay's do, are all recorded.
 //
 // # What a caller may not assume
 //

@@ -45,6 +45,7 @@ type Endpoint struct {
 	Title       string        `json:"title,omitempty"` // for people: "Emergency attendances"
 	Description string        `json:"description,omitempty"`
 	Record      record.Policy `json:"record,omitempty"`        // what of the inputs is kept; empty means none
+	RecordRate  int           `json:"record_rate,omitempty"`   // predictions recorded a second at most; 0 means DefaultRecordRate. Those that bring their own event time are all recorded
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
 	NotFinite   bool          `json:"not_finite,omitempty"`    // NaN and infinity reach the model; else only NaN does, where it means a missing value
 	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
@@ -52,6 +53,14 @@ type Endpoint struct {
 	Rate          Limit         `json:"rate,omitzero"`           // of all callers together
 	PrincipalRate Limit         `json:"principal_rate,omitzero"` // of each caller
 	Versions      VersionPolicy `json:"versions,omitempty"`      // what is loaded to be asked for by number
+}
+
+// recordRate is RecordRate with its default.
+func (e Endpoint) recordRate() int {
+	if e.RecordRate == 0 {
+		return DefaultRecordRate
+	}
+	return e.RecordRate
 }
 
 // Key returns the endpoint's key.
@@ -80,6 +89,9 @@ func (e Endpoint) Check() error {
 	}
 	if e.Group == "" {
 		return bad("an endpoint belongs to a group")
+	}
+	if e.RecordRate < 0 || e.RecordRate > maxRecordRate {
+		return bad("record_rate %d is not between 0 and %d", e.RecordRate, maxRecordRate)
 	}
 	if e.MaxInFlight < 0 || e.MaxInFlight > MaxInFlight {
 		return bad("max_in_flight %d is not between 0 and %d", e.MaxInFlight, MaxInFlight)

@@ -27,6 +27,7 @@ type Request struct {
 	StickyKey  string    // requests of one key go to the same version as long as the spec stands; empty means ID
 	Variant    string    // the name of a variant of the spec; one that is not there is as none
 	Principal  string    // who asks, for the limit of each caller
+	unsampled  bool      // its answers are not recorded
 	Part       bool      // one more part of a request that was counted already
 }
 
@@ -43,6 +44,8 @@ type Answer struct {
 	Of      *models.Version // that answered; read only
 	Outputs []tensor.Tensor // read only
 	Latency time.Duration
+
+	Unsampled bool // it is not recorded, and no feedback can speak of it: the endpoint's record rate was reached
 }
 
 // Served says what an endpoint looks like from outside.
@@ -54,9 +57,9 @@ type Served struct {
 }
 
 // Infer answers one request. Errors: NotFound "endpoint.not_found" or "endpoint.no_version"; Invalid with a code of
-// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.rate", "endpoint.busy" or "endpoint.overloaded" with params
-// retry_after in seconds; Unavailable "endpoint.not_ready" or the engine's. A request whose session was lost is asked once more, because
-// inference changes nothing.
+// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.rate", "endpoint.busy" or
+// "endpoint.overloaded" with params retry_after in seconds; Unavailable "endpoint.not_ready" or the engine's. A request
+// whose session was lost is asked once more, because inference changes nothing.
 func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 	const op = "serve.Infer"
 	begin := time.Now() // room:clock elapsed time
@@ -82,6 +85,7 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 	if r.EventTime.IsZero() {
 		r.EventTime = r.ReceivedAt
 	}
+	r.unsampled = r.EventTime.Equal(r.ReceivedAt) && !e.sampler.take(r.ReceivedAt, policy.recordRate())
 	for attempt := 0; ; attempt++ {
 		t, in, role, err := e.acquire(&r)
 		if err != nil {
@@ -157,11 +161,15 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	if role != record.Variant {
 		r.Variant = ""
 	}
-	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took}, nil
+	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took, Unsampled: r.unsampled}, nil
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {
 	if s.Record == nil {
+		return
+	}
+	if r.unsampled {
+		c.unsampled.Add(1)
 		return
 	}
 	p := record.Prediction{

@@ -61,6 +61,7 @@ type served struct {
 	shadow   chan shadowJob
 	status   atomic.Pointer[Status]
 	overload atomic.Uint64
+	sampler  sampler
 	limiter  limiter
 	limited  atomic.Uint64
 

@@ -32,6 +32,9 @@
 // Every answer has our prediction id, a ULID, in the header Edgeward-Prediction-Id and the parameter
 // edgeward_prediction_id; feedback names it. The field id is the client's own if it sent one, else ours.
 //
+// The parameter edgeward_recorded is false in an answer that was not recorded, because the endpoint's record rate was
+// reached: no feedback can speak of it.
+//
 // # Request parameters of ours
 //
 //	edgeward_event_time   when it happened in the world, RFC 3339; default: now. A forecast's origin.
