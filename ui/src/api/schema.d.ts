@@ -1559,6 +1559,8 @@ export interface components {
             name: string;
             not_finite?: boolean;
             record?: string;
+            /** Format: int64 */
+            record_rate?: number;
             task?: string;
             title?: string;
         };
@@ -2660,6 +2662,8 @@ export interface components {
             rows: number;
             /** Format: int64 */
             unrecorded: number;
+            /** Format: int64 */
+            unsampled: number;
             variant?: string;
             /** Format: int64 */
             version: number;
@@ -2680,6 +2684,8 @@ export interface components {
             principal_rate?: components["schemas"]["ServeLimit"];
             rate?: components["schemas"]["ServeLimit"];
             record?: string;
+            /** Format: int64 */
+            record_rate?: number;
             shadow_wait?: boolean;
             title?: string;
             versions?: string;

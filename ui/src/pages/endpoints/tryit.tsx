@@ -102,6 +102,7 @@ export function Outputs({ of: p }: { of: Prediction }) {
     <Facts
       of={Object.entries(p.outputs).map(([name, v]) => {
         const list = Array.isArray(v) ? (v.flat(9) as unknown[]).filter((x): x is number => typeof x === 'number') : [];
+        if (list.length > 1 && list.length === Object.keys(p.classes ?? {}).length) return [name, undefined]; // shown by the classes' names
         if (list.length > 1 && list.length <= 64) return [name, <Scores key={name} of={list} />];
         if (v && typeof v === 'object' && !Array.isArray(v)) return [name, <Facts key={name} of={Object.entries(v).map(([k, x]) => [k, typeof x === 'number' ? sig(x) : String(x)])} />];
         return [name, typeof v === 'string' ? <b style={{ fontSize: '1.3rem' }}>{v}</b> : typeof v === 'number' ? <b style={{ fontSize: '1.3rem' }}>{sig(v)}</b> : list.length === 1 ? <b style={{ fontSize: '1.3rem' }}>{sig(list[0])}</b> : <span className="mono">{JSON.stringify(v)}</span>];
