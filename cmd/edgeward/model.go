@@ -81,27 +81,26 @@ func newModelTrain(r *remote) *cobra.Command {
 func newModelImport(r *remote) *cobra.Command {
 	var u client.ModelUpload
 	cmd := &cobra.Command{
-		Use: "import FILE NAME", Short: "Import an ONNX file as the next version of a model", Args: cobra.ExactArgs(2),
-		Example: "  edgeward model import digits.onnx digits --task image",
+		Use: "import FILE|DIR NAME", Short: "Import a model as the next version of NAME", Args: cobra.ExactArgs(2),
+		Long: "Import a model as the next version of NAME: ONNX, OpenVINO IR, TensorFlow SavedModel or frozen graph, TFLite, PaddlePaddle,\n" +
+			"LightGBM text, XGBoost JSON or UBJ, or an MLflow folder with the flavour onnx. A model of several files is a folder, a .zip or\n" +
+			"a .tar. What it is is told by its content.",
+		Example: "  edgeward model import digits.onnx digits --task image\n  edgeward model import saved_model/ segmenter",
 	}
 	f := cmd.Flags()
 	f.StringVar(&u.Filename, "filename", "", "`name` to remember the file by")
 	f.StringVar(&u.Description, "description", "", "`text`: what the model answers")
 	f.StringVar(&u.IntendedUse, "intended-use", "", "`text`: what it is for")
-	f.StringVar(&u.Task, "task", "", "image, regression, binary, multiclass or raw")
+	f.StringVar(&u.Task, "task", "", "image, regression, binary, multiclass or raw (default: as the file tells, else raw)")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		file := io.NopCloser(r.stdin)
-		if args[0] != "-" {
-			f, err := open(args[0])
-			if err != nil {
-				return err
-			}
-			file = f
-			if u.Filename == "" {
-				u.Filename = filepath.Base(args[0])
-			}
+		file, err := r.modelFile(args[0])
+		if err != nil {
+			return err
 		}
 		defer file.Close()
+		if u.Filename == "" && args[0] != "-" {
+			u.Filename = filepath.Base(args[0])
+		}
 		v, err := c.ImportModel(ctx, args[1], file, u)
 		if err != nil {
 			return err
@@ -287,7 +286,11 @@ func export(ctx context.Context, c *client.Client, v client.ModelVersion, dir st
 	}
 	defer root.Close()
 	for _, f := range v.Manifest.Files {
-		out, err := root.Create(filepath.FromSlash(f.Name))
+		name := filepath.FromSlash(f.Name)
+		if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return paths, unreadable(f.Name, err)
+		}
+		out, err := root.Create(name)
 		if err != nil {
 			return paths, unreadable(f.Name, err)
 		}

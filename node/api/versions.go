@@ -36,7 +36,7 @@ type fileInput struct {
 }
 
 func (s *Server) versions() {
-	handle(s, op{id: "versions.import", method: http.MethodPost, path: "/models/{name}/versions", summary: "Import an ONNX file as the next version", changes: "/models/{name}", verb: auth.Create, resource: auth.Version,
+	handle(s, op{id: "versions.import", method: http.MethodPost, path: "/models/{name}/versions", summary: "Import a model file, or an archive of one, as the next version", changes: "/models/{name}", verb: auth.Create, resource: auth.Version,
 		status: http.StatusCreated, maxBody: -1},
 		func(ctx context.Context, in *importModelInput) (*imported, error) {
 			if err := mayDemo(ctx, in.Demo); err != nil {

@@ -77,7 +77,7 @@ type ModelUpload struct {
 	Demo                                     bool
 }
 
-// ImportModel sends an ONNX file as the next version of a model. A file that is a version already, for the same task and
+// ImportModel sends a model file, or an archive of one, as the next version of a model. A file that is a version already, for the same task and
 // use, answers with that one and Existing.
 func (c *Client) ImportModel(ctx context.Context, name string, file io.Reader, u ModelUpload) (ImportedVersion, error) {
 	var out ImportedVersion

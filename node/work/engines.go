@@ -18,25 +18,18 @@ import (
 // maxTensors bounds a blob of example or golden tensors.
 const maxTensors = 32 << 20
 
-// loadRequest is what the infer worker needs to load a version.
-func (w *Work) loadRequest(ctx context.Context, v models.Version, key string) (infer.LoadRequest, error) {
-	f, ok := v.Manifest.File("model")
-	if !ok {
-		return infer.LoadRequest{}, edgeward.E("work.load", edgeward.Invalid, "manifest.invalid", "version %s has no model file", v.Ref())
-	}
-	path, err := w.Blobs.Verified(ctx, f.Digest)
-	if err != nil {
-		return infer.LoadRequest{}, err
-	}
-	r := infer.LoadRequest{Key: key, Format: engine.Format(v.Manifest.Kind), Path: path}
+// loadRequest is what the infer worker needs to load a version, and what to call when it is unloaded.
+func (w *Work) loadRequest(ctx context.Context, v models.Version, key string) (infer.LoadRequest, func(), error) {
 	a, err := w.Assets(ctx, v)
 	if err != nil {
-		return r, err
+		return infer.LoadRequest{}, nil, err
 	}
+	at, done, err := w.laid(ctx, v.Manifest)
+	r := infer.LoadRequest{Key: key, Format: engine.Format(v.Manifest.Kind), Path: at}
 	if len(a.Examples) > 0 {
 		r.Examples = []infer.Example{{Inputs: a.Examples, Golden: a.Golden}}
 	}
-	return r, nil
+	return r, done, err
 }
 
 // Runner loads versions in the infer worker, on the engine that proves best on this machine.
@@ -47,15 +40,16 @@ var _ serve.Runner = Runner{}
 // Load implements serve.Runner.
 func (r Runner) Load(ctx context.Context, v models.Version) (serve.Session, error) {
 	key := v.Digest.Short() + "/" + r.NewID() // one per load: the old session of a version closes after the new one opened
-	req, err := r.loadRequest(ctx, v, key)
+	req, done, err := r.loadRequest(ctx, v, key)
 	if err != nil {
 		return nil, err
 	}
 	rep, err := r.Infer.Load(ctx, req)
 	if err != nil {
+		done()
 		return nil, err
 	}
-	s := &session{infer: r.Infer, key: key, device: rep.Chosen.Device, engine: rep.Chosen.Engine}
+	s := &session{infer: r.Infer, done: done, key: key, device: rep.Chosen.Device, engine: rep.Chosen.Engine}
 	for _, t := range rep.Candidates {
 		if t.Candidate == *rep.Chosen {
 			s.engine += " " + t.Version
@@ -67,6 +61,7 @@ func (r Runner) Load(ctx context.Context, v models.Version) (serve.Session, erro
 // session is a version loaded in the infer worker.
 type session struct {
 	infer               *infer.Client
+	done                func() // takes its files' folder away
 	key, engine, device string
 }
 
@@ -76,7 +71,10 @@ func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor,
 
 func (s *session) Engine() (engine, device string) { return s.engine, s.device }
 
-func (s *session) Close() error { return s.infer.Unload(context.Background(), s.key) }
+func (s *session) Close() error {
+	defer s.done()
+	return s.infer.Unload(context.Background(), s.key)
+}
 
 // Assets are what a version brings to be proved and watched: examples, golden outputs, plausible answers.
 func (w *Work) Assets(ctx context.Context, v models.Version) (serve.Assets, error) {
@@ -126,10 +124,11 @@ func (w *Work) Residuals(ctx context.Context, v models.Version) ([]train.Residua
 
 // report makes the engine report of a version and returns it as the manifest keeps it.
 func (w *Work) report(ctx context.Context, v models.Version) (infer.Report, json.RawMessage, error) {
-	req, err := w.loadRequest(ctx, v, "report "+w.NewID())
+	req, done, err := w.loadRequest(ctx, v, "report "+w.NewID())
 	if err != nil {
 		return infer.Report{}, nil, err
 	}
+	defer done()
 	rep, err := w.Infer.Probe(ctx, req)
 	if err != nil {
 		return rep, nil, err

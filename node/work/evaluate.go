@@ -95,10 +95,11 @@ func (w *Work) runOn(ctx context.Context, v models.Version, from, to time.Time, 
 		return nil, err
 	}
 	key := "evaluate " + w.NewID()
-	req, err := w.loadRequest(ctx, v, key)
+	req, done, err := w.loadRequest(ctx, v, key)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	req.Candidates, req.Runs = []infer.Candidate{infer.DefaultCandidates()[0]}, 1
 	if _, err := w.Infer.Load(ctx, req); err != nil {
 		return nil, err

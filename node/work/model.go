@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,15 +15,9 @@ import (
 	"edgeward/runtime/engine"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
-	"edgeward/runtime/onnxgraph/onnxpb"
 	"edgeward/runtime/tensor"
 	"edgeward/sync/blobs"
-
-	"google.golang.org/protobuf/proto"
 )
-
-// maxModel bounds an imported model file: it is parsed whole once, for its opsets.
-const maxModel = 512 << 20
 
 // ModelSpec says what an imported file is.
 type ModelSpec struct {
@@ -31,29 +26,34 @@ type ModelSpec struct {
 	Demo                                  bool
 }
 
-// AddModel imports an ONNX file as the next version of a model. It is proved in the infer worker with every engine; a
-// file that no engine loads, that loops or asks for too much is refused and nothing is registered. A file that is a
-// version of the model already, for the same task and use, answers with that version.
+// AddModel imports a model file, or an archive of one, as the next version of a model. What it is is told by its content
+// (runtime/modelfile). It is proved in the infer worker with every engine; a model that no engine loads, that loops or asks
+// for too much is refused and nothing is registered. Files that are a version of the model already, for the same task and
+// use, answer with that version.
 func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpec) (out wire.ImportedVersion, err error) {
 	const op = "work.AddModel"
 	if err := edgeward.CheckName("model", s.Model); err != nil {
 		return out, err
 	}
-	d, size, err := w.Blobs.Put(ctx, body, min(w.Limit, maxModel))
+	found, files, err := w.receive(ctx, body)
 	if err != nil {
-		return out, err
+		return out, edgeward.Wrap(op, err)
 	}
-	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: "onnx", IntendedUse: s.IntendedUse,
-		Files: []models.File{{Name: "model.onnx", Size: size, Digest: d, Role: "model"}}}
+	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: string(found.Format), IntendedUse: s.IntendedUse, Files: files}
 	out.Version, err = w.Store.ImportedVersion(ctx, who.Group, s.Model, m)
 	if edgeward.KindOf(err) != edgeward.NotFound {
 		out.Existing = err == nil
 		return out, err
 	}
+	m.Opset, m.Operators, m.Features = found.Opset, found.Operators, found.Features
 	if err := w.examine(ctx, &m); err != nil {
 		return out, edgeward.Wrap(op, err)
 	}
-	m.Lineage.Source = filepath.Base(s.File)
+	nameAxes(&m.Signature, found.Axes)
+	m.Lineage.Source, m.Lineage.SourceFormat = filepath.Base(s.File), found.What
+	if s.Task == "" {
+		s.Task = found.Task
+	}
 	if s.Task == "" {
 		s.Task = models.Raw
 	}
@@ -62,25 +62,23 @@ func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpe
 	return wire.ImportedVersion{Version: v, Existing: err == nil && !added}, err
 }
 
-// examine tries the file of an imported manifest out and fills in what was found.
+// examine tries the files of an imported manifest out and fills in what was found.
 func (w *Work) examine(ctx context.Context, m *models.Manifest) error {
-	d := m.Files[0].Digest
-	raw, err := w.Blobs.ReadAll(ctx, d, maxModel)
+	at, done, err := w.laid(ctx, *m)
 	if err != nil {
 		return err
 	}
-	if m.Opset, err = opsets(raw); err != nil {
-		return err
-	}
-	path, err := w.Blobs.Verified(ctx, d)
-	if err != nil {
-		return err
-	}
-	rep, examples, golden, err := w.tryOut(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.ONNX, Path: path})
+	defer done()
+	rep, examples, golden, err := w.tryOut(ctx, infer.LoadRequest{Key: "import " + w.NewID(), Format: engine.Format(m.Kind), Path: at})
 	if err != nil {
 		return err
 	}
 	m.Signature, m.Lineage.Versions = rep.Signature, versionsOf(rep)
+	for _, o := range m.Signature.Outputs {
+		if len(o.Labels) > 0 {
+			m.Classes = o.Labels
+		}
+	}
 	if m.Engines, err = json.Marshal(rep); err != nil || len(examples) == 0 {
 		return err
 	}
@@ -186,26 +184,6 @@ func (w *Work) register(ctx context.Context, who Who, s ModelSpec, m models.Mani
 	return v, added, err
 }
 
-// opsets reads which operator sets an ONNX file asks for; a file that is none is refused.
-func opsets(raw []byte) (map[string]int64, error) {
-	var m onnxpb.ModelProto
-	bad := func(why string) error {
-		return edgeward.E("work.AddModel", edgeward.Invalid, "model.not_onnx", "this is no ONNX model: %s", why).
-			WithHint("export the model as ONNX (opset 21 or older) and send that file")
-	}
-	if err := proto.Unmarshal(raw, &m); err != nil {
-		return nil, bad("it cannot be parsed")
-	}
-	if m.GetGraph() == nil || len(m.GetOpsetImport()) == 0 {
-		return nil, bad("it has no graph")
-	}
-	out := map[string]int64{}
-	for _, o := range m.GetOpsetImport() {
-		out[o.GetDomain()] = o.GetVersion()
-	}
-	return out, nil
-}
-
 func versionsOf(rep infer.Report) map[string]string {
 	out := map[string]string{}
 	for _, t := range rep.Candidates {
@@ -234,7 +212,7 @@ func (w *Work) ModelFile(ctx context.Context, group string, ref models.Ref, name
 		return nil, err
 	}
 	for _, f := range v.Manifest.Files {
-		if f.Name == name {
+		if f.Name == name || url.PathEscape(f.Name) == name { // the router hands on a %2F as it is
 			return w.Blobs.Open(f.Digest)
 		}
 	}

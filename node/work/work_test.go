@@ -107,14 +107,6 @@ func TestRowInputsOfAnImportedModel(t *testing.T) {
 	}
 }
 
-func TestOpsetsRefusesWhatIsNoModel(t *testing.T) {
-	for _, b := range [][]byte{nil, []byte("not a model"), {0xff, 0xff, 0xff}, []byte("PK\x03\x04 a zip archive")} {
-		if _, err := opsets(b); edgeward.CodeOf(err) != "model.not_onnx" || edgeward.HintOf(err) == "" {
-			t.Errorf("%.20q: %v", b, err)
-		}
-	}
-}
-
 func TestMadeUpInputsAreTheSameEachTime(t *testing.T) {
 	sig := tensor.Signature{Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{-1, 3}}}}
 	a, b := madeUp(sig), madeUp(sig)

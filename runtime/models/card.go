@@ -63,7 +63,11 @@ func (v Version) cardLineage(b *strings.Builder) {
 	l := v.Manifest.Lineage
 	b.WriteString("## Made of\n\n")
 	if l.Source != "" {
-		fmt.Fprintf(b, "- imported from `%s`\n", l.Source)
+		fmt.Fprintf(b, "- imported from `%s`", l.Source)
+		if l.SourceFormat != "" {
+			fmt.Fprintf(b, ", %s", l.SourceFormat)
+		}
+		b.WriteString("\n")
 	}
 	if l.DataSet != "" {
 		fmt.Fprintf(b, "- data set %s, version %d (`%s`)\n- recipe `%s`\n- job %s\n", l.DataSet, l.DataSetVersion, l.DataSetDigest, l.RecipeDigest, l.Job)

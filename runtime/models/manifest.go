@@ -22,9 +22,10 @@ type Manifest struct {
 	Format         int                `json:"format"` // ManifestFormat
 	Model          string             `json:"model"`
 	Task           Task               `json:"task"`
-	Files          []File             `json:"files"`           // sorted by name; the first role "model" is what engines load
-	Kind           string             `json:"kind"`            // "onnx" or "openvino"
-	Opset          map[string]int64   `json:"opset,omitempty"` // by operator domain, "" is ai.onnx
+	Files          []File             `json:"files"`               // sorted by name; the first role "model" is what engines load
+	Kind           string             `json:"kind"`                // what engines load: "onnx", "openvino", "tensorflow", "tflite", "paddle"
+	Operators      []string           `json:"operators,omitempty"` // that an imported model needs: "Conv", "ai.onnx.ml:TreeEnsemble"
+	Opset          map[string]int64   `json:"opset,omitempty"`     // by operator domain, "" is ai.onnx
 	Signature      tensor.Signature   `json:"signature"`
 	Features       []string           `json:"features,omitempty"` // names of the columns of a [N,F] input
 	Classes        []string           `json:"classes,omitempty"`
@@ -50,7 +51,7 @@ type File struct {
 	Name   string          `json:"name"`
 	Size   int64           `json:"size"`
 	Digest edgeward.Digest `json:"digest"`
-	Role   string          `json:"role"` // "model", "source" (what the model was converted from), "licence", "card"
+	Role   string          `json:"role"` // "model", "data" (what lies beside it), "source" (what the model was converted from), "licence", "card"
 }
 
 // Interval says how the prediction interval was made.
@@ -82,8 +83,9 @@ type Lineage struct {
 	ValidFrom      *time.Time        `json:"valid_from,omitempty"`
 	ValidTo        *time.Time        `json:"valid_to,omitempty"`
 	Parameters     map[string]string `json:"parameters,omitempty"`
-	Versions       map[string]string `json:"versions,omitempty"` // engines and libraries, by name
-	Source         string            `json:"source,omitempty"`   // of an imported model: the file's name
+	Versions       map[string]string `json:"versions,omitempty"`      // engines and libraries, by name
+	Source         string            `json:"source,omitempty"`        // of an imported model: the file's name
+	SourceFormat   string            `json:"source_format,omitempty"` // and what the file was: "ONNX model", "LightGBM model text"
 }
 
 // Canonical returns the canonical bytes and their digest, the version's identity.

@@ -28,12 +28,17 @@ type tree struct {
 
 // Ensemble is a parsed and checked tree model.
 type Ensemble struct {
-	Objective string // "regression", "binary", "multiclass", …
-	Classes   int    // 1 unless multiclass
-	Features  int    // columns of a row
-	average   bool   // random forest: the mean of the trees
+	Objective string   // "regression", "binary", "multiclass", …
+	Classes   int      // 1 unless multiclass
+	Features  int      // columns of a row
+	Names     []string // of the columns, or none
+	average   bool     // random forest: the mean of the trees
 	perIter   int
 	trees     []tree
+	link      string    // the ONNX operator that turns the sum of leaves into the answer; "": it is the answer
+	strict    bool      // XGBoost: left below a number, not at it; a category's set goes right
+	class     []int     // of each tree; nil: in turn
+	base      []float64 // added to the sum, by class; nil: nothing
 }
 
 // links names the objectives we know and the ONNX operator that turns the sum of leaves into the answer.
@@ -45,9 +50,11 @@ var links = map[string]string{
 
 // classifier reports whether the objective's answers are probabilities.
 func (e *Ensemble) classifier() bool {
-	l := links[e.Objective]
-	return l == "Sigmoid" || l == "Softmax"
+	return e.link == "Sigmoid" || e.link == "Softmax"
 }
+
+// Probabilities reports whether Classifier, not Regression, writes the model.
+func (e *Ensemble) Probabilities() bool { return e.classifier() }
 
 // Trees returns the number of trees, Nodes the number of splits.
 func (e *Ensemble) Trees() int { return len(e.trees) }
@@ -135,6 +142,10 @@ func (p *parser) header(k, v string) (err error) {
 	case "max_feature_idx":
 		m.Features, err = number(v, 0, MaxFeatures-1)
 		m.Features++
+	case "feature_names":
+		if m.Names = strings.Fields(v); len(m.Names) > MaxFeatures {
+			return bad("more than %d names of features", MaxFeatures)
+		}
 	case "average_output":
 		m.average = true
 	case "objective":
@@ -147,10 +158,11 @@ func (p *parser) objective(f []string) error {
 	if len(f) == 0 {
 		return bad("no objective")
 	}
-	if _, ok := links[f[0]]; !ok {
+	link, ok := links[f[0]]
+	if !ok {
 		return unsupported("objective " + strconv.Quote(f[0][:min(len(f[0]), 40)]))
 	}
-	p.m.Objective = f[0]
+	p.m.Objective, p.m.link = f[0], link
 	for _, o := range f[1:] {
 		key, value, _ := strings.Cut(o, ":")
 		switch {
@@ -219,6 +231,9 @@ func (p *parser) end() (*Ensemble, error) {
 	}
 	if m.Classes != want || m.perIter != want || len(m.trees)%want != 0 {
 		return nil, bad("%d classes, %d trees per iteration and %d trees do not fit", m.Classes, m.perIter, len(m.trees))
+	}
+	if len(m.Names) != m.Features {
+		m.Names = nil
 	}
 	for i := range m.trees {
 		if err := m.trees[i].check(m.Features); err != nil {

@@ -11,6 +11,7 @@ import (
 // The node modes of TreeEnsemble-5 that we use.
 const (
 	branchLEQ    = 0
+	branchLT     = 1
 	branchMember = 6
 )
 
@@ -42,8 +43,8 @@ func (a *arrays) node(feat int, mode byte, split float64, ti, tl, fi, fl, missin
 	a.missTrue = append(a.missTrue, missing)
 }
 
-// add appends one tree whose leaves count for target.
-func (a *arrays) add(t *tree, target int64, scale float64) {
+// add appends one tree whose leaves count for target. strict is Ensemble.strict.
+func (a *arrays) add(t *tree, target int64, scale float64, strict bool) {
 	base := int64(len(a.feat))
 	leaf := func(i int) int64 {
 		a.leaves = append(a.leaves, t.leaf[i]*scale)
@@ -66,6 +67,10 @@ func (a *arrays) add(t *tree, target int64, scale float64) {
 		ti, tl := ref(t.left[i])
 		fi, fl := ref(t.right[i])
 		d := t.dec[i]
+		if strict {
+			a.strict(t, i, ti, tl, fi, fl)
+			continue
+		}
 		if d&1 == 1 { // left when the code is in the set; missing, negative and unknown codes go right
 			a.members = append(append(a.members, t.members(int(t.thr[i]))...), math.NaN())
 			a.node(feat, branchMember, 0, ti, tl, fi, fl, 0)
@@ -80,6 +85,18 @@ func (a *arrays) add(t *tree, target int64, scale float64) {
 		}
 		a.node(feat, branchLEQ, aroundZero(t.thr[i]), ti, tl, fi, fl, missing)
 	}
+}
+
+// strict appends node i of an XGBoost tree: left below the number, missing values the default way; right when the code is
+// in the set.
+func (a *arrays) strict(t *tree, i int, ti, tl, fi, fl int64) {
+	left := int64(t.dec[i] >> 1 & 1)
+	if t.dec[i]&1 == 1 {
+		a.members = append(append(a.members, t.members(int(t.thr[i]))...), math.NaN())
+		a.node(t.feat[i], branchMember, 0, fi, fl, ti, tl, 1-left)
+		return
+	}
+	a.node(t.feat[i], branchLT, t.thr[i], ti, tl, fi, fl, left)
 }
 
 // members lists the codes in category set c.
@@ -101,7 +118,11 @@ func (g *graph) ensemble(e *Ensemble, x string) string {
 		scale = float64(e.perIter) / float64(len(e.trees))
 	}
 	for i := range e.trees {
-		a.add(&e.trees[i], int64(i%e.perIter), scale)
+		class := i % e.perIter
+		if e.class != nil {
+			class = e.class[i]
+		}
+		a.add(&e.trees[i], int64(class), scale, e.strict)
 	}
 	at := []*onnxpb.AttributeProto{
 		integer("n_targets", int64(e.perIter)), integer("aggregate_function", 1), integer("post_transform", 0),
@@ -115,7 +136,11 @@ func (g *graph) ensemble(e *Ensemble, x string) string {
 	if len(a.members) > 0 {
 		at = append(at, tensorAttr("membership_values", doubles(nil, a.members)))
 	}
-	return g.op("TreeEnsemble", domainML, []string{x}, at...)
+	sum := g.op("TreeEnsemble", domainML, []string{x}, at...)
+	if e.base == nil {
+		return sum
+	}
+	return g.do("Add", sum, g.constant(doubles([]int64{1, int64(len(e.base))}, e.base)))
 }
 
 // Categorical returns the columns that any tree splits as a category, in order.

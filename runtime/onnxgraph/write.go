@@ -10,6 +10,7 @@ import (
 const (
 	Features    = "features"
 	Forecast    = "forecast"
+	Prediction  = "prediction"
 	Low         = "low"
 	High        = "high"
 	Probability = "probability"
@@ -34,9 +35,7 @@ func (e *Ensemble) Forecast(iv Interval, meta map[string]string) ([]byte, error)
 	g := newGraph("forecast")
 	x := g.features(e)
 	y := g.ensemble(e, x)
-	if op := links[e.Objective]; op != "" {
-		y = g.do(op, y)
-	}
+	y = g.linked(e, y)
 	scale := ""
 	if iv.Level >= 0 {
 		scale = g.column(x, iv.Level)
@@ -97,11 +96,7 @@ func (e *Ensemble) Classifier(meta map[string]string) ([]byte, error) {
 	}
 	g := newGraph("classifier")
 	p := g.ensemble(e, g.features(e))
-	if links[e.Objective] == "Softmax" {
-		p = g.op("Softmax", "", []string{p}, integer("axis", 1))
-	} else {
-		p = g.do("Sigmoid", p)
-	}
+	p = g.linked(e, p)
 	classes := e.Classes
 	if classes == 1 {
 		classes = 2
@@ -110,6 +105,27 @@ func (e *Ensemble) Classifier(meta map[string]string) ([]byte, error) {
 	label := g.op("ArgMax", "", []string{p}, integer("axis", 1), integer("keepdims", 0))
 	g.output(g.cast(p, typeFloat), Probability, typeFloat, classes)
 	g.output(label, Label, typeInt64, 0)
+	return g.marshal(meta)
+}
+
+// linked turns the sum of leaves into the answer.
+func (g *graph) linked(e *Ensemble, y string) string {
+	switch e.link {
+	case "":
+		return y
+	case "Softmax":
+		return g.op("Softmax", "", []string{y}, integer("axis", 1))
+	}
+	return g.do(e.link, y)
+}
+
+// Regression writes a model that answers one number a row, "prediction" double [N, 1].
+func (e *Ensemble) Regression(meta map[string]string) ([]byte, error) {
+	if e.classifier() {
+		return nil, edgeward.E("onnxgraph.Regression", edgeward.Invalid, "onnx.unsupported", "objective %q is a classifier's", e.Objective)
+	}
+	g := newGraph("regression")
+	g.output(g.linked(e, g.ensemble(e, g.features(e))), Prediction, typeDouble, 1)
 	return g.marshal(meta)
 }
 

@@ -17,6 +17,7 @@ type Spec struct {
 	Shape    []int64  `json:"shape"`              // Any (-1) where every size fits
 	AnyRank  bool     `json:"any_rank,omitempty"` // the model does not say how many dimensions: every shape fits, and Shape is empty
 	Holds    string   `json:"holds,omitempty"`    // what the elements stand for where the protocol has no name for it: "INT4", "seq(tensor(FP32))"
+	Axes     []string `json:"axes,omitempty"`     // names of open dimensions, "" for others: "batch"
 	Labels   []string `json:"labels,omitempty"`   // of the last dimension: the classes of probabilities
 }
 

@@ -106,12 +106,12 @@ test('a plain table becomes a classifier that answers in classes and is told the
   await context.close();
 });
 
-test('an ONNX file: dropped in, tried by every engine, served, asked, corrected; what is no model is refused in German', async () => {
+test('a model file: dropped in, tried by every engine, served, asked, corrected; what is no model is refused in German', async () => {
   const { page, faults, context } = await open(browser);
   await signIn(page, server);
   faults.length = 0;
   await page.goto(`${server.url}/models`);
-  await page.getByRole('button', { name: 'Import an ONNX file' }).click();
+  await page.getByRole('button', { name: 'Import a model file' }).click();
   await drop(page, fileOf('Leak Finder.onnx', onnx));
   assert.equal(await page.getByLabel('Name of the model').inputValue(), 'leak-finder');
   await page.getByLabel('Intended use').fill('Says how likely a joint leaks.');
@@ -136,11 +136,11 @@ test('an ONNX file: dropped in, tried by every engine, served, asked, corrected;
   // The page in German says in German what the server refused, and the server's own words beside it.
   await page.evaluate(() => localStorage.setItem('edgeward-language', 'de'));
   await page.goto(`${server.url}/models`);
-  await page.getByRole('button', { name: 'ONNX-Datei einspielen' }).click();
+  await page.getByRole('button', { name: 'Modelldatei einspielen' }).click();
   await drop(page, fileOf('notes.onnx', 'this is a letter, not a model'));
   await page.getByRole('button', { name: 'Einspielen', exact: true }).click();
   const alert = page.getByRole('alert');
-  await alert.getByText('Das ist kein ONNX-Modell.').waitFor({ timeout: 60_000 });
+  await alert.getByText('Das ist kein Modell, das eine Engine hier liest.').waitFor({ timeout: 60_000 });
   await alert.getByText(/Exportieren Sie das Modell als ONNX/).waitFor();
   await alert.getByText(/this is no ONNX model/).waitFor();
   faults.length = 0; // the refusal is the point

@@ -11,6 +11,7 @@ import (
 	"edgeward"
 	"edgeward/runtime/engine"
 	"edgeward/runtime/engine/enginetest"
+	"edgeward/runtime/onnxgraph"
 	"edgeward/runtime/onnxgraph/onnxpb"
 	"edgeward/runtime/tensor"
 )
@@ -203,4 +204,32 @@ func TestWhatCannotBeServedIsSaidClearly(t *testing.T) {
 		t.Errorf("%v, hint %q", err, edgeward.HintOf(err))
 	}
 	t.Log(err)
+}
+
+// TestTheNewestIsTheNewest holds what an import refuses against what the library takes.
+func TestTheNewestIsTheNewest(t *testing.T) {
+	e := newEngine(t)
+	load := func(ir, opset, ml int64) error {
+		x := &onnxpb.ValueInfoProto{Name: new("x"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: new(int32(1)), Shape: &onnxpb.TensorShapeProto{}}}}}
+		y := proto.CloneOf(x)
+		y.Name = new("y")
+		b, err := proto.Marshal(&onnxpb.ModelProto{IrVersion: &ir, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: &opset}, {Domain: new("ai.onnx.ml"), Version: &ml}},
+			Graph: &onnxpb.GraphProto{Name: new("g"), Node: []*onnxpb.NodeProto{{OpType: new("Neg"), Input: []string{"x"}, Output: []string{"y"}}},
+				Input: []*onnxpb.ValueInfoProto{x}, Output: []*onnxpb.ValueInfoProto{y}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Load(t.Context(), engine.Model{Format: engine.ONNX, Bytes: b})
+		if err == nil {
+			s.Close()
+		}
+		return err
+	}
+	if err := load(onnxgraph.NewestIR, onnxgraph.NewestOpset, onnxgraph.NewestOpsetML); err != nil {
+		t.Error(err)
+	}
+	if load(onnxgraph.NewestIR+1, onnxgraph.NewestOpset, onnxgraph.NewestOpsetML) == nil || load(onnxgraph.NewestIR, onnxgraph.NewestOpset+1, onnxgraph.NewestOpsetML) == nil ||
+		load(onnxgraph.NewestIR, onnxgraph.NewestOpset, onnxgraph.NewestOpsetML+1) == nil {
+		t.Error("the library takes something newer: raise the numbers in runtime/onnxgraph")
+	}
 }

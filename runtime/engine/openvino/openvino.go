@@ -14,6 +14,7 @@ package openvino
 
 import (
 	"context"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -146,7 +147,11 @@ func (e *Engine) load(s *session, m engine.Model, device string) error {
 	var status int32
 	switch {
 	case m.Path != "":
-		status = a.readFile(e.core, m.Path, nil, &s.model)
+		at := m.Path
+		if filepath.Base(at) == "saved_model.pb" { // a SavedModel is read by its folder
+			at = filepath.Dir(at)
+		}
+		status = a.readFile(e.core, at, nil, &s.model)
 	case len(m.Bytes) == 0:
 		return edgeward.E(op, edgeward.Invalid, "engine.model", "the model is empty")
 	default:

@@ -941,7 +941,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Import an ONNX file as the next version */
+        /** Import a model file, or an archive of one, as the next version */
         post: operations["versions.import"];
         delete?: never;
         options?: never;
@@ -2119,6 +2119,7 @@ export interface components {
             parent?: number;
             recipe_digest?: string;
             source?: string;
+            source_format?: string;
             /** Format: date-time */
             train_from?: string;
             /** Format: date-time */
@@ -2152,6 +2153,7 @@ export interface components {
                 [key: string]: number;
             };
             model: string;
+            operators?: string[] | null;
             opset?: {
                 [key: string]: number;
             };
@@ -2853,6 +2855,7 @@ export interface components {
         };
         TensorSpec: {
             any_rank?: boolean;
+            axes?: string[] | null;
             datatype: string;
             holds?: string;
             labels?: string[] | null;

@@ -13,7 +13,7 @@ import { t } from '../../text';
 
 const tasks = ['raw', 'image', 'regression', 'binary', 'multiclass'] as const;
 
-/** An ONNX file becomes a version: every engine of this server tries it first. */
+/** A model file becomes a version: every engine of this server tries it first. */
 export function ImportModel({ into }: { into?: string }) {
   const [file, setFile] = useState<File>();
   const [name, setName] = useState(into ?? '');
@@ -43,7 +43,7 @@ export function ImportModel({ into }: { into?: string }) {
       <Stack gap="md">
         <Drop
           label={t('models.drop')}
-          accept=".onnx"
+          accept=".onnx,.zip,.tar,.gz,.tgz,.pb,.tflite,.txt,.lgb,.json,.ubj,.pdmodel"
           take={(f) => {
             setFile(f);
             setError(undefined);

@@ -141,7 +141,7 @@ function Signature({ of: m }: { of: Manifest }) {
   const table = (label: string, specs: typeof m.signature.inputs) => (
     <>
       <Text fw={600} size="sm" mt={6}>{label}</Text>
-      {rows(specs).map((s) => <div key={s.name} className="mono">{s.name}: {s.datatype} [{rows(s.shape).map((d) => (d < 0 ? 'N' : d)).join(', ')}]</div>)}
+      {rows(specs).map((s) => <div key={s.name} className="mono">{s.name}: {s.datatype} [{s.any_rank ? '…' : rows(s.shape).map((d, i) => (d < 0 ? rows(s.axes)[i] || 'N' : d)).join(', ')}]{s.holds && ` ${s.holds}`}{rows(s.labels).length > 0 && ` {${rows(s.labels).slice(0, 20).join(', ')}}`}</div>)}
     </>
   );
   return (
