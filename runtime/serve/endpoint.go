@@ -47,6 +47,7 @@ type Endpoint struct {
 	Record      record.Policy `json:"record,omitempty"`        // what of the inputs is kept; empty means none
 	RecordRate  int           `json:"record_rate,omitempty"`   // predictions recorded a second at most; 0 means DefaultRecordRate. Those that bring their own event time are all recorded
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
+	MaxBatch    int           `json:"max_batch,omitempty"`     // rows of several requests that one run answers at most; 1: each runs alone, 0: as many as the version proved
 	NotFinite   bool          `json:"not_finite,omitempty"`    // NaN and infinity reach the model; else only NaN does, where it means a missing value
 	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
 
@@ -96,6 +97,9 @@ func (e Endpoint) Check() error {
 	if e.MaxInFlight < 0 || e.MaxInFlight > MaxInFlight {
 		return bad("max_in_flight %d is not between 0 and %d", e.MaxInFlight, MaxInFlight)
 	}
+	if e.MaxBatch < 0 || e.MaxBatch > MaxBatch {
+		return bad("max_batch %d is not between 0 and %d", e.MaxBatch, MaxBatch)
+	}
 	for _, l := range []Limit{e.Rate, e.PrincipalRate} {
 		if err := l.Check(); err != nil {
 			return err
@@ -108,4 +112,13 @@ func (e Endpoint) Check() error {
 		return bad("description is longer than %d bytes", MaxDescription)
 	}
 	return nil
+}
+
+// batch is the most rows of a run that joins requests to a version that proved that proved rows can be joined, 0 if it
+// proved nothing.
+func (e Endpoint) batch(proved int) int32 {
+	if e.MaxBatch > 0 {
+		proved = min(proved, e.MaxBatch)
+	}
+	return int32(max(1, proved))
 }

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
+	"edgeward/runtime/tensor"
 )
 
 func TestTokensOfALimit(t *testing.T) {
@@ -189,6 +192,43 @@ func FuzzVersionPolicy(f *testing.F) {
 		}
 		if strings.ContainsAny(s, " \n\"") {
 			t.Errorf("%q is accepted", s)
+		}
+	})
+}
+
+// TestMaxBatch: what a version proved is bounded by its endpoint, at once and without loading it again.
+func TestMaxBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, func(e *serve.Endpoint) { e.MaxBatch = 1 }, func(c *serve.Config) {
+			c.Assets = func(_ context.Context, v models.Version) (serve.Assets, error) {
+				return serve.Assets{Examples: []tensor.Tensor{row(1, 2, 3, 4)}}, nil
+			}
+		})
+		st := w.ready(w.promote(1))
+		if n := st.Versions[0].Batch; n != serve.MaxBatch {
+			t.Fatalf("the version proved %d rows, want %d", n, serve.MaxBatch)
+		}
+		loads := w.engine.loads.Load()
+		for _, c := range []struct{ set, want int }{{1, 1}, {8, 8}, {0, serve.MaxBatch}, {1, 1}} {
+			w.store.mu.Lock()
+			d := w.store.all[beds]
+			d.Endpoint.MaxBatch = c.set
+			w.store.all[beds] = d
+			w.store.mu.Unlock()
+			w.Notify(beds)
+			synctest.Wait()
+			if m, _ := w.Metrics(beds); len(m.Runs) != 1 || m.Runs[0].Batch != c.want {
+				t.Errorf("max_batch %d: %+v, want runs of at most %d rows", c.set, m.Runs, c.want)
+			}
+			w.answers(1)
+		}
+		if n := w.engine.loads.Load(); n != loads {
+			t.Errorf("%d more loads, want none", n-loads)
+		}
+		for _, n := range []int{-1, serve.MaxBatch + 1} {
+			if err := (serve.Endpoint{Group: "ward", Name: "beds", Kind: serve.Table, Model: "beds", MaxBatch: n}).Check(); edgeward.CodeOf(err) != "endpoint.invalid" {
+				t.Errorf("max_batch %d: %v", n, err)
+			}
 		}
 	})
 }

@@ -33,10 +33,9 @@ func prove(ctx context.Context, in *instance, st *VersionStatus) error {
 	}
 	slices.Sort(took)
 	st.WarmUS = took[len(took)/2]
-	if in.queue.batch, err = joinable(ctx, in, out); err != nil {
+	if st.Batch, err = joinable(ctx, in, out); err != nil {
 		return edgeward.Wrap(op, err)
 	}
-	st.Batch = in.queue.batch
 	tolerance := a.Tolerance
 	if tolerance == 0 {
 		tolerance = DefaultTolerance

@@ -231,13 +231,14 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	st.Engine, st.Device = session.Engine()
 	in := newInstance(v, session, assets)
 	in.missing, in.anything = e.Kind != Raw, e.NotFinite
-	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, batch: 1, runs: f.runsOf(t.Version)}
+	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, runs: f.runsOf(t.Version)}
 	if err := prove(ctx, in, &st); err != nil {
 		if cerr := session.Close(); cerr != nil {
 			f.Log.Warn("rejected version not unloaded", "endpoint", f.key.String(), "version", t.Version, "error", cerr)
 		}
 		return nil, st, edgeward.Wrap(op, err)
 	}
+	in.queue.batch.Store(e.batch(st.Batch))
 	st.Loaded, st.Since = true, f.Now()
 	return in, st, nil
 }
@@ -247,6 +248,9 @@ func (f *follower) apply(d Deployment, r Route) {
 	t := &table{endpoint: d.Endpoint, revision: d.Spec.Revision, live: f.loaded[r.Live], versions: maps.Clone(f.loaded)}
 	if t.endpoint.MaxInFlight == 0 {
 		t.endpoint.MaxInFlight = DefaultInFlight
+	}
+	for _, in := range f.loaded {
+		in.queue.batch.Store(d.Endpoint.batch(in.status.Batch))
 	}
 	wanted := d.Spec.wanted()
 	for v := range t.versions {

@@ -33,12 +33,12 @@ type scheduler struct {
 }
 
 // queue is one loaded version's place in the scheduler. batch is the most rows of a run that joins requests, 1 where they
-// are not joined.
+// are not joined: as the version proved, or less where its endpoint says so.
 type queue struct {
 	*scheduler
 	session Session
 	sig     tensor.Signature
-	batch   int
+	batch   atomic.Int32
 
 	// under scheduler.mu
 	waiting []*job // by rank
@@ -84,7 +84,7 @@ func (r *runs) snapshot() Runs {
 	if q := r.now.Load(); q != nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		s.Batch, s.Waiting, s.Running = q.batch, len(q.waiting), q.running
+		s.Batch, s.Waiting, s.Running = int(q.batch.Load()), len(q.waiting), q.running
 		fixed, perRow := q.cost.fit()
 		s.FixedUS, s.PerRowUS = float64(fixed.Nanoseconds())/1e3, float64(perRow.Nanoseconds())/1e3
 	}
@@ -115,9 +115,9 @@ func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, al
 	if priority < Urgent || priority > Patient {
 		j.priority = Normal
 	}
-	if q.batch > 1 && !alone {
+	if most := int(q.batch.Load()); most > 1 && !alone {
 		var room [64]byte
-		if rows, bytes, key := rowsOf(q.sig, inputs, room[:0]); rows > 0 && rows < q.batch {
+		if rows, bytes, key := rowsOf(q.sig, inputs, room[:0]); rows > 0 && rows < most {
 			j.rows, j.bytes, j.key = rows, bytes, string(key)
 		}
 	}
@@ -183,7 +183,7 @@ func (q *queue) wait(j *job) time.Duration {
 	for i, o := range q.waiting {
 		if !o.rank.After(j.rank) {
 			rows += o.rows
-			runs = 1 + i/q.batch
+			runs = 1 + i/int(q.batch.Load())
 		}
 	}
 	fixed, perRow := q.cost.fit()
@@ -194,7 +194,7 @@ func (q *queue) wait(j *job) time.Duration {
 // requests can be joined, the one under way is waited for while its rows take less than another run's fixed cost would:
 // then its end starts one run for all that came meanwhile. scheduler.mu is held.
 func (q *queue) pays(now time.Time) bool {
-	if q.running == 0 || q.batch == 1 {
+	if q.running == 0 || q.batch.Load() == 1 {
 		return true
 	}
 	fixed, _ := q.cost.fit()
@@ -223,11 +223,11 @@ func (s *scheduler) dispatch(now time.Time) {
 
 // gather takes the first job and those that can be joined to it out of the queue.
 func (q *queue) gather() []*job {
-	first := q.waiting[0]
+	first, most := q.waiting[0], int(q.batch.Load())
 	batch, rows, bytes := []*job{first}, first.rows, first.bytes
 	rest := q.waiting[:0]
 	for _, j := range q.waiting[1:] {
-		if first.key != "" && j.key == first.key && rows+j.rows <= q.batch && bytes+j.bytes <= maxJoined {
+		if first.key != "" && j.key == first.key && rows+j.rows <= most && bytes+j.bytes <= maxJoined {
 			batch, rows, bytes = append(batch, j), rows+j.rows, bytes+j.bytes
 			continue
 		}

@@ -60,7 +60,9 @@ var oneColumn = tensor.Signature{
 }
 
 func newQueue(sched *scheduler, s Session, batch int) *queue {
-	return &queue{scheduler: sched, session: s, sig: oneColumn, batch: batch, runs: &runs{}}
+	q := &queue{scheduler: sched, session: s, sig: oneColumn, runs: &runs{}}
+	q.batch.Store(int32(batch))
+	return q
 }
 
 func column(values ...float32) []tensor.Tensor {

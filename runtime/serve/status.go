@@ -49,7 +49,7 @@ type VersionStatus struct {
 	WarmUS   float64         `json:"warm_us,omitempty"`  // median of the warm-up runs
 	MaxDiff  float64         `json:"max_diff,omitempty"` // to the golden outputs
 	Golden   int             `json:"golden,omitempty"`   // golden values compared
-	Batch    int             `json:"batch,omitempty"`    // most rows of several requests that one run answers; 1: they are not joined
+	Batch    int             `json:"batch,omitempty"`    // most rows of several requests that one run may answer, as proved; 1: they are not joined. The endpoint's MaxBatch may allow fewer
 }
 
 // Evidence is one thing the reconciler saw.

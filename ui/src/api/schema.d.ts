@@ -1527,6 +1527,8 @@ export interface components {
         EndpointChange: {
             description?: string;
             /** Format: int64 */
+            max_batch?: number;
+            /** Format: int64 */
             max_in_flight?: number;
             principal_rate?: components["schemas"]["ServeLimit"];
             rate?: components["schemas"]["ServeLimit"];
@@ -2678,6 +2680,8 @@ export interface components {
             description?: string;
             group: string;
             kind: string;
+            /** Format: int64 */
+            max_batch?: number;
             /** Format: int64 */
             max_in_flight?: number;
             model: string;
