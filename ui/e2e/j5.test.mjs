@@ -157,7 +157,7 @@ test('a candidate waits for a person, who lets it answer and rolls it back', asy
   await server.run('data', 'recipe', 'ferries', '--target', 'cars', '-o', recipe);
   await server.run('model', 'train', model, '--data', 'ferries', '--recipe', recipe, '--to', '2022-11-30', '--unit', 'cars');
   await server.run('endpoint', 'create', model, '--model', model, '--title', 'Cars to ship');
-  await server.run('endpoint', 'promote', model, '1', '--reason', 'first version');
+  await server.run('deploy', 'promote', model, '1', '--reason', 'first version');
   await server.run('endpoint', 'policy', model, '--canary-share', '0.5', '--reason', 'four sailings a week are few');
   await server.run('replay', model, '--data', 'ferries', '--from', '2022-12-01', '--to', '2023-08-31');
   await until('a candidate that waits', 30_000, async () => (await server.api('GET', '/candidates')).items.some((c) => c.phase === 'approval'));
