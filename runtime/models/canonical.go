@@ -9,7 +9,18 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"edgeward"
 )
+
+// CanonicalJSON is v as canonical JSON (RFC 8785): equal values, equal bytes.
+func CanonicalJSON(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		b, err = canonical(b)
+	}
+	return b, edgeward.Wrap("models.CanonicalJSON", err)
+}
 
 // canonical rewrites JSON in the form of RFC 8785: no white space, keys in order of their UTF-16 units, numbers as
 // ECMAScript prints them, strings with the shortest escapes.
