@@ -53,6 +53,7 @@ func (r Runner) Load(ctx context.Context, v models.Version) (serve.Session, erro
 	for _, t := range rep.Candidates {
 		if t.Candidate == *rep.Chosen {
 			s.engine += " " + t.Version
+			s.memory = t.MemoryBytes
 		}
 	}
 	return s, nil
@@ -63,7 +64,13 @@ type session struct {
 	infer               *infer.Client
 	done                func() // takes its files' folder away
 	key, engine, device string
+	memory              int64
 }
+
+var _ serve.Measured = (*session)(nil)
+
+// Memory implements serve.Measured.
+func (s *session) Memory() int64 { return s.memory }
 
 func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 	return s.infer.Run(ctx, s.key, in)

@@ -229,6 +229,9 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	}
 	st.LoadMS = float64(time.Since(begin).Microseconds()) / 1e3 // room:clock elapsed time
 	st.Engine, st.Device = session.Engine()
+	if m, ok := session.(Measured); ok {
+		st.Memory = m.Memory()
+	}
 	in := newInstance(v, session, assets)
 	in.missing, in.anything = e.Kind != Raw, e.NotFinite
 	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, runs: f.runsOf(t.Version)}

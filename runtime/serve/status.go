@@ -42,15 +42,19 @@ type VersionStatus struct {
 	Error    string          `json:"error,omitempty"` // why it is not loaded, for people
 	Code     string          `json:"code,omitempty"`  // the same for machines
 	Attempts int             `json:"attempts,omitempty"`
-	Engine   string          `json:"engine,omitempty"` // such as "onnxruntime 1.31.1"
-	Device   string          `json:"device,omitempty"` // such as "cpu"
-	Since    time.Time       `json:"since,omitzero"`   // loaded since
+	Engine   string          `json:"engine,omitempty"`       // such as "onnxruntime 1.31.1"
+	Device   string          `json:"device,omitempty"`       // such as "cpu"
+	Memory   int64           `json:"memory_bytes,omitempty"` // resident bytes that came with it, where its session measures them
+	Since    time.Time       `json:"since,omitzero"`         // loaded since
 	LoadMS   float64         `json:"load_ms,omitempty"`
 	WarmUS   float64         `json:"warm_us,omitempty"`  // median of the warm-up runs
 	MaxDiff  float64         `json:"max_diff,omitempty"` // to the golden outputs
 	Golden   int             `json:"golden,omitempty"`   // golden values compared
 	Batch    int             `json:"batch,omitempty"`    // most rows of several requests that one run may answer, as proved; 1: they are not joined. The endpoint's MaxBatch may allow fewer
 }
+
+// Measured is a session that knows how many resident bytes came with it.
+type Measured interface{ Memory() int64 }
 
 // Evidence is one thing the reconciler saw.
 type Evidence struct {

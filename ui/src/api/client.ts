@@ -78,8 +78,9 @@ async function answer<T>(r: Response): Promise<T> {
 export const get = <T>(p: string, query?: Query, signal?: AbortSignal) => send('GET', p, query, undefined, signal).then((r) => answer<T>(r));
 export const getText = (p: string) => send('GET', p).then((r) => r.text());
 export const post = <T>(p: string, body?: unknown) => send('POST', p, undefined, body).then((r) => answer<T>(r));
-/** put and remove change the object only while it is as match says: what seen gave when the person looked at it. */
+/** put, patch and remove change the object only while it is as match says: what seen gave when the person looked at it. */
 export const put = <T>(p: string, body: unknown, match = '*') => send('PUT', p, undefined, body, undefined, match).then((r) => answer<T>(r));
+export const patch = <T>(p: string, body: unknown, match = '*') => send('PATCH', p, undefined, body, undefined, match).then((r) => answer<T>(r));
 export const remove = <T>(p: string, match = seen(p)) => send('DELETE', p, undefined, undefined, undefined, match).then((r) => answer<T>(r));
 
 /** Streams a file as the body. XMLHttpRequest, since fetch tells nothing about how far an upload is. */

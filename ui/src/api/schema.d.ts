@@ -2803,6 +2803,8 @@ export interface components {
             loaded: boolean;
             /** Format: double */
             max_diff?: number;
+            /** Format: int64 */
+            memory_bytes?: number;
             role?: string;
             /** Format: date-time */
             since?: string;

@@ -5,6 +5,7 @@ export { default as IconCandidates } from '@tabler/icons-react/dist/esm/icons/Ic
 export { default as IconCheck } from '@tabler/icons-react/dist/esm/icons/IconCheck.mjs';
 export { default as IconCopy } from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
 export { default as IconData } from '@tabler/icons-react/dist/esm/icons/IconDatabase.mjs';
+export { default as IconDots } from '@tabler/icons-react/dist/esm/icons/IconDots.mjs';
 export { default as IconDrift } from '@tabler/icons-react/dist/esm/icons/IconWaveSine.mjs';
 export { default as IconEndpoint } from '@tabler/icons-react/dist/esm/icons/IconPlugConnected.mjs';
 export { default as IconForecast } from '@tabler/icons-react/dist/esm/icons/IconCalendarStats.mjs';

@@ -8,10 +8,13 @@ import { MayButton } from '../../parts/may';
 import { DemoMark, Page, State } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
-import { Changes } from './changes';
+import { Compared } from './compared';
+import { Deployment } from './deployment';
+import { Limits } from './limits';
 import { Predictions } from './predictions';
 import { Snippets } from './snippets';
-import { Observed, Traffic } from './state';
+import { Observed, Right } from './state';
+import { Traffic } from './traffic';
 import { TryIt } from './tryit';
 
 /** One endpoint: what is wanted, what is observed, what it did, and how to ask it. */
@@ -44,8 +47,11 @@ export default function Endpoint({ name }: { name: string }) {
             </Tabs.List>
             <Tabs.Panel value="state">
               <Stack gap="md">
-                <Changes of={e} />
-                <Traffic of={e} />
+                <Deployment of={e} />
+                <Compared of={e} />
+                <Traffic of={e} at={q.dataUpdatedAt} />
+                <Right of={e} />
+                <Limits of={e} />
                 <Observed of={e} />
                 <Group><MayButton verb="delete" on="endpoint" variant="default" onClick={() => setRemoving(true)}>{t('endpoint.remove')}</MayButton></Group>
               </Stack>

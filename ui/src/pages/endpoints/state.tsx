@@ -1,50 +1,17 @@
 import { Table, Text, Timeline } from '@mantine/core';
 import { useGet } from '../../api/queries';
 import { rows, type EndpointView, type List, type Performance } from '../../api/types';
-import { ago, millis, moment, num, percent, sig, step } from '../../parts/format';
-import { Card, Facts, State, Stats } from '../../parts/page';
+import { ago, moment, num, percent, sig, step } from '../../parts/format';
+import { Card, Facts, State } from '../../parts/page';
 import { t, word } from '../../text';
 
-/** What each version did since the server started, and how right it was. */
-export function Traffic({ of: e }: { of: EndpointView }) {
-  const counters = rows(e.metrics?.versions).filter((c) => c.requests > 0);
+/** How right each version was on what it answered. */
+export function Right({ of: e }: { of: EndpointView }) {
   const perf = useGet<List<Performance>>('forecast', `/endpoints/${e.endpoint.name}/performance`, {}, { refetchInterval: 10_000 });
   const pooled = rows(perf.data?.items).filter((p) => !p.group && p.pairs > 0);
   const classes = pooled.some((p) => p.accuracy !== undefined); // a classifier has no errors, but a share of right answers
-  const ms = (us: number) => millis(us / 1000);
   return (
     <>
-      <Card title={t('traffic.title')}>
-        <Stats of={[[t('endpoints.predictions'), num(e.records.predictions)], [t('traffic.truths'), num(e.records.truths)], [t('traffic.flight'), num(e.metrics?.in_flight)]]} />
-        {counters.length > 0 && (
-          <div className="scroll" tabIndex={0} role="group" aria-label={t('traffic.title')} style={{ marginTop: 12 }}>
-            <Table miw={420}>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>{t('col.version')}</Table.Th>
-                  <Table.Th className="num">{t('col.requests')}</Table.Th>
-                  <Table.Th className="num">{t('col.errors')}</Table.Th>
-                  <Table.Th className="num">p50</Table.Th>
-                  <Table.Th className="num">p90</Table.Th>
-                  <Table.Th className="num">p99</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {counters.map((c) => (
-                  <Table.Tr key={c.role + c.version}>
-                    <Table.Td>{t('version.short', { v: c.version })} <State of={c.role} kind="role" /></Table.Td>
-                    <Table.Td className="num">{num(c.requests)}</Table.Td>
-                    <Table.Td className="num" style={c.errors ? { color: 'var(--edge-bad)', fontWeight: 600 } : undefined}>{num(c.errors)}</Table.Td>
-                    <Table.Td className="num">{ms(c.p50_us)}</Table.Td>
-                    <Table.Td className="num">{ms(c.p90_us)}</Table.Td>
-                    <Table.Td className="num">{ms(c.p99_us)}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </div>
-        )}
-      </Card>
       {pooled.length > 0 && (
         <Card title={t('perf.title')}>
           <div className="scroll" tabIndex={0} role="group" aria-label={t('perf.title')}>
@@ -111,7 +78,6 @@ export function Observed({ of: e }: { of: EndpointView }) {
           of={[
             [t('col.state'), `${word('state', e.status.state)} · ${t('observed.revision', { seen: e.status.observed_revision, wanted: e.spec.revision })}`],
             [t('endpoint.kind'), word('kind', e.endpoint.kind)],
-            [t('deploy.record'), word('record', e.endpoint.record || 'none')],
             [t('endpoint.watermark'), step(e.records.watermark)],
             [t('col.created'), `${moment(e.endpoint.created)}, ${e.endpoint.created_by}`],
           ]}
