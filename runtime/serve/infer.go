@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/graph"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
@@ -43,6 +44,7 @@ type Answer struct {
 	Variant string          // that the request chose, with role Variant
 	Of      *models.Version // that answered; read only
 	Outputs []tensor.Tensor // read only
+	Trace   []graph.Span    // of an inference graph, by node
 	Latency time.Duration
 
 	Unsampled bool // it is not recorded, and no feedback can speak of it: the endpoint's record rate was reached
@@ -138,7 +140,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	}
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, err := in.queue.do(ctx, r.Inputs, r.Priority, last, s.Timeout)
+	out, spans, err := in.ask(ctx, r.Inputs, r.Priority, last, s.Timeout)
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
@@ -161,7 +163,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	if role != record.Variant {
 		r.Variant = ""
 	}
-	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took, Unsampled: r.unsampled}, nil
+	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Trace: spans, Latency: took, Unsampled: r.unsampled}, nil
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {

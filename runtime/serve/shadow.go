@@ -61,10 +61,10 @@ func (s *Server) answerShadow(e *served, job shadowJob) {
 	begin := time.Now() // room:clock elapsed time
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, err := in.queue.do(context.Background(), r.Inputs, Patient, false, s.Timeout)
+	out, _, err := in.ask(context.Background(), r.Inputs, Patient, false, s.Timeout)
 	if edgeward.KindOf(err) == edgeward.Unavailable {
 		c.errors.Add(1)
-		out, err = in.queue.do(context.Background(), r.Inputs, Patient, true, s.Timeout)
+		out, _, err = in.ask(context.Background(), r.Inputs, Patient, true, s.Timeout)
 	}
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
