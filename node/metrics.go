@@ -15,6 +15,7 @@ import (
 type metrics struct {
 	serve   *serve.Server
 	workers func() []wire.WorkerStatus
+	triton  triton
 
 	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency *prometheus.Desc
 	runs, waiting, queued, computed                                                    *prometheus.Desc
@@ -25,7 +26,7 @@ func newMetrics(n *Node) http.Handler {
 		return prometheus.NewDesc("edgeward_"+name, help, labels, nil)
 	}
 	by := []string{"group", "endpoint", "version", "role"}
-	m := &metrics{serve: n.serve, workers: n.workers.status,
+	m := &metrics{serve: n.serve, workers: n.workers.status, triton: newTriton(),
 		requests:   desc("serve_requests_total", "Requests given to a version.", by...),
 		errors:     desc("serve_errors_total", "Requests a version gave no answer to.", by...),
 		refused:    desc("serve_refused_total", "Requests refused for their inputs.", by...),
@@ -56,8 +57,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
 		count(m.limited, e.Limited, e.Key.Group, e.Key.Name)
 		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
+		m.triton.collect(ch, e)
 		for _, r := range e.Runs {
-			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(r.Version)}
+			by := []string{e.Key.Group, e.Key.Name, number(r.Version)}
 			buckets, n := map[float64]uint64{}, uint64(0)
 			for i, k := range r.Sizes {
 				n += k
@@ -69,7 +71,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.computed, prometheus.CounterValue, float64(r.ComputeUS)/1e6, by...)
 		}
 		for _, c := range e.Versions {
-			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(c.Version), string(c.Role)}
+			by := []string{e.Key.Group, e.Key.Name, number(c.Version), string(c.Role)}
 			count(m.requests, c.Requests, by...)
 			count(m.errors, c.Errors, by...)
 			count(m.refused, c.Refused, by...)
@@ -86,3 +88,5 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		count(m.deaths, uint64(w.Deaths), w.Kind)
 	}
 }
+
+func number(version int) string { return strconv.Itoa(version) }

@@ -31,6 +31,8 @@
 //   - A shadow's answers are compared with those the clients got, by the version that gave them, and dropped.
 //   - A rate limit, of all callers or of each, counts requests, not rows; one more is refused (Exhausted, retry_after).
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
+//   - An endpoint may keep answers for equal requests. They belong to the loaded version and end with it. An answer from
+//     there is counted, recorded and marked.
 //   - An endpoint records so many predictions a second; what comes beyond that is answered, counted and marked, not
 //     recorded. Requests that bring their own event time, as a replay's do, are all recorded.
 //

@@ -25,6 +25,9 @@ func encode(r Request, endpoint string, a Answer) (body []byte, header int, bina
 	b = strconv.AppendInt(b, int64(a.Version), 10)
 	b = append(b, `","parameters":{"edgeward_prediction_id":`...)
 	b = appendText(b, a.ID)
+	if a.Cached {
+		b = append(b, `,"edgeward_cached":true`...)
+	}
 	if a.Unsampled {
 		b = append(b, `,"edgeward_recorded":false`...)
 	}

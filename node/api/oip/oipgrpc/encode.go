@@ -17,6 +17,9 @@ func (a *inferResponse) encode() mem.BufferSlice {
 	b = appendText(b, 2, strconv.Itoa(a.Version))
 	b = appendText(b, 3, a.ClientID)
 	b = appendParameter(b, 4, "edgeward_prediction_id", a.ID)
+	if a.Cached {
+		b = appendParameter(b, 4, "edgeward_cached", "true")
+	}
 	if a.Unsampled {
 		b = appendParameter(b, 4, "edgeward_recorded", "false")
 	}
