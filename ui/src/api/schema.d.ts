@@ -1525,6 +1525,8 @@ export interface components {
             to: string;
         };
         EndpointChange: {
+            /** Format: int64 */
+            cache?: number;
             description?: string;
             /** Format: int64 */
             max_batch?: number;
@@ -1534,6 +1536,8 @@ export interface components {
             rate?: components["schemas"]["ServeLimit"];
             reason: string;
             record?: string;
+            /** Format: int64 */
+            record_rate?: number;
             shadow_wait?: boolean;
             title?: string;
             versions?: string;
@@ -2634,6 +2638,10 @@ export interface components {
             /** Format: int64 */
             answers_out: number;
             /** Format: int64 */
+            cache_hits: number;
+            /** Format: int64 */
+            cache_misses: number;
+            /** Format: int64 */
             compared: number;
             comparisons?: components["schemas"]["ServeComparison"][] | null;
             /** Format: int64 */
@@ -2673,6 +2681,8 @@ export interface components {
             version: number;
         };
         ServeEndpoint: {
+            /** Format: int64 */
+            cache?: number;
             /** Format: date-time */
             created: string;
             created_by: string;
