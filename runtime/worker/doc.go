@@ -16,6 +16,8 @@
 //     Options.Grace the process is killed. So when Call returns, the handler no longer runs. The caller gets
 //     Unavailable "worker.timeout" or "worker.canceled" (errors.Is sees context's errors); calls that shared the killed
 //     process get "worker.died".
+//   - Every such error has a Death in its chain that says which process it was and whether this call may have ended it: one
+//     that waited, or shared the process with a call that did not stop, or met a kill from outside, did not.
 //   - This package retries nothing. A call that failed with worker.died may have taken effect or not; whoever knows
 //     that it is idempotent calls again, at once if it likes, and gets a fresh process. Only processes that die several
 //     times with no successful call between are started with a growing delay (up to 5 s), spent inside Call.

@@ -153,21 +153,29 @@ func (p *process) cancel(l *lane, id uint64, grace time.Duration, progress func(
 
 // breakOff ends a process one of whose lanes has ended or cannot be used any more, and returns what the caller gets.
 func (p *process) breakOff(ctx context.Context, grace time.Duration, why string, err error) error {
+	said := ""
 	switch {
 	case errors.Is(err, errFrame):
-		p.kill(err.Error())
+		said = err.Error()
 	case ctx.Err() != nil:
-		p.kill("a call did not stop " + grace.String() + " after its time was over")
+		said = "a call did not stop " + grace.String() + " after its time was over"
 	default: // most likely it is ending by itself
 		select {
 		case <-p.done:
 		case <-time.After(min(grace, time.Second)):
-			p.kill(why + err.Error())
+			said = why + err.Error()
 		}
 	}
-	<-p.done
-	if ctx.Err() != nil {
-		return ended(ctx)
+	if said != "" {
+		p.kill(said)
 	}
-	return p.reason
+	<-p.done
+	out := p.suspected()
+	if ctx.Err() != nil {
+		out = ended(ctx)
+	}
+	if said != "" && p.why() == said {
+		return p.guilty(out)
+	}
+	return out
 }

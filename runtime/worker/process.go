@@ -25,6 +25,7 @@ import (
 // process is one life of a worker: from its start to its death.
 type process struct {
 	*wire
+	called string // the Worker's name
 	pid    int
 	lines  *tail
 	reaped chan struct{} // closed when the process has ended, its last frames are read and reason is set
@@ -39,6 +40,7 @@ type process struct {
 	killed  string       // why we killed it, if we did
 	proc    *os.Process
 	reason  error // set before done closes
+	outside bool  // somebody else killed it; set with reason
 }
 
 // environment returns what the child may know: where to find its way, nothing secret, and threads that sleep when they
@@ -58,7 +60,7 @@ func environment(threads int) []string {
 // launch starts a process and shakes hands with it.
 func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) {
 	const op = "worker.start"
-	p := &process{lines: &tail{log: log}, reaped: make(chan struct{}), done: make(chan struct{})}
+	p := &process{called: o.Name, lines: &tail{log: log}, reaped: make(chan struct{}), done: make(chan struct{})}
 	var theirs []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -153,11 +155,13 @@ func (p *process) reap(cmd *exec.Cmd, started chan<- error) {
 		return
 	}
 	p.pid, p.proc = cmd.Process.Pid, cmd.Process
+	kills := memoryKills()
 	started <- nil
 	waitErr := cmd.Wait()
 	p.lines.flush()
 	p.conn.Close()
 	p.mu.Lock()
+	p.outside = p.killed == "" && fromOutside(waitErr, kills)
 	p.reason = p.obituary(waitErr)
 	for _, l := range p.free {
 		l.conn.Close()
@@ -253,7 +257,8 @@ func (p *process) obituary(waitErr error) error {
 	if p.killed == closing {
 		code, hint = "worker.closed", "the server is stopping"
 	}
-	return edgeward.E(op, kind, code, "the worker process died (%s): %s", how, cause).WithHint("%s", hint).With("cause", cause)
+	death := &Death{Process: p.name(), err: fmt.Errorf("the worker process died (%s): %s", how, cause)}
+	return edgeward.E(op, kind, code, "%w", death).WithHint("%s", hint).With("cause", cause)
 }
 
 // tail keeps the last lines a worker wrote and the one that says why it ended.
