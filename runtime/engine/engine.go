@@ -73,6 +73,11 @@ type Engine interface {
 	Load(ctx context.Context, m Model) (Session, error)
 }
 
+// Opener is an Engine whose library can be opened before a model is there, so that what it takes is not taken for the model's.
+type Opener interface {
+	Open(ctx context.Context) error
+}
+
 // Session is a loaded model. Safe for use by many goroutines.
 type Session interface {
 	Signature() tensor.Signature

@@ -3,247 +3,259 @@ package infer
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"strings"
+	"os"
+	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"edgeward"
 	"edgeward/runtime/tensor"
 )
 
-// Caller is the worker, as far as a Client needs it; *worker.Worker is one.
+// Caller is a worker, as far as a Client needs it; *worker.Worker is one.
 type Caller interface {
 	Call(ctx context.Context, method string, body []byte, progress func([]byte)) ([]byte, error)
 }
 
+// Own is a worker that holds one model only.
+type Own interface {
+	Caller
+	Close() error
+}
+
+// The defaults of Options.
+const (
+	DefaultResidency = 10 * time.Second
+	DefaultRoom      = 5 * time.Second
+	DefaultTrust     = 10 * time.Minute
+)
+
+// Options are what a Client is made of. Serve is needed.
+type Options struct {
+	Serve Caller                // holds the models that are trusted, all in one process
+	Prove Caller                // where models are proved; nil: Serve, where a bad one takes the others down for a moment
+	Own   func(name string) Own // makes a worker for one model; nil: every model lives in Serve
+	Kept  *Reports              // engine reports of earlier lives; nil: every load proves anew
+
+	Threads   int           // most threads that proving tries for one call; 0 or 1: one
+	Budget    int64         // bytes of all loaded models as they were measured; 0: no limit
+	Residency time.Duration // a model stays so long after a load, whoever else needs room
+	Room      time.Duration // a request waits so long for room, then it is refused
+	Trust     time.Duration // a model that was suspected of a death lives so long by itself
+}
+
+func (o Options) withDefaults() Options {
+	if o.Prove == nil {
+		o.Prove = o.Serve
+	}
+	for v, d := range map[*time.Duration]time.Duration{&o.Residency: DefaultResidency, &o.Room: DefaultRoom, &o.Trust: DefaultTrust} {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	return o
+}
+
 // Client is the parent's half. Safe for use by many goroutines.
 type Client struct {
-	serve, probe Caller
+	Options
+	shared *host
 
-	mu     sync.Mutex
-	models map[string]*served
+	mu     sync.RWMutex
+	models map[string]*entry
+	held   int64         // bytes of the budget that are taken
+	freed  chan struct{} // closed and made anew when some are given back
 }
 
-// served is a model as it was loaded, to load it again after the worker's death.
-type served struct {
-	request LoadRequest // with the chosen candidate only, no timing
-	again   sync.Mutex  // one reload at a time
+// NewClient returns a client whose models are served by one worker and proved in another, which may be nil.
+func NewClient(serve, probe Caller) *Client { return New(Options{Serve: serve, Prove: probe}) }
+
+// New returns a client that holds no model.
+func New(o Options) *Client {
+	o = o.withDefaults()
+	return &Client{Options: o, shared: &host{Caller: o.Serve}, models: map[string]*entry{}, freed: make(chan struct{})}
 }
 
-// NewClient returns a client whose models are served by one worker and proved in another. probe may be nil: then the
-// serving worker proves them too, and a bad model can take the others down for the time of a restart.
-func NewClient(serve, probe Caller) *Client {
-	if probe == nil {
-		probe = serve
+// entry is a model as it was proved, whether it is loaded now or not.
+type entry struct {
+	key     string
+	request LoadRequest // with the chosen candidate and threads only, no timing
+	size    int64
+	turn    chan struct{} // holds one: who takes it loads or unloads
+
+	at    atomic.Pointer[place] // where it is loaded; nil: nowhere
+	used  atomic.Int64          // last, in nanoseconds of the clock
+	gone  atomic.Bool           // unloaded for good
+	moved atomic.Int64          // when it was suspected of a death; 0: trusted
+
+	home *host // where it is to be loaded; belongs to who has the turn
+}
+
+// place is a life of a loaded model.
+type place struct {
+	host  *host
+	epoch uint64 // of the host, before the load
+	since int64  // nanoseconds of the clock
+	runs  atomic.Int64
+}
+
+// enter returns where a model is loaded, with a run more that the caller takes away; nil where it is not loaded. It counts
+// before it looks again: who makes room looks in the other order, so that a model with a run under way is never taken away.
+func (e *entry) enter() *place {
+	for {
+		at := e.at.Load()
+		if at == nil {
+			return nil
+		}
+		at.runs.Add(1)
+		if e.at.Load() == at {
+			return at
+		}
+		at.runs.Add(-1)
 	}
-	return &Client{serve: serve, probe: probe, models: map[string]*served{}}
 }
 
-// Load proves a model with every candidate, loads it with the best one and returns the report. Where none serves, the
-// report is complete all the same and the error is "infer.no_engine": Invalid, or Exhausted or Unavailable where memory
-// or a library is missing.
+func newEntry(r LoadRequest, rep Report, home *host) *entry {
+	r.Candidates, r.Runs, r.Threads = []Candidate{*rep.Chosen}, 0, max(1, rep.Threads)
+	if len(r.Examples) > 1 {
+		r.Examples = r.Examples[:1] // enough to warm it and to see that it is right
+	}
+	e := &entry{key: r.Key, request: r, size: r.size(rep), turn: make(chan struct{}, 1), home: home}
+	e.turn <- struct{}{}
+	e.used.Store(now())
+	return e
+}
+
+// size is what a model takes of the budget: what was measured, and no less than its file, which a measure in pages may miss.
+func (r LoadRequest) size(rep Report) int64 {
+	n := max(rep.chosen().MemoryBytes, int64(len(r.Model)+len(r.Weights)))
+	if in, err := os.Stat(r.Path); r.Path != "" && err == nil {
+		n = max(n, in.Size())
+	}
+	return n
+}
+
+func now() int64 { return time.Now().UnixNano() } // room:clock how long ago a model was used or loaded
+
+// Load proves a model with every candidate, loads it with the best one and returns the report. Where the same model was
+// proved on this machine before, by the same engines, the report kept then stands; a model that is not pinned is then only
+// loaded if it finds room, and by its first Run otherwise. Where none serves, the report is complete all the same and the
+// error is "infer.no_engine": Invalid, or Exhausted or Unavailable where memory or a library is missing.
 func (c *Client) Load(ctx context.Context, r LoadRequest) (Report, error) {
 	r, err := r.withDefaults()
 	if err != nil {
 		return Report{}, err
 	}
-	rep, err := c.Probe(ctx, r)
-	if err != nil {
+	rep, known := c.Kept.find(r)
+	if known {
+		if err := c.load(ctx, r, rep, true); err == nil || edgeward.KindOf(err) != edgeward.Invalid || ctx.Err() != nil {
+			return rep, edgeward.Wrap("infer.Load", err)
+		}
+		c.Kept.forget(r) // it does not load as it did then
+	}
+	if rep, err = c.Probe(ctx, r); err != nil {
 		return rep, err
 	}
-	r.Candidates, r.Runs = []Candidate{*rep.Chosen}, 0
-	if len(r.Examples) > 1 {
-		r.Examples = r.Examples[:1] // enough to warm it
-	}
-	if err := c.place(ctx, r); err != nil {
-		return rep, edgeward.Wrap("infer.Load", err)
-	}
-	c.mu.Lock()
-	c.models[r.Key] = &served{request: r}
-	c.mu.Unlock()
-	return rep, nil
+	return rep, edgeward.Wrap("infer.Load", c.load(ctx, r, rep, false))
 }
 
-// Probe makes the engine report and keeps nothing loaded. Its errors are those of Load.
-func (c *Client) Probe(ctx context.Context, r LoadRequest) (Report, error) {
-	const op = "infer.Load"
-	r, err := r.withDefaults()
-	if err != nil {
-		return Report{}, err
+// load makes the entry of a proved model and loads it.
+func (c *Client) load(ctx context.Context, r LoadRequest, rep Report, mayWait bool) error {
+	home := c.shared
+	if r.Alone && c.Own != nil {
+		home = c.ownHost(r)
 	}
-	key := "probe " + r.Key
-	if len(key) > MaxKey {
-		key = key[:MaxKey]
-	}
-	var trials []Trial
-	for _, cand := range r.Candidates {
-		t := c.trial(ctx, key, r, cand)
-		if err := ctx.Err(); err != nil {
-			return Report{}, edgeward.E(op, edgeward.Unavailable, "infer.stopped", "the load was stopped: %w", err)
-		}
-		trials = append(trials, t)
-	}
-	rep := judge(r, trials)
-	if rep.Chosen == nil {
-		return rep, noEngine(rep)
-	}
-	return rep, nil
-}
-
-// trial loads a model with one candidate in the probe worker, then unloads it.
-func (c *Client) trial(ctx context.Context, key string, r LoadRequest, cand Candidate) Trial {
-	t := Trial{Candidate: cand}
-	ctx, cancel := context.WithTimeout(ctx, r.Limit)
-	defer cancel()
-	t.err = c.load(ctx, c.probe, key, r, &t)
-	if edgeward.CodeOf(t.err) == "worker.died" {
-		t.err = c.load(ctx, c.probe, key, r, &t) // it may have been another's doing: a second death is the model's
-	}
-	if t.err == nil {
-		_, t.err = c.probe.Call(ctx, methodUnload, []byte(key), nil)
-	}
-	if t.Loads = t.err == nil; !t.Loads {
-		t.Error, t.Code = said(t.err), edgeward.CodeOf(t.err)
-		if errors.Is(t.err, context.DeadlineExceeded) {
-			t.Error = fmt.Sprintf("it did not load and answer within %v", r.Limit)
-		}
-	}
-	return t
-}
-
-// said returns err's text without the name of the call that failed: a report is for people.
-func said(err error) string {
-	if e, ok := errors.AsType[*edgeward.Error](err); ok && e.Err != nil {
-		return e.Err.Error()
-	}
-	return err.Error()
-}
-
-// place loads a model with its only candidate in the serving worker.
-func (c *Client) place(ctx context.Context, r LoadRequest) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Limit)
-	defer cancel()
-	return c.load(ctx, c.serve, r.Key, r, &Trial{Candidate: r.Candidates[0]})
-}
-
-// load sends one load to a worker and fills in t.
-func (c *Client) load(ctx context.Context, w Caller, key string, r LoadRequest, t *Trial) error {
-	parts := [][]byte{r.Model, r.Weights}
-	for _, e := range r.Examples {
-		parts = append(parts, tensor.Append(nil, e.Inputs))
-	}
-	body, err := pack(loadHead{key, t.Candidate, r.Format, r.Path, r.Threads, r.Runs}, parts...)
-	if err != nil {
-		return err
-	}
-	out, err := w.Call(ctx, methodLoad, body, nil)
-	if err != nil {
-		return err
-	}
-	var l loaded
-	answers, err := unpack(out, &l)
-	if err != nil {
-		return err
-	}
-	for _, b := range answers {
-		ts, err := tensor.Decode(b)
-		if err != nil {
+	e := newEntry(r, rep, home)
+	if !mayWait || r.Pinned || c.fits(e.size) {
+		if err := c.bring(ctx, e); err != nil {
+			home.close()
 			return err
 		}
-		t.outputs = append(t.outputs, ts)
 	}
-	t.Version, t.sig, t.LoadMillis, t.P50Micros, t.MemoryBytes = l.Version, l.Signature, l.LoadMillis, l.P50Micros, l.MemoryBytes
+	c.mu.Lock()
+	old := c.models[r.Key]
+	c.models[r.Key] = e
+	c.mu.Unlock()
+	if old != nil {
+		c.replaced(old, e)
+	}
 	return nil
 }
 
-// noEngine is the error of a report without a choice.
-func noEngine(rep Report) error {
-	var texts []string
-	kind, hint := edgeward.Invalid, ""
-	for _, t := range rep.Candidates {
-		switch {
-		case t.Loads && t.Error == "":
-			texts = append(texts, t.Engine+": its answers differ from "+rep.Reference)
-		default:
-			texts = append(texts, t.Engine+": "+t.Error)
-		}
-		if hint == "" {
-			hint = edgeward.HintOf(t.err)
-		}
-		if edgeward.CodeOf(t.err) == "worker.too_large" {
-			hint = "give a model of this size as a file"
-		}
-		switch code := edgeward.CodeOf(t.err); {
-		case edgeward.KindOf(t.err) == edgeward.Exhausted && kind == edgeward.Invalid:
-			kind = edgeward.Exhausted
-		case code == "native.missing" || code == "engine.missing" || code == "worker.start" || code == "worker.build":
-			kind = edgeward.Unavailable
-		}
-	}
-	if hint == "" {
-		hint = "see the engine report for what each engine said"
-	}
-	return edgeward.E("infer.Load", kind, "infer.no_engine", "no engine serves this model: %s", strings.Join(texts, "; ")).WithHint("%s", hint)
-}
-
-// Run answers inputs with the model loaded as key. Errors: NotFound "infer.not_loaded", those of the engines
-// (runtime/engine) and of the worker (runtime/worker).
+// Run answers inputs with the model loaded as key, loading it first if it is not. Errors: NotFound "infer.not_loaded",
+// Unavailable "infer.no_room" with params retry_after in seconds, those of the engines (runtime/engine) and of the worker
+// (runtime/worker).
 func (c *Client) Run(ctx context.Context, key string, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
-	if key == "" || len(key) > MaxKey {
+	c.mu.RLock()
+	e := c.models[key]
+	c.mu.RUnlock()
+	if e == nil {
 		return nil, notLoaded(key)
 	}
+	e.used.Store(now())
 	body := tensor.Append(runHead(key, tensor.EncodedSize(inputs)), inputs)
-	out, err := c.serve.Call(ctx, methodRun, body, nil)
-	if edgeward.CodeOf(err) == notLoadedCode {
-		if err := c.reload(ctx, key); err != nil {
+	for attempt := 0; ; attempt++ {
+		at, err := c.ready(ctx, e)
+		if err != nil {
 			return nil, err
 		}
-		out, err = c.serve.Call(ctx, methodRun, body, nil)
+		out, err := at.host.Call(ctx, methodRun, body, nil)
+		at.runs.Add(-1)
+		if edgeward.CodeOf(err) == notLoadedCode && attempt == 0 { // its process is another one by now
+			c.lost(at)
+			continue
+		}
+		if err != nil {
+			c.failed(e, at, err)
+			return nil, err
+		}
+		return tensor.Decode(out)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return tensor.Decode(out)
 }
 
-// reload loads a model again that the worker lost by dying.
-func (c *Client) reload(ctx context.Context, key string) error {
-	c.mu.Lock()
-	m := c.models[key]
-	c.mu.Unlock()
-	if m == nil {
-		return notLoaded(key)
-	}
-	m.again.Lock()
-	defer m.again.Unlock()
-	st, err := c.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	for _, s := range st.Sessions {
-		if s.Key == key {
-			return nil // another caller was faster
+// ready enters a model, which is loaded first if it is not.
+func (c *Client) ready(ctx context.Context, e *entry) (*place, error) {
+	for {
+		if at := e.enter(); at != nil {
+			return at, nil
+		}
+		if err := c.bring(ctx, e); err != nil {
+			return nil, edgeward.Wrap("infer.Run", err)
 		}
 	}
-	return edgeward.Wrap("infer.reload", c.place(ctx, m.request))
 }
 
 // Unload forgets a model and frees its memory. An unknown key is no error.
 func (c *Client) Unload(ctx context.Context, key string) error {
 	c.mu.Lock()
+	e := c.models[key]
 	delete(c.models, key)
 	c.mu.Unlock()
-	_, err := c.serve.Call(ctx, methodUnload, []byte(key), nil)
+	if e == nil {
+		return nil
+	}
+	e.gone.Store(true)
+	select {
+	case <-e.turn:
+		defer func() { e.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return edgeward.Wrap("infer.Unload", ctx.Err())
+	}
+	err := c.leave(ctx, e)
+	e.home.close()
 	return edgeward.Wrap("infer.Unload", err)
 }
 
-// Stats returns what the serving worker holds.
+// Stats returns what the shared worker holds.
 func (c *Client) Stats(ctx context.Context) (Stats, error) {
 	var st Stats
-	out, err := c.serve.Call(ctx, methodStats, nil, nil)
+	out, err := c.Serve.Call(ctx, methodStats, nil, nil)
 	if err != nil {
 		return st, err
 	}
 	return st, edgeward.Wrap("infer.Stats", json.Unmarshal(out, &st))
 }
+
+// parallel is how many models are loaded at once after a death.
+var parallel = max(2, runtime.GOMAXPROCS(0))

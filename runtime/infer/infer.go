@@ -4,20 +4,33 @@
 //
 // # Loading
 //
-// A model is known by a key, its manifest's digest. Load first proves it: every candidate (engine and device) loads the
-// model, answers the example rows, is compared with the golden outputs (without them, with the first candidate that
-// loads) and is timed. The fastest one that agrees serves. What each did is the engine report. A candidate has a time
-// limit for load and examples together, and the worker's memory limit; one that loops, crashes or asks for too much
-// ends its process, is noted with that reason, and the next one gets a fresh process. Give the Client a second worker
-// for these trials ("probation"), so that they cannot take served models along.
+// A model is known by a key, its manifest's digest and more. Load first proves it: every candidate (engine and device)
+// loads the model, answers the example rows, is compared with the golden outputs (without them, with the first candidate
+// that loads) and is timed. The first one that agrees serves, or a later one that agrees and is faster by a tenth at least.
+// Then it is timed on as many threads as there may be, which are chosen where a call takes less than 0.6 of its time on
+// one. What each did, and the memory it took, is the engine report. A candidate has a time limit for load and examples
+// together, and the worker's memory limit; one that loops, crashes or asks for too much ends its process, is noted with
+// that reason, and the next one gets a fresh process. Give the Client a second worker for these trials ("probation"), so
+// that they cannot take served models along.
 //
-// Without example rows the model is tried with zeros; the report says so.
+// Without example rows the model is tried with zeros; the report says so. A Client with Reports keeps each report: the same
+// model, proved on this machine by the same engines, is not proved again. Every load, also a later one, runs the first
+// example and compares its golden outputs.
 //
 // # Serving
 //
-// Run answers from the loaded session. Should the worker have died since, Run loads the model again, with the engine
-// that was chosen, before it runs. A call during which the worker dies is not repeated here: it gets worker.died, and
-// the caller, who knows that inference has no effect, may try again.
+// Run answers from the loaded session, and loads the model first where it is not loaded. A call during which the worker dies
+// is not repeated here: it gets worker.died, and the caller, who knows that inference has no effect, may try again.
+//
+// Trusted models share a worker; one with Alone has a worker of its own. When the shared worker dies, every model that was in
+// it is loaded again at once. Those with a run under way that may have ended it are suspects, a processor's worth at most:
+// each gets a worker of its own for Options.Trust, so that a second death is certainly its own and harms no other.
+//
+// # Room
+//
+// The sizes of the loaded models, as measured when they were proved, together stay below Options.Budget: who was used longest
+// ago is unloaded for one that is asked, unless it is pinned, is answering, or came less than Options.Residency ago. A request
+// waits for room at most Options.Room and is then refused. One with IdleUnload is unloaded when nobody has asked for so long.
 //
 // # Limits
 //
@@ -69,12 +82,18 @@ type LoadRequest struct {
 	Model      []byte // the model's bytes, or
 	Path       string // the file that holds them
 	Weights    []byte // OpenVINO IR only
-	Threads    int    // per call; default 1
+	Digest     string // of all that is loaded, for keeping the report; "": it is not kept
+	Name       string // for people: "bearings/3"
+	Threads    int    // per call; default: what proving chooses
 	Candidates []Candidate
 	Examples   []Example
 	Tolerance  float64       // largest absolute difference that agrees; default DefaultTolerance
 	Runs       int           // timed runs per candidate; default DefaultRuns
 	Limit      time.Duration // for each candidate's load, examples and timing; default DefaultLimit
+
+	Alone      bool          // in a worker of its own
+	Pinned     bool          // never unloaded to make room
+	IdleUnload time.Duration // unloaded when nobody has asked for so long; 0: never
 }
 
 func (r LoadRequest) withDefaults() (LoadRequest, error) {
@@ -106,8 +125,9 @@ type Trial struct {
 	Agrees      bool     `json:"agrees"`            // with the reference, within the tolerance
 	MaxAbsDiff  *float64 `json:"max_abs_diff"`      // largest absolute difference from the reference; null: not comparable
 	LoadMillis  float64  `json:"load_ms"`
-	P50Micros   float64  `json:"p50_us"` // median of the timed runs inside the worker, no transport
-	MemoryBytes int64    `json:"memory_bytes"`
+	P50Micros   float64  `json:"p50_us"`       // median of the timed runs inside the worker, no transport
+	MemoryBytes int64    `json:"memory_bytes"` // resident after the examples, above what the bare engine takes
+	PeakBytes   int64    `json:"peak_bytes"`   // resident at most meanwhile, likewise; 0: not measured
 
 	err     error // as it came
 	outputs [][]tensor.Tensor
@@ -117,12 +137,30 @@ type Trial struct {
 // Report is the engine report of one load.
 type Report struct {
 	Candidates []Trial          `json:"candidates"`
-	Chosen     *Candidate       `json:"chosen"` // nil: none serves
+	Chosen     *Candidate       `json:"chosen"`            // nil: none serves
+	Threads    int              `json:"threads,omitempty"` // for one call
+	Timings    []Timing         `json:"timings,omitempty"` // of the chosen candidate by threads, where more than one were tried
 	Why        string           `json:"why"`
 	Reference  string           `json:"reference"` // what answers were compared with: "golden" or an engine's name
 	Examples   int              `json:"examples"`  // example requests used; 0: tried with zeros
 	Tolerance  float64          `json:"tolerance"`
 	Signature  tensor.Signature `json:"signature"`
+}
+
+// Timing is the median of a call on so many threads.
+type Timing struct {
+	Threads   int     `json:"threads"`
+	P50Micros float64 `json:"p50_us"`
+}
+
+// chosen returns the trial of the chosen candidate, nil where there is none.
+func (rep *Report) chosen() *Trial {
+	for i := range rep.Candidates {
+		if rep.Chosen != nil && rep.Candidates[i].Candidate == *rep.Chosen {
+			return &rep.Candidates[i]
+		}
+	}
+	return nil
 }
 
 // Stats is what the worker holds now.

@@ -80,7 +80,11 @@ func named(ts []tensor.Tensor, name string) (tensor.Tensor, bool) {
 	return tensor.Tensor{}, false
 }
 
-// judge compares all trials with the golden outputs, or with the first that loads, and chooses.
+// faster is how much of the time of the best one before a candidate may need at most to be chosen instead.
+const faster = 0.9
+
+// judge compares all trials with the golden outputs, or with the first that loads, and chooses the first that agrees or a
+// later one that is faster by a tenth at least.
 func judge(r LoadRequest, trials []Trial) Report {
 	rep := Report{Candidates: trials, Examples: len(r.Examples), Tolerance: r.Tolerance,
 		Signature: tensor.Signature{Inputs: []tensor.Spec{}, Outputs: []tensor.Spec{}}}
@@ -105,7 +109,7 @@ func judge(r LoadRequest, trials []Trial) Report {
 		if reference == nil {
 			reference, rep.Reference = t.outputs, t.Engine
 		}
-		if t.compare(reference, r.Tolerance); t.Agrees && (best == nil || t.P50Micros < best.P50Micros) {
+		if t.compare(reference, r.Tolerance); t.Agrees && (best == nil || t.P50Micros < faster*best.P50Micros) {
 			best = t
 		}
 	}
@@ -124,7 +128,11 @@ func why(best *Trial, trials []Trial, rep Report) string {
 	for _, t := range trials {
 		if t.Agrees && t.Candidate != best.Candidate {
 			rivals++
-			s += fmt.Sprintf(" is faster than %s on %s (median %.0f against %.0f µs)", t.Engine, t.Device, best.P50Micros, t.P50Micros)
+			words := "is faster than"
+			if best.P50Micros > faster*t.P50Micros {
+				words = "is not beaten by a tenth by"
+			}
+			s += fmt.Sprintf(" %s %s on %s (median %.0f against %.0f µs)", words, t.Engine, t.Device, best.P50Micros, t.P50Micros)
 		}
 	}
 	if rivals == 0 {

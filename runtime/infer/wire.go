@@ -33,6 +33,7 @@ type loaded struct {
 	LoadMillis  float64          `json:"load_ms"`
 	P50Micros   float64          `json:"p50_us"`
 	MemoryBytes int64            `json:"memory_bytes"`
+	PeakBytes   int64            `json:"peak_bytes"`
 }
 
 const maxParts = 2 + MaxExamples

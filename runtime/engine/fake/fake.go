@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"syscall"
 	"time"
 
 	"edgeward"
@@ -24,6 +25,37 @@ type Affine struct {
 	Delay   time.Duration `json:"delay,omitempty"` // each Run takes at least this long, unless its ctx ends
 	Fail    string        `json:"fail,omitempty"`  // each Run fails with this text
 	Refuse  string        `json:"refuse,omitempty"`
+	Scales  bool          `json:"scales,omitempty"` // Delay is divided among the threads
+	Bytes   int           `json:"bytes,omitempty"`  // of memory that the loaded model holds
+	Poison  *Poison       `json:"poison,omitempty"`
+}
+
+// Poison is an input that a model does not survive.
+type Poison struct {
+	At  float32 `json:"at"`  // the first value of the first row
+	How string  `json:"how"` // "panic", "loop" (for ever, deaf to its ctx), "memory" (allocates until the process may not)
+}
+
+// ballast keeps what memory poison allocates.
+var ballast [][]byte
+
+func (p *Poison) take() {
+	switch p.How {
+	case "panic":
+		panic("the model met its poison")
+	case "loop":
+		for len(ballast) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	case "memory":
+		for {
+			b := make([]byte, 64<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			ballast = append(ballast, b)
+		}
+	}
 }
 
 // Model writes a down as something an engine can load.
@@ -70,11 +102,21 @@ func (e Engine) Load(_ context.Context, m engine.Model) (engine.Session, error) 
 	if a.Refuse != "" {
 		return nil, engine.Fail(op, "engine.model", a.Refuse)
 	}
-	return &session{Affine: a}, nil
+	x := &session{Affine: a}
+	if a.Bytes > 0 { // beside the collector's heap: it is resident to the byte, and gone when it is given back
+		if x.held, err = syscall.Mmap(-1, 0, a.Bytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_POPULATE); err != nil {
+			return nil, engine.Fail(op, "engine.model", err.Error())
+		}
+	}
+	if a.Scales {
+		x.Delay /= time.Duration(max(1, m.Threads))
+	}
+	return x, nil
 }
 
 type session struct {
 	Affine
+	held   []byte
 	mu     sync.RWMutex
 	closed bool
 }
@@ -112,6 +154,9 @@ func (s *session) Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Ten
 	if err != nil {
 		return nil, err
 	}
+	if p := s.Poison; p != nil && len(x) > 0 && x[0] == p.At {
+		p.take()
+	}
 	y := make([]float32, inputs[0].Shape[0])
 	for i := range y {
 		y[i] = s.Bias
@@ -127,5 +172,9 @@ func (s *session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	return nil
+	held := s.held
+	if s.held = nil; held == nil {
+		return nil
+	}
+	return syscall.Munmap(held)
 }

@@ -49,7 +49,10 @@ type Engine struct {
 	locate func(context.Context) (string, error)
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ interface {
+	engine.Engine
+	engine.Opener
+} = (*Engine)(nil)
 
 // New returns the engine whose library is the file locate tells. A process has one ONNX Runtime: the first file that
 // opens stays for all engines.
@@ -71,7 +74,8 @@ func (*Engine) Version() string {
 // library guards the one environment of this process.
 var library sync.Mutex
 
-func (e *Engine) open(ctx context.Context) error {
+// Open opens the library, once.
+func (e *Engine) Open(ctx context.Context) error {
 	library.Lock()
 	defer library.Unlock()
 	if ort.IsInitialized() {
@@ -102,7 +106,7 @@ func (e *Engine) Load(ctx context.Context, m engine.Model) (engine.Session, erro
 	if m.Device != "" && m.Device != engine.CPU {
 		return nil, edgeward.E(op, edgeward.Invalid, "engine.device", "this ONNX Runtime has no device %q", m.Device)
 	}
-	if err := e.open(ctx); err != nil {
+	if err := e.Open(ctx); err != nil {
 		return nil, err
 	}
 	s, err := load(m)

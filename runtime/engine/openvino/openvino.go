@@ -41,7 +41,10 @@ type Engine struct {
 	devices []string
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ interface {
+	engine.Engine
+	engine.Opener
+} = (*Engine)(nil)
 
 // New returns the engine whose C library (libopenvino_c.so) is the file locate tells; the rest lies beside it. Make one
 // per process: the library is never closed.
@@ -65,6 +68,13 @@ func (e *Engine) Devices(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	return slices.Clone(e.devices), nil
+}
+
+// Open opens the library, once.
+func (e *Engine) Open(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open(ctx)
 }
 
 // open opens the library once. e.mu is held.
