@@ -13,12 +13,12 @@ import (
 
 // metrics are read at each scrape from what the parts count anyway: nothing is counted twice.
 type metrics struct {
-	serve   *serve.Server
-	workers func() []wire.WorkerStatus
-	triton  triton
+	serve  *serve.Server
+	fallen func() map[string]int
+	models func() wire.ModelMemory
 
-	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency *prometheus.Desc
-	runs, waiting, queued, computed                                                    *prometheus.Desc
+	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency, loaded, held, budget, quarantined *prometheus.Desc
+	runs, waiting, queued, computed                                                                                       *prometheus.Desc
 }
 
 func newMetrics(n *Node) http.Handler {
@@ -26,20 +26,24 @@ func newMetrics(n *Node) http.Handler {
 		return prometheus.NewDesc("edgeward_"+name, help, labels, nil)
 	}
 	by := []string{"group", "endpoint", "version", "role"}
-	m := &metrics{serve: n.serve, workers: n.workers.status, triton: newTriton(),
-		requests:   desc("serve_requests_total", "Requests given to a version.", by...),
-		errors:     desc("serve_errors_total", "Requests a version gave no answer to.", by...),
-		refused:    desc("serve_refused_total", "Requests refused for their inputs.", by...),
-		dropped:    desc("serve_shadow_dropped_total", "Shadow copies a full queue dropped.", by...),
-		latency:    desc("serve_latency_seconds", "Time from request to answer.", by...),
-		overloaded: desc("serve_overloaded_total", "Requests refused because too many were in flight.", "group", "endpoint"),
-		limited:    desc("serve_limited_total", "Requests refused by a rate limit.", "group", "endpoint"),
-		inFlight:   desc("serve_in_flight", "Requests under way.", "group", "endpoint"),
-		runs:       desc("serve_run_rows", "Rows of a run, which may answer several requests.", "group", "endpoint", "version"),
-		waiting:    desc("serve_waiting", "Requests in the queue.", "group", "endpoint", "version"),
-		queued:     desc("serve_queue_seconds_total", "Time requests waited for their run.", "group", "endpoint", "version"),
-		computed:   desc("serve_compute_seconds_total", "Time of the runs, the way to the worker included.", "group", "endpoint", "version"),
-		deaths:     desc("worker_deaths_total", "Worker processes that ended unasked.", "worker")}
+	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models,
+		requests:    desc("serve_requests_total", "Requests given to a version.", by...),
+		errors:      desc("serve_errors_total", "Requests a version gave no answer to.", by...),
+		refused:     desc("serve_refused_total", "Requests refused for their inputs.", by...),
+		dropped:     desc("serve_shadow_dropped_total", "Shadow copies a full queue dropped.", by...),
+		latency:     desc("serve_latency_seconds", "Time from request to answer.", by...),
+		overloaded:  desc("serve_overloaded_total", "Requests refused because too many were in flight.", "group", "endpoint"),
+		limited:     desc("serve_limited_total", "Requests refused by a rate limit.", "group", "endpoint"),
+		inFlight:    desc("serve_in_flight", "Requests under way.", "group", "endpoint"),
+		runs:        desc("serve_run_rows", "Rows of a run, which may answer several requests.", "group", "endpoint", "version"),
+		waiting:     desc("serve_waiting", "Requests in the queue.", "group", "endpoint", "version"),
+		queued:      desc("serve_queue_seconds_total", "Time requests waited for their run.", "group", "endpoint", "version"),
+		computed:    desc("serve_compute_seconds_total", "Time of the runs, the way to the worker included.", "group", "endpoint", "version"),
+		deaths:      desc("worker_deaths_total", "Worker processes that ended unasked.", "worker"),
+		loaded:      desc("models_loaded", "Models in memory."),
+		held:        desc("models_held_bytes", "Bytes that the loaded models take together, as measured when they were proved."),
+		budget:      desc("models_budget_bytes", "Bytes that loaded models may take together."),
+		quarantined: desc("serve_quarantined", "Versions in quarantine.", "group", "endpoint")}
 	r := prometheus.NewRegistry()
 	r.MustRegister(m, prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
@@ -57,9 +61,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
 		count(m.limited, e.Limited, e.Key.Group, e.Key.Name)
 		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
-		m.triton.collect(ch, e)
 		for _, r := range e.Runs {
-			by := []string{e.Key.Group, e.Key.Name, number(r.Version)}
+			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(r.Version)}
 			buckets, n := map[float64]uint64{}, uint64(0)
 			for i, k := range r.Sizes {
 				n += k
@@ -71,7 +74,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.computed, prometheus.CounterValue, float64(r.ComputeUS)/1e6, by...)
 		}
 		for _, c := range e.Versions {
-			by := []string{e.Key.Group, e.Key.Name, number(c.Version), string(c.Role)}
+			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(c.Version), string(c.Role)}
 			count(m.requests, c.Requests, by...)
 			count(m.errors, c.Errors, by...)
 			count(m.refused, c.Refused, by...)
@@ -84,9 +87,17 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstHistogram(m.latency, n, float64(c.LatencySumUS)/1e6, buckets, by...)
 		}
 	}
-	for _, w := range m.workers() {
-		count(m.deaths, uint64(w.Deaths), w.Kind)
+	for kind, n := range m.fallen() {
+		count(m.deaths, uint64(n), kind)
+	}
+	models := m.models()
+	gauge := func(d *prometheus.Desc, v int64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
+	}
+	gauge(m.loaded, int64(models.Loaded))
+	gauge(m.held, models.Held)
+	gauge(m.budget, models.Budget)
+	for key, q := range m.serve.Quarantined() {
+		ch <- prometheus.MustNewConstMetric(m.quarantined, prometheus.GaugeValue, float64(len(q)), key.Group, key.Name)
 	}
 }
-
-func number(version int) string { return strconv.Itoa(version) }

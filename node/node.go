@@ -15,7 +15,6 @@ import (
 	"edgeward/fleet/mqtt"
 	"edgeward/node/api"
 	"edgeward/node/api/oip/oipgrpc"
-	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/node/config"
 	"edgeward/node/events"
@@ -132,8 +131,10 @@ func (n *Node) connect(context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.workers = newWorkers(n)
-	n.work = work.New(&work.Parts{Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.inference(), Records: n.records,
+	if n.workers, err = newWorkers(n); err != nil {
+		return err
+	}
+	n.work = work.New(&work.Parts{Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.infer, Records: n.records,
 		Now: n.now, NewID: n.o.NewID, Temp: n.dir("temp"), Limit: int64(n.cfg.HTTP.MaxUpload), Threads: n.threads(), Log: n.log.With("part", "work"),
 		Changed: func() { n.monitor.Poke() }})
 	n.serve = serve.New(serve.Config{Store: watched{n.store, func() { n.monitor.Poke() }}, Models: registry{n.store}, Runner: work.Runner{Work: n.work}, Assets: n.work.Assets,
@@ -155,11 +156,7 @@ func (n *Node) openAccess(ctx context.Context) (err error) {
 }
 
 func (n *Node) openHTTP(ctx context.Context) error {
-	var shared *shm.Regions
-	if n.cfg.HTTP.SharedMemory {
-		shared = shm.New(shm.Dir)
-	}
-	n.api = api.New(api.Parts{Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
+	n.api = api.New(api.Parts{Version: n.o.Version, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
 		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)

@@ -25,7 +25,7 @@ func (n *Node) Run(ctx context.Context) error {
 	failed := make(chan error, 16)
 	// Layers start in this order and stop in reverse: what a layer needs is below it.
 	layers := [][]part{
-		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}},
+		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}, {"models", n.workers.infer.Tend}},
 		{{"serve", n.serve.Run}},
 		{{"jobs", n.jobs.Run}, {"monitor", n.monitor.Run}},
 		{{"http", n.runHTTP}, {"grpc", n.runGRPC}, {"watch", n.watch}, {"sweep", n.sweep}},

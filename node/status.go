@@ -3,13 +3,16 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"edgeward"
 	"edgeward/node/auth"
 	"edgeward/node/host"
 	"edgeward/node/wire"
+	"edgeward/runtime/serve"
 )
 
 // Health is how the server is, in one word, with its reasons.
@@ -44,7 +47,7 @@ func (n *Node) hasDemo(ctx context.Context) bool {
 
 // Status is what the settings page shows.
 func (n *Node) Status(ctx context.Context) (wire.NodeStatus, error) {
-	out := wire.NodeStatus{Site: n.site, Node: n.name, Version: n.o.Version, Started: n.started, Health: n.Health(), Listeners: n.listeners.all(), Workers: n.workers.status(),
+	out := wire.NodeStatus{Site: n.site, Node: n.name, Version: n.o.Version, Started: n.started, Health: n.Health(), Listeners: n.listeners.all(), Workers: n.workers.status(), Models: n.workers.models(),
 		Outbound: []wire.Flow{}}
 	var err error
 	if out.Host, err = fields(host.Read(ctx, n.cfg.DataDir)); err != nil {
@@ -132,4 +135,21 @@ func (n *Node) check(ctx context.Context) {
 			WithHint("make room, or move the data directory to a larger disk")
 	}
 	n.health.Report("disk", err)
+	n.health.Report("quarantine", quarantined(n.serve.Quarantined()))
+}
+
+// quarantined is what the health says of versions that may not run.
+func quarantined(all map[serve.Key][]serve.Quarantine) error {
+	var names []string
+	for key, q := range all {
+		for _, v := range q {
+			names = append(names, fmt.Sprintf("%s version %d", key.Name, v.Version))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return edgeward.E("node.check", edgeward.Unavailable, "version.quarantined", "in quarantine, because they ended their worker again and again: %s", strings.Join(names[:min(len(names), 5)], ", ")).
+		WithHint("look at the endpoint; promote another version, or release it")
 }

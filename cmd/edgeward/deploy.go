@@ -33,6 +33,7 @@ func newDeployCommand(e env) *cobra.Command {
 		{client.Shadow, "shadow NAME VERSION", "Let a version answer copies that are compared and dropped", "shadow visits-tomorrow 2 --reason \"compare on real requests\""},
 		{client.Withdraw, "withdraw NAME VERSION", "Take a canary, a shadow or a variant away", "withdraw visits-tomorrow 2 --reason \"too slow\""},
 		{client.Rollback, "rollback NAME", "Return to the version before the last promotion", "rollback visits-tomorrow --reason \"forecasts too high\""},
+		{client.Release, "release NAME VERSION", "Let a version out of quarantine", "release visits-tomorrow 2 --reason \"the memory limit was too low\""},
 	} {
 		cmd.AddCommand(newDeployChange(r, c.change, c.use, c.short, c.eg))
 	}

@@ -53,12 +53,15 @@ func printStatus(w io.Writer, s status) {
 		return []string{x.Name, count(x.Version), x.State, x.Drift, x.Phase, count(x.Requests), num(x.P95Ms), mae}
 	})
 	section(w, "listeners", "NAME ADDRESS STATE NOTE", n.Listeners, func(l client.Listener) []string { return []string{l.Name, l.Address, l.State, l.Note} })
-	section(w, "workers", "KIND PID STARTS DEATHS LAST_ERROR", n.Workers, func(x client.WorkerStatus) []string {
+	if n.Models.Models > 0 {
+		facts(w, "models", fmt.Sprintf("%d, %d of them in memory: %s of %s", n.Models.Models, n.Models.Loaded, size(n.Models.Held), size(n.Models.Budget)))
+	}
+	section(w, "workers", "KIND MODEL PID STARTS DEATHS MEMORY LAST_ERROR", n.Workers, func(x client.WorkerStatus) []string {
 		last := ""
 		if len(x.Last) > 0 {
 			last = x.Last[len(x.Last)-1]
 		}
-		return []string{x.Kind, fmt.Sprint(x.PID), count(x.Starts), count(x.Deaths), last}
+		return []string{x.Kind, x.Model, fmt.Sprint(x.PID), count(x.Starts), count(x.Deaths), size(int64(x.RSS)), last}
 	})
 	section(w, "what may leave this server", "NAME TO WHAT LAST", n.Outbound, func(f client.Flow) []string { return []string{f.Name, f.To, f.What, whenever(f.Last)} })
 	for _, part := range []struct {

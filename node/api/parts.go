@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/node/monitor"
 	"edgeward/node/store"
@@ -22,8 +21,7 @@ import (
 // Parts are what the API speaks to. All are needed.
 type Parts struct {
 	Version string
-	Shared  *shm.Regions // of clients on this machine; may be nil
-	MaxBody int64        // of an inference request
+	MaxBody int64 // of an inference request
 	Now     func() time.Time
 	NewID   func() string
 	Site    string

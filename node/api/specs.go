@@ -28,6 +28,7 @@ func (s *Server) specs() {
 		{work.Weights, "Set the shares of canaries"},
 		{work.Withdraw, "Take a canary, a shadow or a variant away"},
 		{work.Rollback, "Return to the version before"},
+		{work.Release, "Let a version out of quarantine"},
 	} {
 		handle(s, op{id: "endpoints." + string(c.change), method: http.MethodPost, path: "/endpoints/{name}/" + string(c.change), summary: c.summary, changes: "/endpoints/{name}",
 			verb: auth.Promote, resource: auth.Endpoint},

@@ -49,6 +49,7 @@ const (
 	Weights  Change = "weights"
 	Withdraw Change = "withdraw"
 	Rollback Change = "rollback"
+	Release  Change = "release"
 )
 
 // Window bounds a question about an endpoint's answers; zero fields are no bound.

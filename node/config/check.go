@@ -41,6 +41,7 @@ func (c Config) check() (found []finding) {
 	bad(isAddress(c.MQTT.Address), "mqtt.address", "an address such as \"127.0.0.1:1883\"")
 	bad(c.MQTT.URL == "" || isBroker(c.MQTT.URL), "mqtt.url", "tcp://, ssl://, ws:// or wss:// with host and port, without user and password")
 	bad(c.Workers.Memory >= 256<<20, "workers.memory", "at least 256 MiB")
+	bad(c.Workers.MemoryBudget == 0 || c.Workers.MemoryBudget >= 64<<20, "workers.memory_budget", "0 or at least 64 MiB")
 	bad(c.Query.Memory >= 64<<20, "query.memory", "at least 64 MiB")
 	bad(c.Workers.Threads >= 0 && c.Workers.Threads <= 1024, "workers.threads", "between 0 and 1024")
 	bad(c.Jobs.Parallel >= 0 && c.Jobs.Parallel <= 1024, "jobs.parallel", "between 0 and 1024")

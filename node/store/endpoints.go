@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"edgeward"
 	"edgeward/node/events"
@@ -138,13 +139,30 @@ func (db *DB) UpdateEndpoint(ctx context.Context, key serve.Key, e events.Event,
 // PutStatus implements serve.Store.
 func (db *DB) PutStatus(ctx context.Context, key serve.Key, status serve.Status) error {
 	return db.Update(ctx, func(tx *Tx) error {
-		if _, err := Endpoints.Get(tx, key.Group, key.Name); err != nil {
+		d, err := Endpoints.Get(tx, key.Group, key.Name)
+		if err != nil {
 			if edgeward.KindOf(err) == edgeward.NotFound {
 				return nil
 			}
 			return err
 		}
-		return statuses.Put(tx, endpointStatus{key, status})
+		before, err := statuses.Get(tx, key.Group, key.Name)
+		if err != nil && edgeward.KindOf(err) != edgeward.NotFound {
+			return err
+		}
+		if err := statuses.Put(tx, endpointStatus{key, status}); err != nil {
+			return err
+		}
+		for _, q := range status.Quarantined {
+			if slices.ContainsFunc(before.Status.Quarantined, func(b serve.Quarantine) bool { return b.Digest == q.Digest && b.Revision == q.Revision }) {
+				continue
+			}
+			if _, err := tx.Append(events.Event{Time: q.Since, Principal: "system:serve", Group: key.Group, Action: "endpoint.version.quarantined", Reason: q.Cause,
+				Object: events.Object{Kind: "endpoint", Name: key.Name, ID: key.Name}, Detail: map[string]string{"version": fmt.Sprint(q.Version), "deaths": fmt.Sprint(q.Deaths)}, Demo: d.Endpoint.Demo}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -41,6 +41,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		"endpoints.withdraw": {"endpoints/leak", "/withdraw", `{"version":2,` + why + `}`, false, 200},
 		"endpoints.shadow":   {"endpoints/leak", "/shadow", `{"version":2,` + why + `}`, false, 200},
 		"endpoints.rollback": {"endpoints/leak", "/rollback", `{` + why + `}`, false, 409}, // there is nothing to return to
+		"endpoints.release":  {"endpoints/leak", "/release", `{"version":1,` + why + `}`, false, 409}, // it is not in quarantine
 		"endpoints.retrain":  {"endpoints/leak", "/retrain", `{` + why + `}`, false, 409},  // it was not trained here
 		"endpoints.policy":   {"endpoints/leak/drift", "", `{"years_per_false_alarm":3,` + why + `}`, true, 200},
 		"endpoints.delete":   {"endpoints/leak", "", "", true, 204},
@@ -142,7 +143,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 			}
 		}
 	})
-	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.weights", "endpoints.withdraw", "endpoints.shadow", "endpoints.variant", "endpoints.update", "endpoints.rollback", "endpoints.retrain", "endpoints.policy",
+	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.weights", "endpoints.withdraw", "endpoints.shadow", "endpoints.variant", "endpoints.update", "endpoints.rollback", "endpoints.release", "endpoints.retrain", "endpoints.policy",
 		"datasets.import", "models.alias", "models.train", "versions.import", "jobs.cancel", "endpoints.delete", "models.delete", "datasets.delete"}
 	if len(order) != len(rows) {
 		t.Fatalf("%d rows, %d in order", len(rows), len(order))

@@ -90,6 +90,9 @@ func (v *Views) line(d serve.Deployment) (wire.EndpointLine, []wire.Need) {
 	add := func(severity int, code, text, link string) {
 		needs = append(needs, wire.Need{Severity: severity, Code: code, Text: text, Link: link, Since: status.At})
 	}
+	for _, q := range status.Quarantined {
+		add(3, "version.quarantined", fmt.Sprintf("Version %d of endpoint %s ended its worker again and again and is in quarantine", q.Version, name), "/endpoints/"+name)
+	}
 	switch status.State {
 	case serve.Failed:
 		add(3, "endpoint.failed", "Endpoint "+name+" answers nobody", "/endpoints/"+name)

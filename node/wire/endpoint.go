@@ -13,10 +13,13 @@ type EndpointRequest struct {
 	Name        string      `json:"name"`
 	Model       string      `json:"model"` // whose versions stand behind it
 	Description string      `json:"description,omitempty"`
-	Title       string      `json:"title,omitempty"`       // for the Forecast page: "Emergency attendances"
-	Record      string      `json:"record,omitempty"`      // what prediction records keep of inputs: none (default), features, full
-	RecordRate  int         `json:"record_rate,omitempty"` // predictions recorded a second at most; default 1000. Those that bring an event time are all recorded
-	NotFinite   bool        `json:"not_finite,omitempty"`  // NaN and infinity in binary data reach the model; default: refused
+	Title       string      `json:"title,omitempty"`         // for the Forecast page: "Emergency attendances"
+	Record      string      `json:"record,omitempty"`        // what prediction records keep of inputs: none (default), features, full
+	RecordRate  int         `json:"record_rate,omitempty"`   // predictions recorded a second at most; default 1000. Those that bring an event time are all recorded
+	NotFinite   bool        `json:"not_finite,omitempty"`    // NaN and infinity in binary data reach the model; default: refused
+	Worker      string      `json:"worker,omitempty"`        // shared (default) or own: whom its versions share a process with
+	Pinned      bool        `json:"pinned,omitempty"`        // never taken out of memory to make room for others
+	IdleUnloadS int         `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
 	Demo        bool        `json:"demo,omitempty"`
 	Task        models.Task `json:"task,omitempty"`
 }
@@ -28,12 +31,13 @@ type EndpointChange struct {
 	Record        *string      `json:"record,omitempty"`        // none, features or full
 	MaxInFlight   *int         `json:"max_in_flight,omitempty"` // requests at once; 0: the default
 	MaxBatch      *int         `json:"max_batch,omitempty"`     // rows of several requests that one run answers at most; 1: each runs alone, 0: as the version allows
-	RecordRate    *int         `json:"record_rate,omitempty"`   // predictions recorded a second at most; 0: the default
-	Cache         *int         `json:"cache,omitempty"`         // answers of each version kept for equal requests; 0: none
 	ShadowWait    *bool        `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
 	Rate          *serve.Limit `json:"rate,omitempty"`          // of all callers together
 	PrincipalRate *serve.Limit `json:"principal_rate,omitempty"`
-	Versions      *string      `json:"versions,omitempty"` // spec, latest:3, all or specific:1,3
+	Versions      *string      `json:"versions,omitempty"`      // spec, latest:3, all or specific:1,3
+	Worker        *string      `json:"worker,omitempty"`        // shared or own
+	Pinned        *bool        `json:"pinned,omitempty"`        // never taken out of memory to make room for others
+	IdleUnloadS   *int         `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
 	Reason        string       `json:"reason"`
 }
 

@@ -56,6 +56,7 @@ type NodeStatus struct {
 	Listeners []Listener     `json:"listeners"`
 	Host      map[string]any `json:"host"`
 	Workers   []WorkerStatus `json:"workers"`
+	Models    ModelMemory    `json:"models"`
 	MQTT      map[string]any `json:"mqtt"`
 	Storage   map[string]any `json:"storage"`
 	Outbound  []Flow         `json:"outbound"` // each flow that may leave this server
@@ -71,11 +72,32 @@ type Listener struct {
 
 // WorkerStatus is one worker process.
 type WorkerStatus struct {
-	Kind   string   `json:"kind"`
+	Kind   string   `json:"kind"`            // infer, infer-own, prove, train, query
+	Model  string   `json:"model,omitempty"` // the only one that an infer-own worker holds: "bearings/3"
 	PID    int      `json:"pid,omitempty"`
 	Starts int      `json:"starts"`
 	Deaths int      `json:"deaths"`
+	RSS    uint64   `json:"rss_bytes,omitempty"` // resident memory now
 	Last   []string `json:"last_errors,omitempty"`
+}
+
+// ModelMemory is what the loaded models take.
+type ModelMemory struct {
+	Budget  int64         `json:"budget_bytes"`
+	Held    int64         `json:"held_bytes"` // by the loaded models, as measured when they were proved
+	Models  int           `json:"models"`
+	Loaded  int           `json:"loaded"`
+	Largest []LoadedModel `json:"largest"`
+}
+
+// LoadedModel is one model that is in memory, or was and comes back with its next request.
+type LoadedModel struct {
+	Name   string `json:"name"` // "bearings/3"
+	Loaded bool   `json:"loaded"`
+	Own    bool   `json:"own,omitempty"` // in a worker of its own
+	Pinned bool   `json:"pinned,omitempty"`
+	Bytes  int64  `json:"bytes"`
+	IdleS  int64  `json:"idle_s"` // seconds since its last request
 }
 
 // Flow is a way on which data may leave the server, and what went over it last.

@@ -24,6 +24,7 @@ const (
 	Weights  SpecChange = "weights"
 	Withdraw SpecChange = "withdraw"
 	Rollback SpecChange = "rollback"
+	Release  SpecChange = "release"
 )
 
 // ChangeSpec writes an endpoint's spec in a person's name. Promoting what is live already changes nothing.
@@ -57,6 +58,8 @@ func (w *Work) ChangeSpec(ctx context.Context, who Who, name string, change Spec
 			return s.Withdraw(c, v.Number)
 		case Rollback:
 			return s.Rollback(c)
+		case Release:
+			return w.release(s, c, key, v)
 		default:
 			return s.Promote(c, v.Number, v.Digest)
 		}
@@ -74,6 +77,16 @@ func (w *Work) ChangeSpec(ctx context.Context, who Who, name string, change Spec
 	}
 	w.Changed()
 	return spec, nil
+}
+
+// release lets a version out of quarantine that is in it.
+func (w *Work) release(s serve.Spec, c serve.Change, key serve.Key, v models.Version) (serve.Spec, error) {
+	st, _ := w.Serve.Status(key)
+	if !slices.ContainsFunc(st.Quarantined, func(q serve.Quarantine) bool { return q.Digest == v.Digest }) {
+		return s, edgeward.E("work.ChangeSpec", edgeward.Conflict, "version.not_quarantined", "version %d of %s is not in quarantine behind %s", v.Number, v.Model, key.Name).
+			WithHint("its status lists the versions that are")
+	}
+	return s.Release(c, v.Number, v.Digest)
 }
 
 // basisPoints is a share as a spec has it; what is no share becomes a weight that no spec takes.

@@ -27,7 +27,8 @@ func (w *Work) CreateEndpoint(ctx context.Context, who Who, in wire.EndpointRequ
 		kind = serve.Table
 	}
 	e := serve.Endpoint{Group: who.Group, Name: in.Name, Kind: kind, Model: in.Model, Demo: in.Demo, Created: w.Now(), CreatedBy: who.Principal,
-		Title: in.Title, Description: in.Description, Record: record.Policy(in.Record), RecordRate: in.RecordRate, NotFinite: in.NotFinite, ShadowWait: kind == serve.Forecast}
+		Title: in.Title, Description: in.Description, Record: record.Policy(in.Record), RecordRate: in.RecordRate, NotFinite: in.NotFinite, ShadowWait: kind == serve.Forecast,
+		Worker: serve.Worker(in.Worker), Pinned: in.Pinned, IdleUnloadS: in.IdleUnloadS}
 	if err := e.Check(); err != nil {
 		return serve.Deployment{}, err
 	}
@@ -54,12 +55,13 @@ func (w *Work) UpdateEndpoint(ctx context.Context, who Who, name string, in wire
 		set(changed, "record", &e.Record, (*record.Policy)(in.Record))
 		set(changed, "max_in_flight", &e.MaxInFlight, in.MaxInFlight)
 		set(changed, "max_batch", &e.MaxBatch, in.MaxBatch)
-		set(changed, "record_rate", &e.RecordRate, in.RecordRate)
-		set(changed, "cache", &e.Cache, in.Cache)
 		set(changed, "shadow_wait", &e.ShadowWait, in.ShadowWait)
 		set(changed, "rate", &e.Rate, in.Rate)
 		set(changed, "principal_rate", &e.PrincipalRate, in.PrincipalRate)
 		set(changed, "versions", &e.Versions, (*serve.VersionPolicy)(in.Versions))
+		set(changed, "worker", &e.Worker, (*serve.Worker)(in.Worker))
+		set(changed, "pinned", &e.Pinned, in.Pinned)
+		set(changed, "idle_unload_s", &e.IdleUnloadS, in.IdleUnloadS)
 		return changed, e.Check()
 	})
 	if err != nil {

@@ -25,7 +25,7 @@ func (w *Work) loadRequest(ctx context.Context, v models.Version, key string) (i
 		return infer.LoadRequest{}, nil, err
 	}
 	at, done, err := w.laid(ctx, v.Manifest)
-	r := infer.LoadRequest{Key: key, Format: engine.Format(v.Manifest.Kind), Path: at}
+	r := infer.LoadRequest{Key: key, Format: engine.Format(v.Manifest.Kind), Path: at, Digest: string(v.Digest)}
 	if len(a.Examples) > 0 {
 		r.Examples = []infer.Example{{Inputs: a.Examples, Golden: a.Golden}}
 	}
@@ -38,45 +38,42 @@ type Runner struct{ *Work }
 var _ serve.Runner = Runner{}
 
 // Load implements serve.Runner.
-func (r Runner) Load(ctx context.Context, v models.Version) (serve.Session, error) {
+func (r Runner) Load(ctx context.Context, v models.Version, t serve.Terms) (serve.Session, error) {
 	key := v.Digest.Short() + "/" + r.NewID() // one per load: the old session of a version closes after the new one opened
 	req, done, err := r.loadRequest(ctx, v, key)
 	if err != nil {
 		return nil, err
 	}
+	req.Name, req.Alone, req.Pinned, req.IdleUnload = v.Ref().String(), t.Alone, t.Pinned, t.IdleUnload
 	rep, err := r.Infer.Load(ctx, req)
 	if err != nil {
 		done()
 		return nil, err
 	}
-	s := &session{infer: r.Infer, done: done, key: key, device: rep.Chosen.Device, engine: rep.Chosen.Engine}
+	s := &session{infer: r.Infer, done: done, key: key, about: serve.About{Device: rep.Chosen.Device, Engine: rep.Chosen.Engine, Threads: rep.Threads}}
 	for _, t := range rep.Candidates {
 		if t.Candidate == *rep.Chosen {
-			s.engine += " " + t.Version
-			s.memory = t.MemoryBytes
+			s.about.Engine += " " + t.Version
+			s.about.Bytes = t.MemoryBytes
 		}
 	}
+	s.about.Cold = !r.Infer.Loaded(key)
 	return s, nil
 }
 
 // session is a version loaded in the infer worker.
 type session struct {
-	infer               *infer.Client
-	done                func() // takes its files' folder away
-	key, engine, device string
-	memory              int64
+	infer *infer.Client
+	done  func() // takes its files' folder away
+	key   string
+	about serve.About
 }
-
-var _ serve.Measured = (*session)(nil)
-
-// Memory implements serve.Measured.
-func (s *session) Memory() int64 { return s.memory }
 
 func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 	return s.infer.Run(ctx, s.key, in)
 }
 
-func (s *session) Engine() (engine, device string) { return s.engine, s.device }
+func (s *session) About() serve.About { return s.about }
 
 func (s *session) Close() error {
 	defer s.done()

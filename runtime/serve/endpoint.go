@@ -48,13 +48,35 @@ type Endpoint struct {
 	RecordRate  int           `json:"record_rate,omitempty"`   // predictions recorded a second at most; 0 means DefaultRecordRate. Those that bring their own event time are all recorded
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
 	MaxBatch    int           `json:"max_batch,omitempty"`     // rows of several requests that one run answers at most; 1: each runs alone, 0: as many as the version proved
-	Cache       int           `json:"cache,omitempty"`         // answers of each version that are kept for equal requests; 0: none
 	NotFinite   bool          `json:"not_finite,omitempty"`    // NaN and infinity reach the model; else only NaN does, where it means a missing value
 	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
 
 	Rate          Limit         `json:"rate,omitzero"`           // of all callers together
 	PrincipalRate Limit         `json:"principal_rate,omitzero"` // of each caller
 	Versions      VersionPolicy `json:"versions,omitempty"`      // what is loaded to be asked for by number
+
+	Worker      Worker `json:"worker,omitempty"`        // whom its versions share a process with
+	Pinned      bool   `json:"pinned,omitempty"`        // never taken out of memory to make room for others
+	IdleUnloadS int    `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
+}
+
+// Worker says whom an endpoint's versions share a process with: "" and SharedWorker mean with all versions that are trusted,
+// OwnWorker with nobody. A canary, a shadow and a variant never share.
+type Worker string
+
+// The kinds of worker.
+const (
+	SharedWorker Worker = "shared"
+	OwnWorker    Worker = "own"
+)
+
+// MaxIdleUnloadS is a year.
+const MaxIdleUnloadS = 366 * 24 * 3600
+
+// terms are how a version is to be held in a role; those of a version without a role are not looked at.
+func (e Endpoint) terms(r record.Role) Terms {
+	return Terms{Alone: e.Worker == OwnWorker || r == record.Canary || r == record.Shadow || r == record.Variant,
+		Pinned: e.Pinned, IdleUnload: time.Duration(e.IdleUnloadS) * time.Second}
 }
 
 // recordRate is RecordRate with its default.
@@ -98,9 +120,6 @@ func (e Endpoint) Check() error {
 	if e.MaxInFlight < 0 || e.MaxInFlight > MaxInFlight {
 		return bad("max_in_flight %d is not between 0 and %d", e.MaxInFlight, MaxInFlight)
 	}
-	if e.Cache < 0 || e.Cache > MaxCache {
-		return bad("cache %d is not between 0 and %d answers", e.Cache, MaxCache)
-	}
 	if e.MaxBatch < 0 || e.MaxBatch > MaxBatch {
 		return bad("max_batch %d is not between 0 and %d", e.MaxBatch, MaxBatch)
 	}
@@ -111,6 +130,14 @@ func (e Endpoint) Check() error {
 	}
 	if err := e.Versions.Check(); err != nil {
 		return err
+	}
+	switch e.Worker {
+	case "", SharedWorker, OwnWorker:
+	default:
+		return bad("worker %.40q is not shared or own", e.Worker)
+	}
+	if e.IdleUnloadS < 0 || e.IdleUnloadS > MaxIdleUnloadS {
+		return bad("idle_unload_s %d is not between 0 and %d", e.IdleUnloadS, MaxIdleUnloadS)
 	}
 	if len(e.Description) > MaxDescription {
 		return bad("description is longer than %d bytes", MaxDescription)

@@ -84,14 +84,16 @@ type adder struct {
 	hold   map[int]chan struct{} // Run of a version waits for it
 	skew   map[int]float32       // added to a version's answers
 	loaded map[int]int           // open sessions by version
+	terms  map[int]serve.Terms   // of the last load of a version
+	kills  map[int][]string      // processes that the next runs of a version end
 	loads  atomic.Int64
 }
 
 func newAdder() *adder {
-	return &adder{fail: map[int]error{}, hold: map[int]chan struct{}{}, skew: map[int]float32{}, loaded: map[int]int{}}
+	return &adder{fail: map[int]error{}, hold: map[int]chan struct{}{}, skew: map[int]float32{}, loaded: map[int]int{}, terms: map[int]serve.Terms{}, kills: map[int][]string{}}
 }
 
-func (e *adder) Load(ctx context.Context, v models.Version) (serve.Session, error) {
+func (e *adder) Load(ctx context.Context, v models.Version, terms serve.Terms) (serve.Session, error) {
 	e.loads.Add(1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,6 +101,7 @@ func (e *adder) Load(ctx context.Context, v models.Version) (serve.Session, erro
 		return nil, err
 	}
 	e.loaded[v.Number]++
+	e.terms[v.Number] = terms
 	return &session{adder: e, version: v.Number}, nil
 }
 
@@ -111,7 +114,7 @@ type session struct {
 	closed  atomic.Bool
 }
 
-func (s *session) Engine() (string, string) { return "test", "cpu" }
+func (s *session) About() serve.About { return serve.About{Engine: "test", Device: "cpu"} }
 
 func (s *session) Close() error {
 	s.mu.Lock()
@@ -126,6 +129,11 @@ func (s *session) Close() error {
 func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 	s.mu.Lock()
 	hold, delay, skew := s.hold[s.version], s.delay, s.skew[s.version]
+	if k := s.kills[s.version]; len(k) > 0 {
+		s.kills[s.version] = k[1:]
+		s.mu.Unlock()
+		return nil, edgeward.E("engine", edgeward.Unavailable, "worker.died", "%w", killed{k[0]})
+	}
 	s.mu.Unlock()
 	if hold != nil {
 		select {

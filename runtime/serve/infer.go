@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"edgeward"
-	"edgeward/runtime/graph"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
@@ -44,10 +43,8 @@ type Answer struct {
 	Variant string          // that the request chose, with role Variant
 	Of      *models.Version // that answered; read only
 	Outputs []tensor.Tensor // read only
-	Trace   []graph.Span    // of an inference graph, by node
 	Latency time.Duration
 
-	Cached    bool // the version gave it to an equal request before
 	Unsampled bool // it is not recorded, and no feedback can speak of it: the endpoint's record rate was reached
 }
 
@@ -97,7 +94,7 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 		a, err := s.answer(ctx, e, t, in, role, r, begin, attempt > 0)
 		broken := in.broken.Load()
 		in.release()
-		if err == nil || attempt > 0 || edgeward.KindOf(err) != edgeward.Unavailable || ctx.Err() != nil {
+		if err == nil || attempt > 0 || !again(err) || ctx.Err() != nil {
 			return a, edgeward.Wrap(op, err)
 		}
 		if !broken {
@@ -113,6 +110,20 @@ func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
 	}
 }
 
+// again reports whether a request that failed so may be answered when it is asked once more: its worker died, or was out of
+// memory, perhaps by another's doing.
+func again(err error) bool {
+	switch code := edgeward.CodeOf(err); {
+	case code == "worker.memory" || code == "engine.memory":
+		return true
+	default:
+		return edgeward.KindOf(err) == edgeward.Unavailable && code != noRoomCode
+	}
+}
+
+// noRoomCode is a Session's word that nothing is wrong but that there is no memory now.
+const noRoomCode = "infer.no_room"
+
 // acquire picks who answers and takes a reference. An instance that drains has left the table already: look again.
 func (e *served) acquire(r *Request) (*table, *instance, record.Role, error) {
 	for {
@@ -122,6 +133,9 @@ func (e *served) acquire(r *Request) (*table, *instance, record.Role, error) {
 		case in == nil && r.Version != 0 && t.live != nil:
 			return nil, nil, "", edgeward.E("serve.route", edgeward.NotFound, "endpoint.no_version", "version %d does not stand behind endpoint %s", r.Version, r.Endpoint.Name).
 				WithHint("leave the version out, or ask for the metadata of the endpoint to see its versions")
+		case in == nil && t.barred:
+			return nil, nil, "", edgeward.E("serve.route", edgeward.Unavailable, quarantinedCode, "the version of endpoint %s is in quarantine: it ended its worker again and again", r.Endpoint.Name).
+				WithHint("promote another version, or look at the cause in the endpoint's status and release it: edgeward deploy release %s VERSION --reason …", r.Endpoint.Name)
 		case in == nil:
 			return nil, nil, "", edgeward.E("serve.route", edgeward.Unavailable, "endpoint.not_ready", "no version of endpoint %s is loaded", r.Endpoint.Name).
 				With("retry_after", "1").WithHint("look at the endpoint's status: a version may be loading, or have failed to load")
@@ -141,12 +155,13 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	}
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, spans, cached, err := s.ask(ctx, t, in, r, last)
+	out, err := in.queue.do(ctx, r.Inputs, r.Priority, last, s.Timeout)
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
 		c.errors.Add(1)
-		if !last && edgeward.KindOf(err) == edgeward.Unavailable && ctx.Err() == nil {
+		s.blame(e, in.version, err)
+		if !last && again(err) && ctx.Err() == nil {
 			return Answer{}, err
 		}
 		if ctx.Err() == nil {
@@ -156,9 +171,6 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 		return Answer{}, err
 	}
 	c.observe(took)
-	if t.endpoint.Cache > 0 {
-		c.hit(cached)
-	}
 	in.watch(out, c)
 	s.record(t, in, role, r, out, took, nil, c)
 	if role != record.Direct {
@@ -167,23 +179,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	if role != record.Variant {
 		r.Variant = ""
 	}
-	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Trace: spans, Latency: took, Cached: cached, Unsampled: r.unsampled}, nil
-}
-
-// ask lets the version answer, or its cache.
-func (s *Server) ask(ctx context.Context, t *table, in *instance, r Request, alone bool) (out []tensor.Tensor, spans []graph.Span, cached bool, err error) {
-	if t.endpoint.Cache == 0 {
-		out, spans, err = in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout)
-		return out, spans, false, err
-	}
-	q := questionOf(in.version.Manifest.Signature, r.Inputs)
-	if out, ok := in.cache.find(q); ok {
-		return out, nil, true, nil
-	}
-	if out, spans, err = in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout); err == nil {
-		in.cache.keep(q, out, t.endpoint.Cache)
-	}
-	return out, spans, false, err
+	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took, Unsampled: r.unsampled}, nil
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {
@@ -212,7 +208,7 @@ func (s *Server) record(t *table, in *instance, role record.Role, r Request, out
 
 // lost marks an instance whose session said Unavailable, so that follow loads the version again.
 func (e *served) lost(s *Server, in *instance, err error) {
-	if edgeward.KindOf(err) == edgeward.Unavailable && !in.broken.Swap(true) {
+	if edgeward.KindOf(err) == edgeward.Unavailable && edgeward.CodeOf(err) != noRoomCode && !in.broken.Swap(true) {
 		e.note(Evidence{At: s.Now(), Version: in.version.Number, What: "crash", Detail: err.Error()})
 		e.nudge()
 	}

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
@@ -12,16 +13,32 @@ import (
 // Runner makes versions ready to answer. The client of the infer worker is one.
 type Runner interface {
 	// Load returns a session once the version can answer. It may be called for several versions at once.
-	Load(ctx context.Context, v models.Version) (Session, error)
+	Load(ctx context.Context, v models.Version, t Terms) (Session, error)
+}
+
+// Terms say how a version is to be held.
+type Terms struct {
+	Alone      bool          // in a worker of its own, so that it can harm no other
+	Pinned     bool          // never taken out of memory to make room
+	IdleUnload time.Duration // taken out of memory when nobody has asked for so long; 0: never
+}
+
+// About is what a Session tells of itself.
+type About struct {
+	Engine, Device string
+	Threads        int   // that one Run takes; 0 means 1
+	Bytes          int64 // of memory; 0: not known
+	Cold           bool  // it was proved before, and the first Run loads it
 }
 
 // Session is a loaded version. Run may be called by many goroutines; Close is called once, when no Run is under way.
 // Run must not change the inputs. An error of kind Unavailable says that the session may be lost: the request is asked
 // once more, and if that fails too the version is loaded again, beside this session, which is then closed. So closing one
-// session must not touch another of the same version.
+// session must not touch another of the same version. An error that tells of the end of the session's process has a killer
+// in its chain.
 type Session interface {
 	Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
-	Engine() (engine, device string)
+	About() About
 	Close() error
 }
 
@@ -46,12 +63,12 @@ type instance struct {
 	version  models.Version
 	session  Session
 	queue    *queue
-	cache    cache
 	assets   Assets
 	missing  bool // NaN means a missing value here; elsewhere it is refused
 	anything bool // NaN and infinity are numbers like others
 	counters map[record.Role]*counters
 	status   VersionStatus
+	terms    Terms
 	refs     atomic.Int64
 	idle     chan struct{}
 	broken   atomic.Bool // the session said Unavailable: to be loaded again

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +14,8 @@ type Observed struct {
 	Broken    bool      // loaded, but its session is lost: load it again beside the broken one
 	NotBefore time.Time // after a failure: when to try again; zero if it never failed
 	Final     bool      // after a failure: trying again is of no use until the spec changes
+	Moves     bool      // loaded, but in another worker than it belongs: load it there, beside
+	Condemned bool      // in quarantine: not loaded, and dropped if it is
 }
 
 // Plan is what to do next, in this order: load, then route, then drop.
@@ -33,16 +36,31 @@ type Route struct {
 }
 
 // MakePlan compares what is wanted with what is there. lastLive is the version that answered last, also before a
-// restart: it goes on answering until the wanted one can. Pure.
+// restart: it goes on answering until the wanted one can. Where the wanted one is in quarantine the previous version answers,
+// unless it was rolled back from. Pure.
 func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Plan {
 	var p Plan
 	wanted := spec.wanted()
 	keep := map[int]bool{}
+	seen, condemned := maps.Clone(seen), map[int]bool{}
+	for v, o := range seen {
+		if o.Condemned {
+			if o.Loaded {
+				p.Drop = append(p.Drop, v)
+			}
+			condemned[v] = true
+			seen[v] = Observed{Final: true, NotBefore: o.NotBefore}
+		}
+	}
+	var moves []Target
 	missing, failed := false, false // a target with a role is not there; and not for the first time
 	for _, t := range wanted {
 		keep[t.Version] = true
 		o := seen[t.Version]
 		if o.Loaded && !o.Broken {
+			if o.Moves && !o.Final && !o.NotBefore.After(now) {
+				moves = append(moves, t)
+			}
 			continue
 		}
 		if t.Role != "" && t.Role != record.Direct {
@@ -59,6 +77,7 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 			p.Load = append(p.Load, t)
 		}
 	}
+	p.Load = append(p.Load, moves...) // what is missing comes first
 	live, hasLive := spec.Live()
 	switch {
 	case hasLive && seen[live.Version].Loaded:
@@ -66,6 +85,8 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 	case hasLive && lastLive != 0 && seen[lastLive].Loaded:
 		p.Route.Live = lastLive
 		keep[lastLive] = true
+	case hasLive && condemned[live.Version] && spec.Previous != nil && !spec.RolledBack && seen[spec.Previous.Version].Loaded:
+		p.Route.Live = spec.Previous.Version
 	}
 	for _, t := range spec.Targets {
 		if !seen[t.Version].Loaded || t.Version == p.Route.Live || p.Route.Live == 0 {

@@ -26,6 +26,9 @@ type follower struct {
 	loaded   map[int]*instance
 	failed   map[int]failure
 	lastLive int
+
+	quarantined map[edgeward.Digest]Quarantine
+
 	revision uint64 // failures are forgotten when it changes
 	written  Status
 	draining sync.WaitGroup
@@ -40,7 +43,7 @@ type failure struct {
 
 // follow owns what is loaded behind one endpoint, until ctx ends or the endpoint is gone.
 func (s *Server) follow(ctx context.Context, e *served) {
-	f := &follower{Server: s, served: e, loaded: map[int]*instance{}, failed: map[int]failure{}}
+	f := &follower{Server: s, served: e, loaded: map[int]*instance{}, failed: map[int]failure{}, quarantined: map[edgeward.Digest]Quarantine{}}
 	stop := make(chan struct{})
 	var workers sync.WaitGroup
 	for range s.ShadowWorkers {
@@ -59,6 +62,9 @@ func (s *Server) follow(ctx context.Context, e *served) {
 func (f *follower) loop(ctx context.Context) {
 	if old, err := f.Store.Status(ctx, f.key); err == nil {
 		f.lastLive, f.written, f.evidence = old.Live, old, slices.Clone(old.Evidence)
+		for _, q := range old.Quarantined {
+			f.quarantined[q.Digest] = q
+		}
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -102,8 +108,9 @@ func (f *follower) reconcile(ctx context.Context) (again time.Time, gone bool) {
 			clear(f.failed)
 		}
 		d.Spec.Targets = append(slices.Clone(d.Spec.Targets), f.direct(ctx, d)...)
+		f.judged(d.Spec)
 		now := f.Now()
-		plan := MakePlan(d.Spec, f.lastLive, f.seen(), now)
+		plan := MakePlan(d.Spec, f.lastLive, f.seen(d), now)
 		f.apply(d, plan.Route)
 		for _, v := range plan.Drop {
 			f.drop(v)
@@ -154,10 +161,21 @@ func (f *follower) direct(ctx context.Context, d Deployment) (out []Target) {
 	return out
 }
 
-func (f *follower) seen() map[int]Observed {
+func (f *follower) seen(d Deployment) map[int]Observed {
 	out := map[int]Observed{}
 	for v, in := range f.loaded {
-		out[v] = Observed{Loaded: true, Broken: in.broken.Load()}
+		_, condemned := f.quarantined[in.version.Digest]
+		out[v] = Observed{Loaded: true, Broken: in.broken.Load(), Condemned: condemned}
+	}
+	for _, t := range d.Spec.wanted() {
+		o := out[t.Version]
+		if _, condemned := f.quarantined[t.Digest]; condemned {
+			o.Condemned = true
+		}
+		if o.Loaded && t.Role != "" {
+			o.Moves = f.loaded[t.Version].terms != d.Endpoint.terms(t.Role)
+		}
+		out[t.Version] = o
 	}
 	for v, x := range f.failed {
 		o := out[v]
@@ -169,6 +187,12 @@ func (f *follower) seen() map[int]Observed {
 
 // bring loads, warms and proves one version; what was loaded of it before is drained.
 func (f *follower) bring(ctx context.Context, d Deployment, t Target) {
+	select {
+	case f.loading <- struct{}{}:
+		defer func() { <-f.loading }()
+	case <-ctx.Done():
+		return
+	}
 	loadCtx, cancel := context.WithTimeout(ctx, f.LoadTimeout)
 	defer cancel()
 	in, st, err := f.load(loadCtx, d.Endpoint, t)
@@ -178,6 +202,7 @@ func (f *follower) bring(ctx context.Context, d Deployment, t Target) {
 		if ctx.Err() != nil {
 			return
 		}
+		f.blame(f.served, models.Version{Number: t.Version, Digest: t.Digest}, err)
 		x := f.failed[t.Version]
 		x.attempts++
 		x.status = st
@@ -201,7 +226,7 @@ func (f *follower) bring(ctx context.Context, d Deployment, t Target) {
 		Detail: fmt.Sprintf("%s on %s in %.0f ms; %d golden values, largest difference %.3g", st.Engine, st.Device, st.LoadMS, st.Golden, st.MaxDiff)})
 	f.Log.Info("version loaded", "endpoint", f.key.String(), "version", t.Version, "engine", st.Engine, "device", st.Device)
 	if old != nil {
-		f.apply(d, MakePlan(d.Spec, f.lastLive, f.seen(), now).Route)
+		f.apply(d, MakePlan(d.Spec, f.lastLive, f.seen(d), now).Route)
 		f.drain(t.Version, old)
 	}
 }
@@ -223,22 +248,21 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 		}
 	}
 	begin := time.Now() // room:clock elapsed time
-	session, err := f.Runner.Load(ctx, v)
-	if err == nil {
-		session, err = f.compose(ctx, session)
-	}
+	terms := e.terms(t.Role)
+	session, err := f.Runner.Load(ctx, v, terms)
 	if err != nil {
 		return nil, st, edgeward.Wrap(op, err)
 	}
 	st.LoadMS = float64(time.Since(begin).Microseconds()) / 1e3 // room:clock elapsed time
-	st.Engine, st.Device = session.Engine()
-	if m, ok := session.(Measured); ok {
-		st.Memory = m.Memory()
-	}
+	about := session.About()
+	st.Engine, st.Device, st.Threads, st.Memory, st.Cold, st.Alone = about.Engine, about.Device, max(1, about.Threads), about.Bytes, about.Cold, terms.Alone
 	in := newInstance(v, session, assets)
+	in.terms = terms
 	in.missing, in.anything = e.Kind != Raw, e.NotFinite
-	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, runs: f.runsOf(t.Version)}
-	if err := prove(ctx, in, &st); err != nil {
+	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, threads: min(st.Threads, f.Slots), runs: f.runsOf(t.Version)}
+	if about.Cold {
+		f.remember(in, &st)
+	} else if err := prove(ctx, in, &st); err != nil {
 		if cerr := session.Close(); cerr != nil {
 			f.Log.Warn("rejected version not unloaded", "endpoint", f.key.String(), "version", t.Version, "error", cerr)
 		}
@@ -249,6 +273,15 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	return in, st, nil
 }
 
+// remember takes what was found out about a version when it was proved in an earlier life of the server.
+func (f *follower) remember(in *instance, st *VersionStatus) {
+	for _, v := range f.written.Versions {
+		if v.Digest == in.version.Digest && v.Batch > 0 {
+			st.Batch, st.Golden, st.MaxDiff, st.WarmUS = v.Batch, v.Golden, v.MaxDiff, v.WarmUS
+		}
+	}
+}
+
 // apply swaps the router's table if it would differ.
 func (f *follower) apply(d Deployment, r Route) {
 	t := &table{endpoint: d.Endpoint, revision: d.Spec.Revision, live: f.loaded[r.Live], versions: maps.Clone(f.loaded)}
@@ -257,6 +290,9 @@ func (f *follower) apply(d Deployment, r Route) {
 	}
 	for _, in := range f.loaded {
 		in.queue.batch.Store(d.Endpoint.batch(in.status.Batch))
+	}
+	if live, ok := d.Spec.Live(); ok && t.live == nil {
+		_, t.barred = f.quarantined[live.Digest]
 	}
 	wanted := d.Spec.wanted()
 	for v := range t.versions {
@@ -279,7 +315,7 @@ func (f *follower) apply(d Deployment, r Route) {
 		t.shadows = append(t.shadows, f.loaded[v])
 	}
 	old := f.table.Load()
-	if old.endpoint == t.endpoint && old.revision == t.revision && old.live == t.live && slices.Equal(old.canaries, t.canaries) &&
+	if old.endpoint == t.endpoint && old.revision == t.revision && old.live == t.live && old.barred == t.barred && slices.Equal(old.canaries, t.canaries) &&
 		slices.Equal(old.shadows, t.shadows) && maps.Equal(old.variants, t.variants) && maps.Equal(old.versions, t.versions) {
 		return
 	}
@@ -344,9 +380,13 @@ func (f *follower) write(ctx context.Context, spec Spec, plan Plan, now time.Tim
 				v.Loaded, v.Error, v.Code = false, "the session is lost", "worker.lost"
 			}
 		}
+		if q, ok := f.quarantined[t.Digest]; ok {
+			v.Loaded, v.Code, v.Error = false, quarantinedCode, "it ended its worker again and again: "+q.Cause
+		}
 		v.Role, v.Weight = t.Role, t.Weight
 		st.Versions = append(st.Versions, v)
 	}
+	st.Quarantined = f.inQuarantine()
 	f.served.mu.Lock()
 	st.Evidence = slices.Clone(f.evidence)
 	f.served.mu.Unlock()
@@ -363,5 +403,5 @@ func (f *follower) write(ctx context.Context, spec Spec, plan Plan, now time.Tim
 
 func same(a, b Status) bool {
 	return a.ObservedRevision == b.ObservedRevision && a.State == b.State && a.Live == b.Live &&
-		slices.Equal(a.Versions, b.Versions) && slices.Equal(a.Evidence, b.Evidence)
+		slices.Equal(a.Versions, b.Versions) && slices.Equal(a.Quarantined, b.Quarantined) && slices.Equal(a.Evidence, b.Evidence)
 }

@@ -8,6 +8,7 @@ import (
 type table struct {
 	endpoint Endpoint
 	revision uint64
+	barred   bool // the live version is in quarantine and nobody answers for it
 	live     *instance
 	canaries []slot
 	shadows  []*instance

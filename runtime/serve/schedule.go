@@ -23,13 +23,14 @@ const (
 // patience is how much later a request may have come to be answered before one of the next priority: nobody waits for ever.
 const patience = time.Second
 
-// scheduler shares the slots of the machine, one run each, among all versions. A request that finds a slot free is run at
+// scheduler shares the slots of the machine, one for each thread of a run, among all versions. A request that finds its slots free is run at
 // once, on the goroutine that asks; the others wait in their version's queue, and who ends a run hands its slot to the
 // most urgent of them, together with all that can be joined to it. There is no delay and no goroutine of its own.
 type scheduler struct {
 	mu     sync.Mutex
 	slots  int      // free
 	queues []*queue // those with waiting jobs
+	short  bool     // the most urgent of them waits for more slots than are free: none that comes passes it
 }
 
 // queue is one loaded version's place in the scheduler. batch is the most rows of a run that joins requests, 1 where they
@@ -39,6 +40,7 @@ type queue struct {
 	session Session
 	sig     tensor.Signature
 	batch   atomic.Int32
+	threads int // slots that a run takes, at least 1 and at most all
 
 	// under scheduler.mu
 	waiting []*job // by rank
@@ -150,8 +152,7 @@ func (q *queue) enter(j *job) (begun bool, err error) {
 	defer q.mu.Unlock()
 	j.came = time.Now() // room:clock waiting is measured
 	j.rank = j.came.Add(time.Duration(j.priority) * patience)
-	if q.slots > 0 && len(q.waiting) == 0 && q.pays(j.came) { // what nearly every request finds
-		q.slots--
+	if q.slots >= q.threads && !q.short && len(q.waiting) == 0 && q.pays(j.came) { // what nearly every request finds
 		q.begin([]*job{j}, j.came)
 		return true, nil
 	}
@@ -204,6 +205,7 @@ func (q *queue) pays(now time.Time) bool {
 
 // dispatch gives free slots to waiting jobs. scheduler.mu is held.
 func (s *scheduler) dispatch(now time.Time) {
+	s.short = false
 	for s.slots > 0 {
 		var best *queue
 		for _, q := range s.queues {
@@ -214,7 +216,9 @@ func (s *scheduler) dispatch(now time.Time) {
 		if best == nil {
 			return
 		}
-		s.slots--
+		if s.short = best.threads > s.slots; s.short {
+			return
+		}
 		batch := best.gather()
 		best.begin(batch, now)
 		batch[0].turn <- struct{}{}
@@ -245,7 +249,7 @@ func (q *queue) settle(waiting []*job) {
 	}
 }
 
-// begin notes that a run of batch has a slot. scheduler.mu is held.
+// begin notes that a run of batch has its slots. scheduler.mu is held.
 func (q *queue) begin(batch []*job, now time.Time) {
 	batch[0].batch = batch
 	rows := 0
@@ -253,6 +257,7 @@ func (q *queue) begin(batch []*job, now time.Time) {
 		rows += j.rows
 		q.queuedUS.Add(uint64(max(0, now.Sub(j.came).Microseconds())))
 	}
+	q.slots -= q.threads
 	q.running++
 	q.end = now.Add(q.cost.of(rows))
 }
@@ -339,24 +344,19 @@ func (q *queue) until(batch []*job, timeout time.Duration) (context.Context, con
 	}
 }
 
-// observed counts a run.
-func (r *runs) observed(rows int, took time.Duration) {
-	r.runs.Add(1)
-	r.rows.Add(uint64(rows))
-	r.computeUS.Add(uint64(took.Microseconds()))
-	r.sizes[min(bits.Len(uint(rows-1)), batchBuckets-1)].Add(1)
-}
-
 // ended gives the slot of a run back, to whoever waits.
 func (q *queue) ended(rows int, took time.Duration, err error) {
-	q.observed(rows, took)
+	q.runs.runs.Add(1)
+	q.rows.Add(uint64(rows))
+	q.computeUS.Add(uint64(took.Microseconds()))
+	q.sizes[min(bits.Len(uint(rows-1)), batchBuckets-1)].Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err == nil {
 		q.cost.observe(rows, took)
 	}
 	q.running--
-	q.slots++
+	q.slots += q.threads
 	if len(q.queues) > 0 {
 		q.dispatch(time.Now()) // room:clock what a prediction is held against
 	}

@@ -51,8 +51,8 @@ func (s *slow) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, er
 	return []tensor.Tensor{{Name: "y", Datatype: tensor.FP32, Shape: []int64{int64(rows), 1}, Data: in[0].Data}, text}, err
 }
 
-func (*slow) Engine() (string, string) { return "test", "cpu" }
-func (*slow) Close() error             { return nil }
+func (*slow) About() About { return About{Engine: "test", Device: "cpu"} }
+func (*slow) Close() error { return nil }
 
 var oneColumn = tensor.Signature{
 	Inputs:  []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{tensor.Any, 1}}},
@@ -60,7 +60,7 @@ var oneColumn = tensor.Signature{
 }
 
 func newQueue(sched *scheduler, s Session, batch int) *queue {
-	q := &queue{scheduler: sched, session: s, sig: oneColumn, runs: &runs{}}
+	q := &queue{scheduler: sched, session: s, sig: oneColumn, threads: 1, runs: &runs{}}
 	q.batch.Store(int32(batch))
 	return q
 }
@@ -338,3 +338,61 @@ func TestTheCostModelTellsItsPartsApart(t *testing.T) {
 		t.Errorf("from runs of one size: %v + %v a row", fixed, perRow)
 	}
 }
+
+// TestARunOnSeveralThreadsTakesAsManySlots: the sum of the threads never passes the slots, and a stream of small requests
+// does not keep one that needs all slots waiting for ever.
+func TestARunOnSeveralThreadsTakesAsManySlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sched := &scheduler{slots: 4}
+		var mu sync.Mutex
+		threads, most := 0, 0
+		wide, small := newQueue(sched, nil, 1), newQueue(sched, nil, 1)
+		wide.threads = 4
+		for _, q := range []*queue{wide, small} {
+			q.session = session(func() func() {
+				mu.Lock()
+				defer mu.Unlock()
+				threads += q.threads
+				most = max(most, threads)
+				return func() { mu.Lock(); threads -= q.threads; mu.Unlock() }
+			})
+		}
+		var all sync.WaitGroup
+		stop := time.Now().Add(time.Second)
+		for i := range 6 { // more than there are slots, so that one is always waiting
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				for time.Now().Before(stop) {
+					if _, err := small.do(t.Context(), column(1), 0, false, time.Minute); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		for range 3 {
+			began := time.Now()
+			if _, err := wide.do(t.Context(), column(1), 0, false, time.Minute); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 100*time.Millisecond {
+				t.Errorf("the wide one took %v beside small ones of 10 ms", took)
+			}
+		}
+		all.Wait()
+		if most != 4 || sched.slots != 4 {
+			t.Errorf("%d threads at once, %d slots free at the end, want 4 and 4", most, sched.slots)
+		}
+	})
+}
+
+// session runs for 10 ms between the two functions.
+type session func() func()
+
+func (s session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
+	defer s()()
+	time.Sleep(10 * time.Millisecond)
+	return in, nil
+}
+func (session) About() About { return About{} }
+func (session) Close() error { return nil }

@@ -38,6 +38,7 @@ type Config struct {
 	Timeout       time.Duration // of a request that has no deadline; 0 means 30 s
 	LoadTimeout   time.Duration // of loading, warming and proving one version; 0 means 2 min
 	Slots         int           // runs at once over all versions; 0 means GOMAXPROCS
+	Loads         int           // versions loaded and proved at once; 0 means twice GOMAXPROCS, at least 4
 	ShadowQueue   int           // shadow copies waiting per endpoint; 0 means 256
 	ShadowWorkers int           // shadow copies answered at once per endpoint; 0 means 2
 }
@@ -46,13 +47,11 @@ type Config struct {
 type Server struct {
 	Config
 	scheduler *scheduler
-	mu        sync.Mutex // for writing endpoints and touched
+	loading   chan struct{} // one for each load under way
+	mu        sync.Mutex    // for writing endpoints and touched
 	endpoints atomic.Pointer[map[Key]*served]
 	touched   map[Key]bool
 	poke      chan struct{}
-
-	partsMu sync.Mutex
-	parts   map[edgeward.Digest]*part // loaded for graphs
 }
 
 // served is an endpoint as the Server knows it. Its goroutine, follow, alone changes what is loaded.
@@ -72,6 +71,9 @@ type served struct {
 	counters map[versionRole]*counters
 	runs     map[int]*runs
 	evidence []Evidence
+
+	deaths    map[edgeward.Digest]deaths     // of versions' processes
+	condemned map[edgeward.Digest]Quarantine // since follow looked last
 }
 
 type versionRole struct {
@@ -87,9 +89,10 @@ func New(c Config) *Server {
 	orDefault(&c.Timeout, 30*time.Second)
 	orDefault(&c.LoadTimeout, 2*time.Minute)
 	orDefault(&c.Slots, runtime.GOMAXPROCS(0))
+	orDefault(&c.Loads, max(4, 2*runtime.GOMAXPROCS(0)))
 	orDefault(&c.ShadowQueue, 256)
 	orDefault(&c.ShadowWorkers, 2)
-	s := &Server{Config: c, scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1), parts: map[edgeward.Digest]*part{}}
+	s := &Server{Config: c, loading: make(chan struct{}, c.Loads), scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1)}
 	s.endpoints.Store(&map[Key]*served{})
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"edgeward"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
 )
@@ -61,15 +60,17 @@ func (s *Server) answerShadow(e *served, job shadowJob) {
 	begin := time.Now() // room:clock elapsed time
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, _, err := in.ask(context.Background(), r.Inputs, Patient, false, s.Timeout)
-	if edgeward.KindOf(err) == edgeward.Unavailable {
+	out, err := in.queue.do(context.Background(), r.Inputs, Patient, false, s.Timeout)
+	s.blame(e, in.version, err)
+	if err != nil && again(err) {
 		c.errors.Add(1)
-		out, _, err = in.ask(context.Background(), r.Inputs, Patient, true, s.Timeout)
+		out, err = in.queue.do(context.Background(), r.Inputs, Patient, true, s.Timeout)
 	}
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
 		c.errors.Add(1)
+		s.blame(e, in.version, err)
 		e.lost(s, in, err)
 		s.record(job.table, in, record.Shadow, r, nil, took, err, c)
 		return

@@ -29,9 +29,12 @@ type Spec struct {
 	Targets  []Target  `json:"targets,omitempty"`  // live first, then canaries and shadows by version
 	Variants []Variant `json:"variants,omitempty"` // by name
 	Previous *Target   `json:"previous,omitempty"` // the live version before the last promotion: Rollback returns to it
-	Reason   string    `json:"reason,omitempty"`   // of the last change
-	By       string    `json:"by,omitempty"`
-	At       time.Time `json:"at,omitzero"`
+	// RolledBack says that Previous is what a roll back left: nobody's idea of a good version.
+	RolledBack bool      `json:"rolled_back,omitempty"`
+	Releases   []Release `json:"releases,omitempty"` // newest last
+	Reason     string    `json:"reason,omitempty"`   // of the last change
+	By         string    `json:"by,omitempty"`
+	At         time.Time `json:"at,omitzero"`
 }
 
 // Change says who changes a spec, why, and which revision they saw.
@@ -75,6 +78,7 @@ func (s Spec) Promote(c Change, version int, digest edgeward.Digest) (Spec, erro
 		next.drop(old.Version)
 		next.Previous = &Target{Version: old.Version, Digest: old.Digest, Role: record.Live}
 	}
+	next.RolledBack = false
 	next.Targets = append(next.Targets, Target{Version: version, Digest: digest, Role: record.Live})
 	return next.end(op)
 }
@@ -159,7 +163,7 @@ func (s Spec) Rollback(c Change) (Spec, error) {
 		return s, conflict(op, "endpoint.no_previous", "there is no earlier version to return to")
 	}
 	next.Targets = []Target{{Version: s.Previous.Version, Digest: s.Previous.Digest, Role: record.Live}}
-	next.Previous, next.Variants = nil, nil
+	next.Previous, next.Variants, next.RolledBack = nil, nil, true
 	if old, had := s.Live(); had {
 		next.Previous = &old
 	}
@@ -226,6 +230,9 @@ func (s Spec) Check() error {
 	}
 	if err := s.checkVariants(); err != nil {
 		return err
+	}
+	if len(s.Releases) > MaxReleases {
+		return bad("endpoint.too_many", "%d releases; at most %d", len(s.Releases), MaxReleases)
 	}
 	live, weight, seen := 0, 0, map[int]bool{}
 	for _, t := range s.Targets {

@@ -195,6 +195,7 @@ func TestPlan(t *testing.T) {
 	up := serve.Observed{Loaded: true}
 	later := serve.Observed{NotBefore: now.Add(time.Second)}
 	never := serve.Observed{Final: true, NotBefore: now}
+	condemned := serve.Observed{Loaded: true, Condemned: true}
 	broken := serve.Observed{Loaded: true, Broken: true}
 	type seen = map[int]serve.Observed
 	for name, c := range map[string]struct {
@@ -222,6 +223,12 @@ func TestPlan(t *testing.T) {
 		"a variant that fails degrades":                        {tested, 1, seen{1: up, 2: never}, "degraded: load [] live 1 canaries [] shadows [] drop []"},
 		"a version of the policy that fails is no harm":        {listed, 1, seen{1: up, 6: never}, "ready: load [] live 1 canaries [] shadows [] drop []"},
 		"a version of the policy is loaded":                    {listed, 1, seen{1: up}, "ready: load [6] live 1 canaries [] shadows [] drop []"},
+		"the previous version answers for one in quarantine":   {two, 2, seen{1: up, 2: condemned}, "degraded: load [] live 1 canaries [] shadows [] drop [2]"},
+		"and after a restart, when it is not loaded":           {two, 0, seen{1: up, 2: {Condemned: true}}, "degraded: load [] live 1 canaries [] shadows [] drop []"},
+		"but not one that was rolled back from":                {rolled, 1, seen{2: up, 1: condemned}, "failed: load [] live 0 canaries [] shadows [] drop [1]"},
+		"a canary in quarantine answers nobody":                {full, 2, seen{1: up, 2: up, 3: condemned, 4: up}, "degraded: load [] live 2 canaries [] shadows [4] drop [3]"},
+		"one that belongs into another worker is moved":        {two, 2, seen{1: up, 2: {Loaded: true, Moves: true}}, "ready: load [2] live 2 canaries [] shadows [] drop []"},
+		"and stays where it is when that fails":                {two, 2, seen{1: up, 2: {Loaded: true, Moves: true, Final: true}}, "ready: load [] live 2 canaries [] shadows [] drop []"},
 		"a broken version is loaded beside itself":             {one, 1, seen{1: broken}, "degraded: load [1] live 1 canaries [] shadows [] drop []"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,8 @@ type Status struct {
 	State            State           `json:"state"`
 	Live             int             `json:"live,omitempty"` // the version that really answers, 0 if none
 	Versions         []VersionStatus `json:"versions,omitempty"`
-	Evidence         []Evidence      `json:"evidence,omitempty"` // newest last, at most MaxEvidence
+	Quarantined      []Quarantine    `json:"quarantined,omitempty"` // versions that may not run, newest last
+	Evidence         []Evidence      `json:"evidence,omitempty"`    // newest last, at most MaxEvidence
 	At               time.Time       `json:"at,omitzero"`
 }
 
@@ -51,16 +52,16 @@ type VersionStatus struct {
 	MaxDiff  float64         `json:"max_diff,omitempty"` // to the golden outputs
 	Golden   int             `json:"golden,omitempty"`   // golden values compared
 	Batch    int             `json:"batch,omitempty"`    // most rows of several requests that one run may answer, as proved; 1: they are not joined. The endpoint's MaxBatch may allow fewer
+	Threads  int             `json:"threads,omitempty"`  // that one run takes
+	Alone    bool            `json:"alone,omitempty"`    // in a worker of its own
+	Cold     bool            `json:"cold,omitempty"`     // proved before and not in memory: its first request loads it
 }
-
-// Measured is a session that knows how many resident bytes came with it.
-type Measured interface{ Memory() int64 }
 
 // Evidence is one thing the reconciler saw.
 type Evidence struct {
 	At      time.Time `json:"at"`
 	Version int       `json:"version,omitempty"`
-	What    string    `json:"what"` // load, golden, swap, drain, unload, crash
+	What    string    `json:"what"` // load, golden, swap, drain, unload, crash, quarantine, release
 	OK      bool      `json:"ok"`
 	Detail  string    `json:"detail,omitempty"`
 }

@@ -38,10 +38,10 @@ type inWorker struct {
 	keys       atomic.Int64
 }
 
-func (r *inWorker) Load(ctx context.Context, v models.Version) (serve.Session, error) {
+func (r *inWorker) Load(ctx context.Context, v models.Version, t serve.Terms) (serve.Session, error) {
 	key := fmt.Sprint(v.Digest, "/", r.keys.Add(1)) // two sessions of one version are two models
 	m := r.model(v.Number)
-	rep, err := r.client.Load(ctx, infer.LoadRequest{Key: key, Format: m.Format, Model: m.Bytes, Candidates: r.candidates, Runs: 2})
+	rep, err := r.client.Load(ctx, infer.LoadRequest{Key: key, Format: m.Format, Model: m.Bytes, Candidates: r.candidates, Runs: 2, Alone: t.Alone})
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +54,10 @@ type workerSession struct {
 	chosen infer.Candidate
 }
 
-func (s *workerSession) Engine() (string, string) { return s.chosen.Engine, s.chosen.Device }
-func (s *workerSession) Close() error             { return s.client.Unload(context.Background(), s.key) }
+func (s *workerSession) About() serve.About {
+	return serve.About{Engine: s.chosen.Engine, Device: s.chosen.Device}
+}
+func (s *workerSession) Close() error { return s.client.Unload(context.Background(), s.key) }
 func (s *workerSession) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 	return s.client.Run(ctx, s.key, in)
 }

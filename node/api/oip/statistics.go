@@ -54,14 +54,11 @@ func (s *Service) AllStatistics(group string) []Statistics {
 	out := []Statistics{}
 	for _, m := range s.Serve.AllMetrics() {
 		if m.Key.Group == group {
-			out = append(out, StatisticsOf(m)...)
+			out = append(out, statistics(m, 0)...)
 		}
 	}
 	return out
 }
-
-// StatisticsOf returns the statistics of every version of an endpoint.
-func StatisticsOf(m serve.Metrics) []Statistics { return statistics(m, 0) }
 
 func statistics(m serve.Metrics, version int) []Statistics {
 	out := []Statistics{}
@@ -83,8 +80,6 @@ func statistics(m serve.Metrics, version int) []Statistics {
 		i.Success.Count += c.Requests - c.Errors - uint64(max(c.InFlight, 0))
 		i.Success.NS += c.LatencySumUS * 1000
 		i.Fail.Count += c.Errors + c.Refused
-		i.CacheHit.Count += c.CacheHits
-		i.CacheMiss.Count += c.CacheMisses
 	}
 	for _, r := range m.Runs {
 		if version != 0 && r.Version != version {

@@ -473,7 +473,7 @@ func (s *server) Version(ctx context.Context, group string, ref models.Ref) (mod
 }
 
 // Load implements serve.Runner.
-func (s *server) Load(_ context.Context, v models.Version) (serve.Session, error) {
+func (s *server) Load(_ context.Context, v models.Version, _ serve.Terms) (serve.Session, error) {
 	return &session{s.client, v.Model}, nil
 }
 
@@ -482,8 +482,10 @@ type session struct {
 	key    string
 }
 
-func (s *session) Engine() (string, string) { return "onnxruntime", engine.CPU }
-func (s *session) Close() error             { return s.client.Unload(context.Background(), s.key) }
+func (s *session) About() serve.About {
+	return serve.About{Engine: "onnxruntime", Device: engine.CPU}
+}
+func (s *session) Close() error { return s.client.Unload(context.Background(), s.key) }
 func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 	return s.client.Run(ctx, s.key, in)
 }

@@ -538,6 +538,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a version out of quarantine */
+        post: operations["endpoints.release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/retrain": {
         parameters: {
             query?: never;
@@ -1529,9 +1546,12 @@ export interface components {
             cache?: number;
             description?: string;
             /** Format: int64 */
+            idle_unload_s?: number;
+            /** Format: int64 */
             max_batch?: number;
             /** Format: int64 */
             max_in_flight?: number;
+            pinned?: boolean;
             principal_rate?: components["schemas"]["ServeLimit"];
             rate?: components["schemas"]["ServeLimit"];
             reason: string;
@@ -1541,6 +1561,7 @@ export interface components {
             shadow_wait?: boolean;
             title?: string;
             versions?: string;
+            worker?: string;
         };
         EndpointLine: {
             demo?: boolean;
@@ -1561,14 +1582,18 @@ export interface components {
         EndpointRequest: {
             demo?: boolean;
             description?: string;
+            /** Format: int64 */
+            idle_unload_s?: number;
             model: string;
             name: string;
             not_finite?: boolean;
+            pinned?: boolean;
             record?: string;
             /** Format: int64 */
             record_rate?: number;
             task?: string;
             title?: string;
+            worker?: string;
         };
         EndpointView: {
             actions?: string[] | null;
@@ -1870,6 +1895,16 @@ export interface components {
             note?: string;
             state: string;
         };
+        LoadedModel: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            idle_s: number;
+            loaded: boolean;
+            name: string;
+            own?: boolean;
+            pinned?: boolean;
+        };
         Login: {
             password: string;
             user: string;
@@ -2007,6 +2042,17 @@ export interface components {
             id: string;
             name: string;
             roles: string[] | null;
+        };
+        ModelMemory: {
+            /** Format: int64 */
+            budget_bytes: number;
+            /** Format: int64 */
+            held_bytes: number;
+            largest: components["schemas"]["LoadedModel"][] | null;
+            /** Format: int64 */
+            loaded: number;
+            /** Format: int64 */
+            models: number;
         };
         ModelView: {
             aliases?: {
@@ -2245,6 +2291,7 @@ export interface components {
                 [key: string]: unknown;
             };
             listeners: components["schemas"]["Listener"][] | null;
+            models: components["schemas"]["ModelMemory"];
             mqtt: {
                 [key: string]: unknown;
             };
@@ -2689,6 +2736,8 @@ export interface components {
             demo?: boolean;
             description?: string;
             group: string;
+            /** Format: int64 */
+            idle_unload_s?: number;
             kind: string;
             /** Format: int64 */
             max_batch?: number;
@@ -2697,6 +2746,7 @@ export interface components {
             model: string;
             name: string;
             not_finite?: boolean;
+            pinned?: boolean;
             principal_rate?: components["schemas"]["ServeLimit"];
             rate?: components["schemas"]["ServeLimit"];
             record?: string;
@@ -2705,6 +2755,7 @@ export interface components {
             shadow_wait?: boolean;
             title?: string;
             versions?: string;
+            worker?: string;
         };
         ServeEvidence: {
             /** Format: date-time */
@@ -2737,6 +2788,25 @@ export interface components {
             state: string;
             versions: components["schemas"]["ServeCounters"][] | null;
         };
+        ServeQuarantine: {
+            cause: string;
+            /** Format: int64 */
+            deaths: number;
+            digest: string;
+            /** Format: int64 */
+            revision: number;
+            /** Format: date-time */
+            since: string;
+            /** Format: int64 */
+            version: number;
+        };
+        ServeRelease: {
+            digest: string;
+            /** Format: int64 */
+            revision: number;
+            /** Format: int64 */
+            version: number;
+        };
         ServeRuns: {
             /** Format: int64 */
             batch: number;
@@ -2766,8 +2836,10 @@ export interface components {
             by?: string;
             previous?: components["schemas"]["ServeTarget"];
             reason?: string;
+            releases?: components["schemas"]["ServeRelease"][] | null;
             /** Format: int64 */
             revision: number;
+            rolled_back?: boolean;
             targets?: components["schemas"]["ServeTarget"][] | null;
             variants?: components["schemas"]["ServeVariant"][] | null;
         };
@@ -2779,6 +2851,7 @@ export interface components {
             live?: number;
             /** Format: int64 */
             observed_revision: number;
+            quarantined?: components["schemas"]["ServeQuarantine"][] | null;
             state: string;
             versions?: components["schemas"]["ServeVersionStatus"][] | null;
         };
@@ -2797,11 +2870,13 @@ export interface components {
             version: number;
         };
         ServeVersionStatus: {
+            alone?: boolean;
             /** Format: int64 */
             attempts?: number;
             /** Format: int64 */
             batch?: number;
             code?: string;
+            cold?: boolean;
             device?: string;
             digest: string;
             engine?: string;
@@ -2818,6 +2893,8 @@ export interface components {
             role?: string;
             /** Format: date-time */
             since?: string;
+            /** Format: int64 */
+            threads?: number;
             /** Format: int64 */
             version: number;
             /** Format: double */
@@ -2940,8 +3017,11 @@ export interface components {
             deaths: number;
             kind: string;
             last_errors?: string[] | null;
+            model?: string;
             /** Format: int64 */
             pid?: number;
+            /** Format: int64 */
+            rss_bytes?: number;
             /** Format: int64 */
             starts: number;
         };
@@ -5657,6 +5737,89 @@ export interface operations {
         };
     };
     "endpoints.promote": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/endpoints/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServeSpec"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "endpoints.release": {
         parameters: {
             query?: never;
             header?: {
