@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,10 +25,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/oklog/ulid/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
 	"edgeward"
 	"edgeward/node/api/oip"
+	"edgeward/node/api/oip/oipgrpc"
+	"edgeward/node/api/oip/oippb"
 	"edgeward/node/auth"
 	"edgeward/packaging/needtest"
 	"edgeward/runtime/engine"
@@ -201,6 +206,7 @@ type server struct {
 	*testing.T
 	*serve.Server
 	url    string
+	conn   *grpc.ClientConn
 	client *infer.Client
 	cases  map[string]*testCase
 
@@ -230,7 +236,9 @@ func newServer(t *testing.T, cases []*testCase) *server {
 		}
 	})
 	e := echo.New()
-	oip.New(oip.Config{Serve: s.Server, Now: time.Now, NewID: id, Log: slog.New(slog.DiscardHandler)}).
+	service := oip.New(oip.Config{Serve: s.Server, Now: time.Now, NewID: id, Log: slog.New(slog.DiscardHandler)})
+	s.listen(service)
+	service.
 		Register(e, func(echo.Context, auth.Verb, auth.Resource) (auth.Principal, error) {
 			return auth.Principal{Group: "main"}, nil
 		})
@@ -270,7 +278,7 @@ func (s *server) try(c *testCase) map[string]attempt {
 		s.mu.Unlock()
 		s.Notify(key)
 	}()
-	asks := map[string]func(string, *testCase) ([]tensor.Tensor, error){"REST": s.rest}
+	asks := map[string]func(string, *testCase) ([]tensor.Tensor, error){"REST": s.rest, "gRPC": s.grpc}
 	out := map[string]attempt{}
 	for {
 		select {
@@ -365,6 +373,55 @@ func (s *server) rest(endpoint string, c *testCase) ([]tensor.Tensor, error) {
 			return nil, err
 		}
 		out, rest = append(out, x), rest[o.Parameters.Size:]
+	}
+	return out, nil
+}
+
+// listen serves the protocol over gRPC and connects to it.
+func (s *server) listen(service *oip.Service) {
+	s.Helper()
+	g := oipgrpc.New(oipgrpc.Config{Service: service, Log: slog.New(slog.DiscardHandler),
+		Guard: func(context.Context, string, string, auth.Verb, auth.Resource) (auth.Principal, error) {
+			return auth.Principal{Group: "main"}, nil
+		}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(ln) }()
+	if s.conn, err = grpc.NewClient(ln.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		s.conn.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		g.Shutdown(ctx)
+		if err := <-done; err != nil {
+			s.Error(err)
+		}
+	})
+}
+
+// grpc asks by ModelInfer with raw contents.
+func (s *server) grpc(endpoint string, c *testCase) ([]tensor.Tensor, error) {
+	in := &oippb.ModelInferRequest{ModelName: endpoint}
+	for _, x := range c.inputs {
+		in.Inputs = append(in.Inputs, &oippb.ModelInferRequest_InferInputTensor{Name: x.Name, Datatype: string(x.Datatype), Shape: x.Shape})
+		in.RawInputContents = append(in.RawInputContents, x.Data)
+	}
+	var answer oippb.ModelInferResponse
+	if err := s.conn.Invoke(s.Context(), "/inference.GRPCInferenceService/ModelInfer", in, &answer); err != nil {
+		return nil, err
+	}
+	out := []tensor.Tensor{}
+	for i, o := range answer.GetOutputs() {
+		x, err := tensor.New(o.GetName(), tensor.Datatype(o.GetDatatype()), append([]int64{}, o.GetShape()...), answer.GetRawOutputContents()[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
 	}
 	return out, nil
 }
