@@ -239,6 +239,7 @@ func TestWhatIsRefused(t *testing.T) {
 		code   string
 	}{
 		"nothing wrong":               {sums(), "x", codes.OK, ""},
+		"a blank behind the token":    {sums(), "x ", codes.OK, ""},
 		"nobody asks":                 {sums(), "", codes.Unauthenticated, "auth.required"},
 		"who may not ask":             {sums(), "reader", codes.PermissionDenied, "auth.forbidden"},
 		"another group's endpoint":    {sums(), "stranger", codes.NotFound, "endpoint.not_found"},

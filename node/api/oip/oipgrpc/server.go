@@ -125,7 +125,7 @@ func (s *Server) who(ctx context.Context, m method) (auth.Principal, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	one := func(key string) string {
 		if v := md.Get(key); len(v) == 1 {
-			return v[0]
+			return strings.TrimSpace(v[0]) // perf_analyzer sends the blank after the colon too
 		}
 		return "" // two of them are none
 	}
