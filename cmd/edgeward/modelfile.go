@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/tar"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -26,28 +25,46 @@ func (r *remote) modelFile(path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
+	names, err := packable(root)
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
 	out, in := io.Pipe()
 	go func() {
 		defer root.Close()
-		in.CloseWithError(pack(root, in))
+		in.CloseWithError(pack(root, names, in))
 	}()
 	return out, nil
 }
 
-// pack writes the files below root as a tar. A link or device among them is an error: it is not what somebody meant.
-func pack(root *os.Root, to io.Writer) error {
-	w := tar.NewWriter(to)
-	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if !d.Type().IsRegular() {
+// packable lists the files below root. A link or device among them is an error: it is not what somebody meant.
+func packable(root *os.Root) (names []string, err error) {
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return unreadable(name, err)
+		case d.IsDir():
+			return nil
+		case !d.Type().IsRegular():
 			return edgeward.E("model.import", edgeward.Invalid, "model.archive", "%q is a link or device, and only files and folders are taken", name).
 				WithHint("put the file itself there")
 		}
-		return add(w, root, name)
+		names = append(names, name)
+		return nil
 	})
-	return errors.Join(err, w.Close())
+	return names, err
+}
+
+// pack writes files below root as a tar.
+func pack(root *os.Root, names []string, to io.Writer) error {
+	w := tar.NewWriter(to)
+	for _, name := range names {
+		if err := add(w, root, name); err != nil {
+			return err
+		}
+	}
+	return w.Close()
 }
 
 func add(w *tar.Writer, root *os.Root, name string) error {
