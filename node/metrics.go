@@ -16,6 +16,7 @@ type metrics struct {
 	serve  *serve.Server
 	fallen func() map[string]int
 	models func() wire.ModelMemory
+	triton triton
 
 	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency, loaded, held, budget, quarantined *prometheus.Desc
 	runs, waiting, queued, computed                                                                                       *prometheus.Desc
@@ -26,7 +27,7 @@ func newMetrics(n *Node) http.Handler {
 		return prometheus.NewDesc("edgeward_"+name, help, labels, nil)
 	}
 	by := []string{"group", "endpoint", "version", "role"}
-	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models,
+	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models, triton: newTriton(),
 		requests:    desc("serve_requests_total", "Requests given to a version.", by...),
 		errors:      desc("serve_errors_total", "Requests a version gave no answer to.", by...),
 		refused:     desc("serve_refused_total", "Requests refused for their inputs.", by...),
@@ -61,8 +62,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
 		count(m.limited, e.Limited, e.Key.Group, e.Key.Name)
 		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
+		m.triton.collect(ch, e)
 		for _, r := range e.Runs {
-			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(r.Version)}
+			by := []string{e.Key.Group, e.Key.Name, number(r.Version)}
 			buckets, n := map[float64]uint64{}, uint64(0)
 			for i, k := range r.Sizes {
 				n += k
@@ -74,7 +76,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.computed, prometheus.CounterValue, float64(r.ComputeUS)/1e6, by...)
 		}
 		for _, c := range e.Versions {
-			by := []string{e.Key.Group, e.Key.Name, strconv.Itoa(c.Version), string(c.Role)}
+			by := []string{e.Key.Group, e.Key.Name, number(c.Version), string(c.Role)}
 			count(m.requests, c.Requests, by...)
 			count(m.errors, c.Errors, by...)
 			count(m.refused, c.Refused, by...)
@@ -101,3 +103,5 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.quarantined, prometheus.GaugeValue, float64(len(q)), key.Group, key.Name)
 	}
 }
+
+func number(version int) string { return strconv.Itoa(version) }

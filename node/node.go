@@ -15,6 +15,7 @@ import (
 	"edgeward/fleet/mqtt"
 	"edgeward/node/api"
 	"edgeward/node/api/oip/oipgrpc"
+	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/node/config"
 	"edgeward/node/events"
@@ -156,7 +157,11 @@ func (n *Node) openAccess(ctx context.Context) (err error) {
 }
 
 func (n *Node) openHTTP(ctx context.Context) error {
-	n.api = api.New(api.Parts{Version: n.o.Version, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
+	var shared *shm.Regions
+	if n.cfg.HTTP.SharedMemory {
+		shared = shm.New(shm.Dir)
+	}
+	n.api = api.New(api.Parts{Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
 		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)

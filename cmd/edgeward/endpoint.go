@@ -77,8 +77,8 @@ func newEndpointShow(r *remote) *cobra.Command {
 	return cmd
 }
 
-// batchWords is empty where the version decides.
-func batchWords(n int) string {
+// unlessZero is empty where the default holds.
+func unlessZero(n int) string {
 	if n == 0 {
 		return ""
 	}
@@ -89,7 +89,7 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 	e, s := v.Endpoint, v.Spec
 	facts(w, "endpoint", e.Name, "title", e.Title, "description", e.Description, "kind", string(e.Kind), "model", e.Model, "state", string(v.Status.State), "drift", v.Drift,
 		"loop", v.Phase, "spec", fmt.Sprintf("revision %d, observed %d", s.Revision, v.Status.ObservedRevision), "last change", said(s.By, s.Reason, s.At),
-		"limit", limitWords(e.Rate), "limit of each caller", limitWords(e.PrincipalRate), "rows joined at most", batchWords(e.MaxBatch), "versions by number", string(e.Versions),
+		"limit", limitWords(e.Rate), "limit of each caller", limitWords(e.PrincipalRate), "rows joined at most", unlessZero(e.MaxBatch), "answers cached", unlessZero(e.Cache), "recorded a second at most", unlessZero(e.RecordRate), "versions by number", string(e.Versions),
 		"answers", count(v.Records.Answered), "truths", count(v.Records.Truths), "truth to", when(v.Records.Watermark))
 	if len(v.Status.Versions) > 0 {
 		fmt.Fprintln(w)

@@ -15,7 +15,7 @@ func newEndpointSet(r *remote) *cobra.Command {
 	var title, description, record, versions, worker string
 	var pinned bool
 	var idle time.Duration
-	var inFlight, batch int
+	var inFlight, batch, recordRate, cache int
 	var shadowWait bool
 	var rate, each client.Limit
 	cmd := &cobra.Command{Use: "set NAME", Short: "Change an endpoint's words, limits and policies", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames),
@@ -27,6 +27,8 @@ func newEndpointSet(r *remote) *cobra.Command {
 	f.StringVar(&record, "record", "", "what prediction records keep of the inputs: none, features or full")
 	f.IntVar(&inFlight, "max-in-flight", 0, "requests at once; 0: the default, 256")
 	f.IntVar(&batch, "max-batch", 0, "rows of several requests that one run answers at most; 1: each runs alone, 0: as many as the version allows")
+	f.IntVar(&recordRate, "record-rate", 0, "predictions recorded a second at most; 0: the default, 1000. Those that bring an event time are all recorded")
+	f.IntVar(&cache, "cache", 0, "answers of each version that are kept for equal requests; 0: none")
 	f.BoolVar(&shadowWait, "shadow-wait", false, "a full shadow queue makes callers wait instead of dropping copies")
 	f.Float64Var(&rate.PerSecond, "rate", 0, "requests a second of all callers together; 0: no limit")
 	f.IntVar(&rate.Burst, "burst", 0, "requests at once that --rate lets through; 0: those of one second")
@@ -42,6 +44,7 @@ func newEndpointSet(r *remote) *cobra.Command {
 		for flag, set := range map[string]func(){
 			"title": func() { q.Title = &title }, "description": func() { q.Description = &description }, "record": func() { q.Record = &record },
 			"max-in-flight": func() { q.MaxInFlight = &inFlight }, "max-batch": func() { q.MaxBatch = &batch }, "shadow-wait": func() { q.ShadowWait = &shadowWait }, "versions": func() { q.Versions = &versions },
+			"record-rate": func() { q.RecordRate = &recordRate }, "cache": func() { q.Cache = &cache },
 			"worker": func() { q.Worker = &worker }, "pinned": func() { q.Pinned = &pinned },
 			"idle-unload": func() { seconds := int(idle.Seconds()); q.IdleUnloadS = &seconds },
 			"rate":        func() { q.Rate = &rate }, "caller-rate": func() { q.PrincipalRate = &each },

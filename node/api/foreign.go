@@ -18,7 +18,7 @@ func (s *Server) foreign() {
 		ctx := c.Request().Context()
 		return principal(ctx), allowed(ctx, verb, resource)
 	}
-	s.oip = oip.New(oip.Config{Serve: s.parts.Serve, Lookup: s.parts.Work.Lookup, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version, Repository: repository{s.parts}, LogLevel: s.logLevel,
+	s.oip = oip.New(oip.Config{Serve: s.parts.Serve, Lookup: s.parts.Work.Lookup, Now: s.parts.Now, NewID: s.parts.NewID, Version: s.parts.Version, Repository: repository{s.parts}, LogLevel: s.logLevel, Shared: s.parts.Shared,
 		Ready: func() bool { return s.parts.Health().Ready }, MaxBody: s.parts.MaxBody, Log: s.log})
 	for _, r := range s.oip.Register(s.echo, guard) {
 		d := declared{Method: r.Method, Path: r.Path, Verb: r.Verb, Resource: r.Resource}

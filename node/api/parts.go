@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/node/monitor"
 	"edgeward/node/store"
@@ -21,7 +22,8 @@ import (
 // Parts are what the API speaks to. All are needed.
 type Parts struct {
 	Version string
-	MaxBody int64 // of an inference request
+	Shared  *shm.Regions // of clients on this machine; may be nil
+	MaxBody int64        // of an inference request
 	Now     func() time.Time
 	NewID   func() string
 	Site    string

@@ -112,6 +112,8 @@ type InferRequest struct {
 	EventTime time.Time
 	Target    time.Time
 	Key       string // series
+	StickyKey string // requests of one key go to one version while the spec stands
+	Variant   string // the name of the variant that shall answer
 	Lookup    bool   // the server takes the inputs from its own data
 	Inputs    []Tensor
 	Outputs   []string // names; nil means all
@@ -122,7 +124,8 @@ type InferAnswer struct {
 	ID         string   // as the caller named it, else Prediction
 	Prediction string   // our id, for feedback
 	Version    int      // that answered
-	Role       string   // live, canary or direct
+	Role       string   // live, canary, direct or variant
+	Variant    string   // that was asked for and answered
 	Outputs    []Tensor // in the order asked for
 }
 
@@ -167,8 +170,10 @@ func (c *Client) Infer(ctx context.Context, endpoint string, r InferRequest) (In
 			body.Parameters[name] = t.UTC().Format(time.RFC3339Nano)
 		}
 	}
-	if r.Key != "" {
-		body.Parameters["edgeward_key"] = r.Key
+	for name, v := range map[string]string{"edgeward_key": r.Key, "edgeward_sticky_key": r.StickyKey, "edgeward_variant": r.Variant} {
+		if v != "" {
+			body.Parameters[name] = v
+		}
 	}
 	if r.Lookup {
 		body.Parameters["edgeward_lookup"] = true
@@ -190,6 +195,7 @@ func inferAnswer(raw []byte) (InferAnswer, error) {
 		Parameters struct {
 			Prediction string `json:"edgeward_prediction_id"`
 			Role       string `json:"edgeward_role"`
+			Variant    string `json:"edgeward_variant"`
 		} `json:"parameters"`
 		Outputs []Tensor `json:"outputs"`
 	}
@@ -201,5 +207,5 @@ func inferAnswer(raw []byte) (InferAnswer, error) {
 	if err != nil {
 		return InferAnswer{}, edgeward.E("client.Infer", edgeward.Internal, "", "the answer names version %.40q", in.Version)
 	}
-	return InferAnswer{ID: in.ID, Prediction: in.Parameters.Prediction, Version: v, Role: in.Parameters.Role, Outputs: in.Outputs}, nil
+	return InferAnswer{ID: in.ID, Prediction: in.Parameters.Prediction, Version: v, Role: in.Parameters.Role, Variant: in.Parameters.Variant, Outputs: in.Outputs}, nil
 }

@@ -41,6 +41,7 @@ type Config struct {
 		Address      string   `key:"address" doc:"Address of the web page and the API. Plain HTTP on loopback; TLS on every other address."`
 		AllowedHosts []string `key:"allowed_hosts" doc:"DNS names this server answers to besides its addresses and localhost; others are refused (protection against DNS rebinding)."`
 		MaxBody      Bytes    `key:"max_body" doc:"Largest body of an API request."`
+		SharedMemory bool     `key:"shared_memory" doc:"Clients on this machine may hand tensors over in POSIX shared memory (Open Inference Protocol, REST and gRPC). Never for callers from elsewhere or through a proxy."`
 		MaxUpload    Bytes    `key:"max_upload" doc:"Largest file that can be uploaded: data set or model."`
 	} `key:"http"`
 	TLS struct {
@@ -102,7 +103,7 @@ const Off = "off"
 func Default(dataDir string) Config {
 	var c Config
 	c.DataDir, c.Site = dataDir, "default"
-	c.HTTP.Address, c.HTTP.MaxBody, c.HTTP.MaxUpload = "127.0.0.1:8080", 64<<20, 8<<30
+	c.HTTP.Address, c.HTTP.MaxBody, c.HTTP.MaxUpload, c.HTTP.SharedMemory = "127.0.0.1:8080", 64<<20, 8<<30, true
 	c.GRPC.Address, c.S3.Address, c.Gossip.Address = "127.0.0.1:8001", "127.0.0.1:9000", "127.0.0.1:7946"
 	c.MQTT.Broker, c.MQTT.Address = true, "127.0.0.1:1883"
 	c.Workers.Memory, c.Query.Memory = 4<<30, 1<<30

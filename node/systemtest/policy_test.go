@@ -92,6 +92,9 @@ func TestEndpointPolicies(t *testing.T) {
 		if a := oip(bootstrap, "Edgeward-Variant", "blunt"); a.StatusCode != http.StatusOK || a.Header.Get("Edgeward-Variant") != "" || !strings.Contains(string(a.body), `"edgeward_role":"live"`) {
 			t.Errorf("a variant that is not there: %s %s", a.Status, a.body)
 		}
+		if a := must[client.InferAnswer](t)(s.Infer(ctx, "leaks", client.InferRequest{Variant: "sharper", StickyKey: "valve-1", Inputs: []client.Tensor{x(1, 0)}})); a.Version != 2 || a.Role != "variant" || a.Variant != "sharper" {
+			t.Errorf("%+v", a)
+		}
 		v := must[client.EndpointView](t)(s.Endpoint(ctx, "leaks"))
 		for _, c := range v.Metrics.Versions {
 			if c.Role == "variant" && c.Version == 2 && (c.Variant != "sharper" || c.Requests < 2) {

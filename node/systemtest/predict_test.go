@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,16 @@ func TestPredictByNames(t *testing.T) {
 	})
 
 	secret := token(t, s.Client, "service")
+	t.Run("dashboards made for Triton find their counters", func(t *testing.T) {
+		a := s.request(t, "GET", "/metrics", secret, "")
+		for _, want := range []string{`nv_inference_request_success\{group="[^"]+",model="leak-finder",version="1"\} 100\n`,
+			`nv_inference_count\{[^}]*model="leak-finder",version="1"\} 100\n`, `nv_inference_exec_count\{[^}]*model="leak-finder"[^}]*\} [1-9]`,
+			`nv_inference_pending_request_count\{[^}]*model="leak-finder"[^}]*\} 0\n`, `edgeward_serve_run_rows_bucket\{endpoint="leak-finder"`} {
+			if !regexp.MustCompile(want).Match(a.body) {
+				t.Errorf("no %s in the metrics", want)
+			}
+		}
+	})
 	c := s.as(t, secret, "")
 	_, err := c.Snippets(ctx, "leak-finder", "cobol")
 	wantError(t, err, edgeward.Invalid, "snippet.lang")

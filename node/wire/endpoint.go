@@ -31,6 +31,8 @@ type EndpointChange struct {
 	Record        *string      `json:"record,omitempty"`        // none, features or full
 	MaxInFlight   *int         `json:"max_in_flight,omitempty"` // requests at once; 0: the default
 	MaxBatch      *int         `json:"max_batch,omitempty"`     // rows of several requests that one run answers at most; 1: each runs alone, 0: as the version allows
+	RecordRate    *int         `json:"record_rate,omitempty"`   // predictions recorded a second at most; 0: the default
+	Cache         *int         `json:"cache,omitempty"`         // answers of each version kept for equal requests; 0: none
 	ShadowWait    *bool        `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
 	Rate          *serve.Limit `json:"rate,omitempty"`          // of all callers together
 	PrincipalRate *serve.Limit `json:"principal_rate,omitempty"`

@@ -55,6 +55,8 @@ func (w *Work) UpdateEndpoint(ctx context.Context, who Who, name string, in wire
 		set(changed, "record", &e.Record, (*record.Policy)(in.Record))
 		set(changed, "max_in_flight", &e.MaxInFlight, in.MaxInFlight)
 		set(changed, "max_batch", &e.MaxBatch, in.MaxBatch)
+		set(changed, "record_rate", &e.RecordRate, in.RecordRate)
+		set(changed, "cache", &e.Cache, in.Cache)
 		set(changed, "shadow_wait", &e.ShadowWait, in.ShadowWait)
 		set(changed, "rate", &e.Rate, in.Rate)
 		set(changed, "principal_rate", &e.PrincipalRate, in.PrincipalRate)

@@ -106,6 +106,20 @@ func TestPredictionsAreNamed(t *testing.T) {
 	}
 }
 
+func TestSnippetsNameAServerOnly(t *testing.T) {
+	for _, base := range []string{"", "ward:8080", "ftp://ward", "http://", "http://ward;reboot", "http://$(id)", "http://me:secret@ward", "http://ward/x", "http://ward?x=1", "http://ward#x", "http://a b", "javascript://ward"} {
+		if _, err := (&Work{}).Snippets(t.Context(), "g", "beds", base, ""); edgeward.CodeOf(err) != "snippet.url" {
+			t.Errorf("%q: %v", base, err)
+		}
+	}
+	for _, base := range []string{"http://127.0.0.1:8080", "https://ward.example:443/", "http://[::1]:8080"} {
+		u, err := url.Parse(base)
+		if err != nil || !hostOnly.MatchString(u.Host) {
+			t.Errorf("%q is refused: %v", base, err)
+		}
+	}
+}
+
 func TestSnippetsQuoteEveryName(t *testing.T) {
 	base, _ := url.Parse("https://ward:8080")
 	v := &models.Version{Manifest: models.Manifest{Encoding: []byte("{}"), Signature: tensor.Signature{Inputs: []tensor.Spec{{Name: "features", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}}}}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +21,15 @@ import (
 // maxInline is the longest body in bytes that a snippet shows; a longer one is read from request.json.
 const maxInline = 4096
 
+// hostOnly is what a program may be told to ask: it stands there without quotes.
+var hostOnly = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+
 // Snippets are programs that ask an endpoint under the address base, such as "http://ward:8080": of one language, or of
 // all where lang is "". Their example is made of medians and zeros, never of a row that was really there.
 func (w *Work) Snippets(ctx context.Context, group, name, base, lang string) (wire.Snippets, error) {
 	const op = "work.Snippets"
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(base, "\"'`\\$ \n") {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !hostOnly.MatchString(u.Host) || strings.TrimRight(base, "/") != u.Scheme+"://"+u.Host {
 		return wire.Snippets{}, edgeward.E(op, edgeward.Invalid, "snippet.url", "%.80q is no server address", base).WithHint("write http://ward:8080")
 	}
 	d, err := w.Store.Deployment(ctx, serve.Key{Group: group, Name: name})

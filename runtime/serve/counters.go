@@ -43,10 +43,18 @@ type counters struct {
 	inFlight                            atomic.Int64
 	rows, inputsOut, answersOut         atomic.Uint64
 	dropped, compared, differ, unrecord atomic.Uint64
-	unsampled                           atomic.Uint64
+	unsampled, hits, misses             atomic.Uint64
 	sumUS                               atomic.Uint64
 	latency                             histogram
 	comparisons                         comparisons // of a shadow
+}
+
+func (c *counters) hit(yes bool) {
+	if yes {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
 }
 
 func (c *counters) observe(d time.Duration) {
@@ -73,6 +81,8 @@ type Counters struct {
 	Comparisons  []Comparison `json:"comparisons,omitempty"` // of a shadow, by the version it was compared with
 	Unrecorded   uint64       `json:"unrecorded"`            // answers the prediction log did not take
 	Unsampled    uint64       `json:"unsampled"`             // answers beyond the endpoint's record rate
+	CacheHits    uint64       `json:"cache_hits"`            // answers taken from the cache
+	CacheMisses  uint64       `json:"cache_misses"`          // answers the cache did not have
 	LatencySumUS uint64       `json:"latency_sum_us"`        // of all requests that were answered
 	P50US        uint64       `json:"p50_us"`
 	P90US        uint64       `json:"p90_us"`
@@ -92,7 +102,7 @@ func (c *counters) snapshot() Counters {
 		Version: c.version, Role: c.role,
 		Requests: c.requests.Load(), Refused: c.refused.Load(), Errors: c.errors.Load(), InFlight: c.inFlight.Load(),
 		Rows: c.rows.Load(), InputsOut: c.inputsOut.Load(), AnswersOut: c.answersOut.Load(),
-		Dropped: c.dropped.Load(), Compared: c.compared.Load(), Differ: c.differ.Load(), Unrecorded: c.unrecord.Load(), Unsampled: c.unsampled.Load(),
+		Dropped: c.dropped.Load(), Compared: c.compared.Load(), Differ: c.differ.Load(), Unrecorded: c.unrecord.Load(), Unsampled: c.unsampled.Load(), CacheHits: c.hits.Load(), CacheMisses: c.misses.Load(),
 		LatencySumUS: c.sumUS.Load(),
 	}
 	var n uint64

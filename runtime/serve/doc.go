@@ -25,9 +25,14 @@
 //     it was loaded, that a row's answer does not depend on the rows beside it. A request whose answer would come after
 //     its deadline is refused at once; one whose caller goes leaves the queue, or stops the engine if nobody else waits
 //     for that run.
+//   - A version that is an inference graph (Composed) is a version like any other: one answer, one record, proved by its own
+//     examples from end to end. Its parts are loaded once for all graphs made of them and wait in queues of their own, where
+//     requests are joined; the graph itself holds no slot while they wait.
 //   - A shadow's answers are compared with those the clients got, by the version that gave them, and dropped.
 //   - A rate limit, of all callers or of each, counts requests, not rows; one more is refused (Exhausted, retry_after).
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
+//   - An endpoint may keep answers for equal requests. They belong to the loaded version and end with it. An answer from
+//     there is counted, recorded and marked.
 //   - An endpoint records so many predictions a second; what comes beyond that is answered, counted and marked, not
 //     recorded. Requests that bring their own event time, as a replay's do, are all recorded.
 //

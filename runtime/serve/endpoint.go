@@ -48,6 +48,7 @@ type Endpoint struct {
 	RecordRate  int           `json:"record_rate,omitempty"`   // predictions recorded a second at most; 0 means DefaultRecordRate. Those that bring their own event time are all recorded
 	MaxInFlight int           `json:"max_in_flight,omitempty"` // requests at once; 0 means DefaultInFlight
 	MaxBatch    int           `json:"max_batch,omitempty"`     // rows of several requests that one run answers at most; 1: each runs alone, 0: as many as the version proved
+	Cache       int           `json:"cache,omitempty"`         // answers of each version that are kept for equal requests; 0: none
 	NotFinite   bool          `json:"not_finite,omitempty"`    // NaN and infinity reach the model; else only NaN does, where it means a missing value
 	ShadowWait  bool          `json:"shadow_wait,omitempty"`   // a full shadow queue makes callers wait instead of dropping
 
@@ -119,6 +120,9 @@ func (e Endpoint) Check() error {
 	}
 	if e.MaxInFlight < 0 || e.MaxInFlight > MaxInFlight {
 		return bad("max_in_flight %d is not between 0 and %d", e.MaxInFlight, MaxInFlight)
+	}
+	if e.Cache < 0 || e.Cache > MaxCache {
+		return bad("cache %d is not between 0 and %d answers", e.Cache, MaxCache)
 	}
 	if e.MaxBatch < 0 || e.MaxBatch > MaxBatch {
 		return bad("max_batch %d is not between 0 and %d", e.MaxBatch, MaxBatch)

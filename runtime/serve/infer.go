@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/graph"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
@@ -43,8 +44,10 @@ type Answer struct {
 	Variant string          // that the request chose, with role Variant
 	Of      *models.Version // that answered; read only
 	Outputs []tensor.Tensor // read only
+	Trace   []graph.Span    // of an inference graph, by node
 	Latency time.Duration
 
+	Cached    bool // the version gave it to an equal request before
 	Unsampled bool // it is not recorded, and no feedback can speak of it: the endpoint's record rate was reached
 }
 
@@ -155,7 +158,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	}
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, err := in.queue.do(ctx, r.Inputs, r.Priority, last, s.Timeout)
+	out, spans, cached, err := s.ask(ctx, t, in, r, last)
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
@@ -171,6 +174,9 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 		return Answer{}, err
 	}
 	c.observe(took)
+	if t.endpoint.Cache > 0 {
+		c.hit(cached)
+	}
 	in.watch(out, c)
 	s.record(t, in, role, r, out, took, nil, c)
 	if role != record.Direct {
@@ -179,7 +185,23 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	if role != record.Variant {
 		r.Variant = ""
 	}
-	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Latency: took, Unsampled: r.unsampled}, nil
+	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Trace: spans, Latency: took, Cached: cached, Unsampled: r.unsampled}, nil
+}
+
+// ask lets the version answer, or its cache.
+func (s *Server) ask(ctx context.Context, t *table, in *instance, r Request, alone bool) (out []tensor.Tensor, spans []graph.Span, cached bool, err error) {
+	if t.endpoint.Cache == 0 {
+		out, spans, err = in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout)
+		return out, spans, false, err
+	}
+	q := questionOf(in.version.Manifest.Signature, r.Inputs)
+	if out, ok := in.cache.find(q); ok {
+		return out, nil, true, nil
+	}
+	if out, spans, err = in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout); err == nil {
+		in.cache.keep(q, out, t.endpoint.Cache)
+	}
+	return out, spans, false, err
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {

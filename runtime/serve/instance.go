@@ -63,6 +63,7 @@ type instance struct {
 	version  models.Version
 	session  Session
 	queue    *queue
+	cache    cache
 	assets   Assets
 	missing  bool // NaN means a missing value here; elsewhere it is refused
 	anything bool // NaN and infinity are numbers like others

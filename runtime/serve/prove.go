@@ -69,6 +69,9 @@ func joinable(ctx context.Context, in *instance, together []tensor.Tensor) (int,
 	sig, open := in.queue.sig, func(specs []tensor.Spec) bool {
 		return len(specs) > 0 && !slices.ContainsFunc(specs, func(s tensor.Spec) bool { return len(s.Shape) == 0 || s.Shape[0] != tensor.Any })
 	}
+	if _, ok := in.session.(*composition); ok {
+		return 1, nil // its parts are joined
+	}
 	rows, _, _ := rowsOf(sig, in.assets.Examples, nil)
 	if rows < 2 || !open(sig.Inputs) || !open(sig.Outputs) {
 		return 1, nil

@@ -250,6 +250,9 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	begin := time.Now() // room:clock elapsed time
 	terms := e.terms(t.Role)
 	session, err := f.Runner.Load(ctx, v, terms)
+	if err == nil {
+		session, err = f.compose(ctx, session)
+	}
 	if err != nil {
 		return nil, st, edgeward.Wrap(op, err)
 	}

@@ -344,12 +344,17 @@ func (q *queue) until(batch []*job, timeout time.Duration) (context.Context, con
 	}
 }
 
+// observed counts a run.
+func (r *runs) observed(rows int, took time.Duration) {
+	r.runs.Add(1)
+	r.rows.Add(uint64(rows))
+	r.computeUS.Add(uint64(took.Microseconds()))
+	r.sizes[min(bits.Len(uint(rows-1)), batchBuckets-1)].Add(1)
+}
+
 // ended gives the slot of a run back, to whoever waits.
 func (q *queue) ended(rows int, took time.Duration, err error) {
-	q.runs.runs.Add(1)
-	q.rows.Add(uint64(rows))
-	q.computeUS.Add(uint64(took.Microseconds()))
-	q.sizes[min(bits.Len(uint(rows-1)), batchBuckets-1)].Add(1)
+	q.observed(rows, took)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err == nil {

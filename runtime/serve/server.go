@@ -52,6 +52,9 @@ type Server struct {
 	endpoints atomic.Pointer[map[Key]*served]
 	touched   map[Key]bool
 	poke      chan struct{}
+
+	partsMu sync.Mutex
+	parts   map[edgeward.Digest]*part // loaded for graphs
 }
 
 // served is an endpoint as the Server knows it. Its goroutine, follow, alone changes what is loaded.
@@ -92,7 +95,7 @@ func New(c Config) *Server {
 	orDefault(&c.Loads, max(4, 2*runtime.GOMAXPROCS(0)))
 	orDefault(&c.ShadowQueue, 256)
 	orDefault(&c.ShadowWorkers, 2)
-	s := &Server{Config: c, loading: make(chan struct{}, c.Loads), scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1)}
+	s := &Server{Config: c, loading: make(chan struct{}, c.Loads), scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1), parts: map[edgeward.Digest]*part{}}
 	s.endpoints.Store(&map[Key]*served{})
 	return s
 }

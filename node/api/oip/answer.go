@@ -25,6 +25,9 @@ func encode(r Request, endpoint string, a Answer) (body []byte, header int, bina
 	b = strconv.AppendInt(b, int64(a.Version), 10)
 	b = append(b, `","parameters":{"edgeward_prediction_id":`...)
 	b = appendText(b, a.ID)
+	if a.Cached {
+		b = append(b, `,"edgeward_cached":true`...)
+	}
 	if a.Unsampled {
 		b = append(b, `,"edgeward_recorded":false`...)
 	}
@@ -52,6 +55,16 @@ func encode(r Request, endpoint string, a Answer) (body []byte, header int, bina
 			b = strconv.AppendInt(b, d, 10)
 		}
 		b = append(b, ']')
+		if p := a.Span(i); p.Region != "" {
+			b = append(b, `,"parameters":{"shared_memory_region":`...)
+			b = appendText(b, p.Region)
+			b = append(b, `,"shared_memory_offset":`...)
+			b = strconv.AppendInt(b, p.Offset, 10)
+			b = append(b, `,"shared_memory_byte_size":`...)
+			b = strconv.AppendInt(b, p.Size, 10)
+			b = append(b, "}}"...)
+			continue
+		}
 		asBinary := r.binaryOut
 		if i < len(r.Outputs) && r.Outputs[i].binary != nil {
 			asBinary = *r.Outputs[i].binary

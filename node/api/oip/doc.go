@@ -11,6 +11,8 @@
 //	GET  /v2/models/stats                           of all        list endpoint
 //	POST /v2/repository/index                       what answers  list endpoint
 //	POST /v2/repository/models/:m/load, …/unload    see below     promote endpoint
+//	GET  /v2/systemsharedmemory[/region/:r]/status                      predict endpoint
+//	POST /v2/systemsharedmemory/region/:r/register, …[/region/:r]/unregister   predict endpoint
 //	GET  /v2/trace/setting, /v2/models/:m/trace/setting, /v2/logging   fixed; read endpoint. POST: update settings
 //
 // Package oipgrpc speaks the same over gRPC: both decode into a Request, call Service and encode its Answer.
@@ -49,7 +51,19 @@
 // Of Triton's parameters priority (1 the highest, 0 none; see serve.Request) and timeout (microseconds from when the
 // request is received) are taken, and classification of an output: its k highest values as "value:index[:label]". Any other
 // parameter that begins with edgeward_ is refused, because it is misspelt; parameters of others are ignored, except those
-// that would change the answer and that we do not have (shared memory).
+// that would change the answer and that we do not have.
+//
+// # Sequences
+//
+// sequence_id, sequence_start and sequence_end make requests one sequence of an endpoint: the version that answered the
+// first answers all, whatever is promoted meanwhile; if it is no longer there, the sequence is over (409). A request of a
+// sequence that is not under way is refused; one is over when nothing came for ten minutes. Models keep no state.
+//
+// # Shared memory
+//
+// Clients on this machine may register a part of a file in /dev/shm as a region of their group (package shm) and name it
+// as the place of an input's or output's data. Inputs are copied out before the model runs; together they are no larger
+// than a request may be. Who is on another machine, or comes through a proxy, is refused. CUDA memory is not offered.
 //
 // # Bodies
 //

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 )
 
@@ -141,4 +142,51 @@ func (h *handler) object(c echo.Context, each func(s *scanner, key string) error
 		return err
 	}
 	return s.end()
+}
+
+func (h *handler) memoryStatus(c echo.Context, p auth.Principal) error {
+	regions, err := h.Memory(p, c.Param("r"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, regions)
+}
+
+func (h *handler) memoryRegister(c echo.Context, p auth.Principal) error {
+	g := shm.Region{Name: c.Param("r")}
+	if err := h.object(c, func(s *scanner, key string) error {
+		v, err := s.value()
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "key":
+			g.Key, err = text(key, v)
+		case "offset":
+			g.Offset, err = whole(key, v)
+		case "byte_size":
+			g.Size, err = whole(key, v)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := h.RegisterMemory(p, localRequest(c.Request()), g); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct{}{})
+}
+
+func (h *handler) memoryUnregister(c echo.Context, p auth.Principal) error {
+	h.UnregisterMemory(p, c.Param("r"))
+	return c.JSON(http.StatusOK, struct{}{})
+}
+
+// cudaStatus and cudaUnregister answer clients that forget what they never registered.
+func (h *handler) cudaStatus(c echo.Context, _ auth.Principal) error {
+	return c.JSON(http.StatusOK, []struct{}{})
+}
+
+func (h *handler) cudaUnregister(c echo.Context, _ auth.Principal) error {
+	return c.JSON(http.StatusOK, struct{}{})
 }

@@ -68,6 +68,16 @@ func (s *Service) Register(e Router, guard Guard) []Route {
 		add(http.MethodGet, path, auth.Read, auth.Endpoint, h.traceSettings)
 		add(http.MethodPost, path, auth.Update, auth.Settings, h.traceSettings)
 	}
+	for _, m := range []string{"/v2/systemsharedmemory", "/v2/systemsharedmemory/region/:r"} {
+		add(http.MethodGet, m+"/status", auth.Predict, auth.Endpoint, h.memoryStatus)
+		add(http.MethodPost, m+"/unregister", auth.Predict, auth.Endpoint, h.memoryUnregister)
+	}
+	add(http.MethodPost, "/v2/systemsharedmemory/region/:r/register", auth.Predict, auth.Endpoint, h.memoryRegister)
+	for _, m := range []string{"/v2/cudasharedmemory", "/v2/cudasharedmemory/region/:r"} {
+		add(http.MethodGet, m+"/status", auth.Predict, auth.Endpoint, h.cudaStatus)
+		add(http.MethodPost, m+"/unregister", auth.Predict, auth.Endpoint, h.cudaUnregister)
+	}
+	add(http.MethodPost, "/v2/cudasharedmemory/region/:r/register", auth.Predict, auth.Endpoint, func(echo.Context, auth.Principal) error { return NoCUDA() })
 	add(http.MethodGet, "/v2/logging", auth.Read, auth.Endpoint, h.logSettings)
 	add(http.MethodPost, "/v2/logging", auth.Update, auth.Settings, h.logSettings)
 	return out
@@ -96,7 +106,9 @@ func (h *handler) ready(c echo.Context, _ auth.Principal) error {
 
 // target is the endpoint and version that the path names.
 func target(c echo.Context, p auth.Principal) (Target, error) {
-	return TargetOf(p, c.Param("m"), c.Param("v"))
+	t, err := TargetOf(p, c.Param("m"), c.Param("v"))
+	t.Local = localRequest(c.Request())
+	return t, err
 }
 
 func (h *handler) metadata(c echo.Context, p auth.Principal) error {

@@ -14,6 +14,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +28,7 @@ import (
 	"edgeward/node/api/oip"
 	"edgeward/node/api/oip/oiptest"
 	"edgeward/node/auth"
+	"edgeward/packaging/needtest"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -269,6 +272,102 @@ func TestPriorityAndTimeout(t *testing.T) {
 	s.asks(400, "/v2/models/sums/infer", with(`{"priority":1.5}`))
 }
 
+// TestSharedMemory takes inputs from a file in /dev/shm and puts an output there.
+func TestSharedMemory(t *testing.T) {
+	s := start(t)
+	f, err := os.CreateTemp("/dev/shm", "edgeward-test-")
+	if err != nil {
+		needtest.Missing(t, "/dev/shm")
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.Write(append(make([]byte, 4), "\x00\x00\x80\x3f\x00\x00\x00\x40--------"...)); err != nil { // 1, 2
+		t.Fatal(err)
+	}
+	const at = "/v2/systemsharedmemory"
+	register := fmt.Sprintf(`{"key":"/%s","offset":4,"byte_size":16}`, filepath.Base(f.Name()))
+	for _, c := range []struct {
+		method, path, body, header string
+		status                     int
+		want                       string
+	}{
+		{"GET", at + "/status", "", "", 200, "[]"},
+		{"POST", at + "/region/a/register", register, "10.0.0.1", 403, ""},
+		{"POST", at + "/region/a/register", register, "", 200, "{}"},
+		{"POST", at + "/region/a/register", register, "", 409, ""},
+		{"POST", at + "/region/b/register", `{"key":"/../etc/passwd","byte_size":1}`, "", 400, ""},
+		{"POST", at + "/region/b/register", `{"key":"/x","offset":-1,"byte_size":1}`, "", 400, ""},
+		{"GET", at + "/region/a/status", "", "", 200, fmt.Sprintf(`[{"name":"a","key":"/%s","offset":4,"byte_size":16}]`, filepath.Base(f.Name()))},
+		{"GET", at + "/region/nosuch/status", "", "", 404, ""},
+		{"POST", "/v2/models/sums/infer", `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":"a","shared_memory_byte_size":8}}],` +
+			`"outputs":[{"name":"n"},{"name":"y","parameters":{"shared_memory_region":"a","shared_memory_offset":8,"shared_memory_byte_size":8}}]}`, "", 200,
+			`{"id":"` + oiptest.ID + `","model_name":"sums","model_version":"1","parameters":{"edgeward_prediction_id":"` + oiptest.ID + `","edgeward_role":"live"},"outputs":[{"name":"n","datatype":"INT64","shape":[1],"data":[1]},` +
+				`{"name":"y","datatype":"FP32","shape":[1,1],"parameters":{"shared_memory_region":"a","shared_memory_offset":8,"shared_memory_byte_size":4}}]}`},
+		{"POST", "/v2/models/sums/infer", strings.Replace(good, "}]}", `}],"outputs":[{"name":"y","parameters":{"shared_memory_region":"a","shared_memory_byte_size":4}}]}`, 1), "", 400, ""}, // two rows do not fit
+		{"POST", at + "/unregister", "", "", 200, "{}"},
+		{"GET", at + "/status", "", "", 200, "[]"},
+		{"GET", "/v2/cudasharedmemory/status", "", "", 200, "[]"},
+		{"POST", "/v2/cudasharedmemory/unregister", "", "", 200, "{}"},
+		{"POST", "/v2/cudasharedmemory/region/g/register", "{}", "", 400, ""},
+	} {
+		status, _, b := s.ask(c.method, c.path, c.body, "X-Forwarded-For", c.header)
+		if status != c.status || c.want != "" && strings.TrimSpace(string(b)) != c.want {
+			t.Errorf("%s %s: status %d, want %d\ngot  %s\nwant %s", c.method, c.path, status, c.status, b, c.want)
+		}
+	}
+	b := make([]byte, 4)
+	if _, err := f.ReadAt(b, 12); err != nil || math.Float32frombits(binary.LittleEndian.Uint32(b)) != 3 {
+		t.Errorf("y is %x, %v", b, err)
+	}
+}
+
+// TestSequences: one version answers all of a sequence.
+func TestSequences(t *testing.T) {
+	now := oiptest.Now
+	s := start(t, func(c *oip.Config) { c.Now = func() time.Time { return now } })
+	ask := func(path, parameters string) (int, string) {
+		status, _, b := s.ask(http.MethodPost, "/v2/models/sums"+path+"/infer", strings.Replace(good, "{", `{"parameters":{`+parameters+`},`, 1))
+		var out struct {
+			Code    string
+			Version string `json:"model_version"`
+		}
+		_ = json.Unmarshal(b, &out)
+		return status, out.Code + out.Version
+	}
+	for i, c := range []struct {
+		path, parameters string
+		wait             time.Duration
+		status           int
+		want             string
+	}{
+		{"", `"sequence_id":7`, 0, 400, "sequence.unknown"},
+		{"/versions/2", `"sequence_id":7,"sequence_start":true`, 0, 200, "2"},
+		{"", `"sequence_id":7`, 0, 200, "2"},
+		{"", `"sequence_id":"seven","sequence_start":true`, 0, 200, "1"},
+		{"", `"sequence_id":"7"`, 0, 200, "2"}, // one sequence, however its id is written
+		{"/versions/1", `"sequence_id":7`, 0, 409, "sequence.version"},
+		{"", `"sequence_id":7,"sequence_end":true`, 0, 200, "2"},
+		{"", `"sequence_id":7`, 0, 400, "sequence.unknown"},
+		{"", `"sequence_id":"seven"`, 9 * time.Minute, 200, "1"},
+		{"", `"sequence_id":"seven"`, 11 * time.Minute, 400, "sequence.unknown"},
+		{"", `"sequence_id":0`, 0, 200, "1"}, // none
+	} {
+		now = now.Add(c.wait)
+		if status, got := ask(c.path, c.parameters); status != c.status || got != c.want {
+			t.Errorf("%d: %s %s: %d %s, want %d %s", i, c.path, c.parameters, status, got, c.status, c.want)
+		}
+	}
+	ask("/versions/2", `"sequence_id":8,"sequence_start":true`)
+	s.Err = edgeward.E("serve", edgeward.NotFound, "endpoint.no_version", "version 2 is not there")
+	if status, got := ask("", `"sequence_id":8`); status != 409 || got != "sequence.version_gone" {
+		t.Errorf("%d %s", status, got)
+	}
+	s.Err = nil
+	if status, got := ask("", `"sequence_id":8`); status != 400 || got != "sequence.unknown" {
+		t.Errorf("%d %s", status, got)
+	}
+}
+
 func TestLookup(t *testing.T) {
 	s := start(t)
 	out := s.asks(200, "/v2/models/sums/infer", `{"parameters":{"edgeward_lookup":true,"edgeward_key":"north","edgeward_event_time":"2022-07-01T00:00:00Z"},"inputs":[]}`)
@@ -357,7 +456,14 @@ func TestWhatIsRefused(t *testing.T) {
 		"an output twice":                {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y"},{"name":"y"}]}`, nil, 400, "output.duplicate"},
 		"classification of texts":        {"texts", `{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":["a"]}],"outputs":[{"name":"x","parameters":{"classification":1}}]}`, nil, 400, "output.classification"},
 		"classification by a fraction":   {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y","parameters":{"classification":3.5}}]}`, nil, 400, "parameter.type"},
-		"shared memory":                  {"sums", x(`"parameters":{"shared_memory_region":"a"}`), nil, 400, "input.shared_memory"},
+		"shared memory":                  {"sums", x(`"shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":"a","shared_memory_byte_size":8}`), nil, 404, "shared_memory.not_found"},
+		"shared memory and data":         {"sums", x(`"shape":[1,2],"datatype":"FP32","data":[1,2],"parameters":{"shared_memory_region":"a","shared_memory_byte_size":8}`), nil, 400, "input.data"},
+		"shared memory over the bound":   {"sums", x(`"shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":"a","shared_memory_byte_size":9223372036854775807}`), nil, 413, "request.too_large"},
+		"shared memory from elsewhere":   {"sums", x(`"shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":"a","shared_memory_byte_size":8}`), header{"X-Forwarded-For", "10.0.0.1"}, 403, "shared_memory.remote"},
+		"an output in no region":         {"sums", strings.TrimSuffix(good, "}") + `,"outputs":[{"name":"y","parameters":{"shared_memory_region":"a","shared_memory_byte_size":8}}]}`, nil, 404, "shared_memory.not_found"},
+		"a region without a name":        {"sums", x(`"shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":""}`), nil, 400, "shared_memory.name"},
+		"a sequence that is not begun":   {"sums", strings.TrimSuffix(good, "}") + `,"parameters":{"sequence_id":7}}`, nil, 400, "sequence.unknown"},
+		"an end of no sequence":          {"sums", strings.TrimSuffix(good, "}") + `,"parameters":{"sequence_end":true}}`, nil, 400, "sequence.id"},
 		"a parameter misspelt":           {"sums", `{"parameters":{"edgeward_eventtime":"2022-07-01T00:00:00Z"}}`, nil, 400, "parameter.unknown"},
 		"a time that is none":            {"sums", `{"parameters":{"edgeward_event_time":"yesterday"}}`, nil, 400, "parameter.time"},
 		"a time nobody means":            {"sums", `{"parameters":{"edgeward_event_time":"0022-07-01T00:00:00Z"}}`, nil, 400, "time.out_of_range"},
@@ -443,7 +549,7 @@ func TestWhatTheServerCannotDo(t *testing.T) {
 func TestMetadataAndHealth(t *testing.T) {
 	s := start(t)
 	for path, want := range map[string]string{
-		"/v2":                              `{"extensions":["binary_tensor_data","classification","logging","model_configuration","model_repository","parameters","schedule_policy","statistics","trace"],"name":"edgeward","version":"1.2.3"}`,
+		"/v2":                              `{"extensions":["binary_tensor_data","classification","logging","model_configuration","model_repository","parameters","schedule_policy","sequence","sequence(string_id)","statistics","trace","system_shared_memory"],"name":"edgeward","version":"1.2.3"}`,
 		"/v2/health/live":                  `{"live":true}`,
 		"/v2/health/ready":                 `{"ready":true}`,
 		"/v2/models/sums":                  `{"inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}],"name":"sums","outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]},{"name":"n","datatype":"INT64","shape":[1]}],"platform":"onnx","versions":["1","2"]}`,

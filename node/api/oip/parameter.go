@@ -27,13 +27,16 @@ type Request struct {
 	Lookup     bool
 	Priority   int           // as in serve.Request
 	Timeout    time.Duration // from when it is received; 0 means the server's
-	binaryOut  bool          // REST: outputs that do not say otherwise
+	Sequence   Sequence
+	spans      map[int]span // inputs, by number, whose data are in shared memory
+	binaryOut  bool         // REST: outputs that do not say otherwise
 }
 
 // Wanted is a requested output.
 type Wanted struct {
 	Name    string
 	classes int   // so many of the highest values instead of all
+	span    span  // where the data go
 	binary  *bool // REST
 }
 
@@ -94,6 +97,8 @@ func (r *Request) Parameter(key string, v Value) (err error) {
 			return err
 		}
 		r.Timeout = time.Duration(min(n, int64(maxTimeout/time.Microsecond))) * time.Microsecond
+	case "sequence_id", "sequence_start", "sequence_end":
+		err = r.Sequence.parameter(key, v)
 	case "binary_data_output":
 		r.binaryOut, err = truth(key, v)
 	default:
@@ -124,14 +129,6 @@ func (r *Request) FromHeaders(get func(name string) string) (err error) {
 	return err
 }
 
-// InputParameter takes one parameter of an input.
-func InputParameter(key string, _ Value) error {
-	if strings.HasPrefix(key, "shared_memory") {
-		return invalid("input.shared_memory", "shared memory is not offered").WithHint("send the data in the request")
-	}
-	return nil
-}
-
 // Parameter takes one parameter of a requested output.
 func (w *Wanted) Parameter(key string, v Value) error {
 	switch {
@@ -143,10 +140,8 @@ func (w *Wanted) Parameter(key string, v Value) error {
 		n, err := whole(key, v)
 		w.classes = int(min(n, math.MaxInt32))
 		return err
-	case strings.HasPrefix(key, "shared_memory"):
-		return invalid("output.parameter", "parameter %.40q is not offered", key).With("parameter", key)
 	}
-	return nil
+	return w.span.parameter(key, v)
 }
 
 func wrongType(key, want string) error {

@@ -14,6 +14,7 @@ type input struct {
 	data   int // where its JSON data starts, -1 without
 	parsed bool
 	binary int64 // bytes of binary data, -1 without
+	shared InShared
 }
 
 func invalid(code, format string, args ...any) *edgeward.Error {
@@ -62,6 +63,11 @@ func parse(body []byte, header int) (Request, error) {
 			return r, invalid("tensor.name", "input %d has no name", i)
 		case !in.shaped || in.Datatype == "":
 			return r, invalid("input.incomplete", "input %q needs name, shape and datatype", in.Name).With("input", in.Name)
+		case in.shared.Is():
+			if in.binary >= 0 || in.data >= 0 {
+				return r, invalid("input.data", "input %q has data and is in shared memory", in.Name).With("input", in.Name)
+			}
+			r.Share(in.shared)
 		case in.binary >= 0 && in.data >= 0:
 			return r, invalid("input.data", "input %q has data and binary data", in.Name).With("input", in.Name)
 		case in.binary >= 0:
@@ -131,7 +137,7 @@ func (s *scanner) input() (input, error) {
 				if err != nil {
 					return err
 				}
-				return InputParameter(key, v)
+				return in.shared.Parameter(key, v)
 			})
 		case "data":
 			s.peek()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
@@ -41,13 +42,18 @@ type Config struct {
 	LogLevel   func() string // debug, info, warn or error
 	MaxBody    int64         // 0 means DefaultMaxBody
 
-	BodyTimeout time.Duration // for a body or message to arrive; 0 means DefaultBodyTimeout
-	Log         *slog.Logger
+	BodyTimeout  time.Duration // for a body or message to arrive; 0 means DefaultBodyTimeout
+	SequenceIdle time.Duration // a sequence ends when nothing comes for so long; 0 means DefaultSequenceIdle
+	Shared       *shm.Regions  // nil: shared memory is not offered
+	Log          *slog.Logger
 }
 
 // Service does what a request asks for, whichever wire format it came in. REST (Register) and gRPC (package oipgrpc) decode,
 // call it once and encode. A principal given to a method has been let through for the verb its route declares.
-type Service struct{ Config }
+type Service struct {
+	Config
+	sequences *sequences
+}
 
 // New returns a Service.
 func New(c Config) *Service {
@@ -57,7 +63,10 @@ func New(c Config) *Service {
 	if c.BodyTimeout <= 0 {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
-	return &Service{c}
+	if c.SequenceIdle <= 0 {
+		c.SequenceIdle = DefaultSequenceIdle
+	}
+	return &Service{c, &sequences{idle: c.SequenceIdle, all: map[serve.Key]map[string]*sequence{}}}
 }
 
 // TooLarge is the error for a request over MaxBody.
@@ -75,7 +84,12 @@ type Server struct {
 
 // Server describes the server.
 func (s *Service) Server() Server {
-	return Server{[]string{"binary_tensor_data", "classification", "logging", "model_configuration", "model_repository", "parameters", "schedule_policy", "statistics", "trace"}, "edgeward", s.Version}
+	extensions := []string{"binary_tensor_data", "classification", "logging", "model_configuration", "model_repository", "parameters", "schedule_policy", "sequence",
+		"sequence(string_id)", "statistics", "trace"}
+	if s.Shared != nil {
+		extensions = append(extensions, "system_shared_memory")
+	}
+	return Server{extensions, "edgeward", s.Version}
 }
 
 // IsReady reports whether the server can answer.
@@ -130,6 +144,7 @@ type Target struct {
 	serve.Key
 	Version   int
 	Principal string // who asks, for the limit of each caller
+	Local     bool   // who asks is on this machine
 }
 
 // TargetOf returns what the names in a request mean to p: endpoints are those of p's current group.
@@ -151,6 +166,15 @@ type Answer struct {
 	serve.Answer
 	ClientID string          // the client's own id, or ours
 	Wanted   []tensor.Tensor // in the order asked for; read only
+	Shared   []Shared        // where their data are; shorter than Wanted, or nil, where the answer carries them
+}
+
+// Span returns where the data of Wanted[i] are.
+func (a *Answer) Span(i int) Shared {
+	if i < len(a.Shared) {
+		return a.Shared[i]
+	}
+	return Shared{}
 }
 
 // Infer answers one request, which was received at the given time.
@@ -161,6 +185,11 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 			return Answer{}, err
 		}
 		for _, w := range r.Outputs {
+			if w.span.region != "" {
+				if err := s.memory(t); err != nil {
+					return Answer{}, err
+				}
+			}
 			if !slices.ContainsFunc(d.Version.Manifest.Signature.Outputs, func(s tensor.Spec) bool { return s.Name == w.Name }) {
 				return Answer{}, unknownOutput(w.Name)
 			}
@@ -172,16 +201,23 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 	if err := s.lookup(ctx, t.Key, r); err != nil {
 		return Answer{}, err
 	}
+	if err := s.fetch(t, r); err != nil {
+		return Answer{}, err
+	}
+	version, err := s.sequences.enter(t.Key, r.Sequence, t.Version, received)
+	if err != nil {
+		return Answer{}, err
+	}
 	if r.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
 		defer cancel()
 	}
 	a, err := s.Serve.Infer(ctx, serve.Request{
-		ID: s.NewID(), Endpoint: t.Key, Version: t.Version, Inputs: r.Inputs, ReceivedAt: received, EventTime: r.EventTime, Target: r.TargetTime, SeriesKey: r.SeriesKey,
+		ID: s.NewID(), Endpoint: t.Key, Version: version, Inputs: r.Inputs, ReceivedAt: received, EventTime: r.EventTime, Target: r.TargetTime, SeriesKey: r.SeriesKey,
 		StickyKey: r.StickyKey, Variant: r.Variant, Principal: t.Principal, Priority: r.Priority,
 	})
-	if err != nil {
+	if err = s.sequences.leave(t.Key, r.Sequence, a.Version, err); err != nil {
 		return Answer{}, err
 	}
 	out := Answer{Answer: a, ClientID: r.ID, Wanted: a.Outputs}
@@ -190,7 +226,8 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 	}
 	if len(r.Outputs) > 0 {
 		out.Wanted = make([]tensor.Tensor, 0, len(r.Outputs))
-		for _, w := range r.Outputs {
+		key := t.Key
+		for n, w := range r.Outputs {
 			i := slices.IndexFunc(a.Outputs, func(t tensor.Tensor) bool { return t.Name == w.Name })
 			if i < 0 {
 				return Answer{}, unknownOutput(w.Name)
@@ -204,6 +241,15 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 				if t, err = classify(t, w.classes, labels); err != nil {
 					return Answer{}, err
 				}
+			}
+			if p := w.span; p.region != "" {
+				if err := s.Shared.Write(key.Group, p.region, p.offset, p.size, t.Data); err != nil {
+					return Answer{}, err
+				}
+				if out.Shared == nil {
+					out.Shared = make([]Shared, len(r.Outputs))
+				}
+				out.Shared[n] = Shared{p.region, p.offset, int64(len(t.Data))}
 			}
 			out.Wanted = append(out.Wanted, t)
 		}

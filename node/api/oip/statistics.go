@@ -54,11 +54,14 @@ func (s *Service) AllStatistics(group string) []Statistics {
 	out := []Statistics{}
 	for _, m := range s.Serve.AllMetrics() {
 		if m.Key.Group == group {
-			out = append(out, statistics(m, 0)...)
+			out = append(out, StatisticsOf(m)...)
 		}
 	}
 	return out
 }
+
+// StatisticsOf returns the statistics of every version of an endpoint.
+func StatisticsOf(m serve.Metrics) []Statistics { return statistics(m, 0) }
 
 func statistics(m serve.Metrics, version int) []Statistics {
 	out := []Statistics{}
@@ -80,6 +83,8 @@ func statistics(m serve.Metrics, version int) []Statistics {
 		i.Success.Count += c.Requests - c.Errors - uint64(max(c.InFlight, 0))
 		i.Success.NS += c.LatencySumUS * 1000
 		i.Fail.Count += c.Errors + c.Refused
+		i.CacheHit.Count += c.CacheHits
+		i.CacheMiss.Count += c.CacheMisses
 	}
 	for _, r := range m.Runs {
 		if version != 0 && r.Version != version {

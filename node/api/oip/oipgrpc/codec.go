@@ -45,6 +45,8 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	switch m := v.(type) {
 	case *inferResponse:
 		return m.encode(), nil
+	case *streamed:
+		return m.encode(), nil
 	case proto.Message:
 		b, err := proto.Marshal(m)
 		return mem.BufferSlice{mem.SliceBuffer(b)}, err

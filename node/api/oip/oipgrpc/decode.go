@@ -75,6 +75,7 @@ func (f field) is(num protowire.Number, typ protowire.Type) bool { return f.num 
 type input struct {
 	tensor.Tensor
 	contents [][]byte // InferTensorContents, which may come in pieces
+	shared   oip.InShared
 }
 
 // decode reads a ModelInferRequest. Tensors given as raw_input_contents are views of b.
@@ -124,6 +125,11 @@ func (r *inferRequest) decode(b []byte) error {
 			return invalid("tensor.name", "input %d has no name", i)
 		case in.Datatype == "":
 			return invalid("input.incomplete", "input %q needs name, shape and datatype", in.Name).With("input", in.Name)
+		case in.shared.Is(): // has no raw_input_contents
+			if len(in.contents) > 0 {
+				return invalid("input.data", "input %q has contents and is in shared memory", in.Name).With("input", in.Name)
+			}
+			r.Share(in.shared)
 		case len(raw) > 0 && len(in.contents) > 0:
 			return invalid("input.data", "input %q has contents, and the request has raw_input_contents too", in.Name).With("input", in.Name).
 				WithHint("send all inputs in raw_input_contents or all as contents")
@@ -165,7 +171,7 @@ func (in *input) decode(b []byte) error {
 		case f.is(3, protowire.BytesType):
 			err = varints(f.bytes, in.dimension)
 		case f.is(4, protowire.BytesType):
-			err = parameter(f.bytes, oip.InputParameter)
+			err = parameter(f.bytes, in.shared.Parameter)
 		case f.is(5, protowire.BytesType):
 			if len(in.contents) >= 1024 {
 				return malformed("contents in too many pieces")

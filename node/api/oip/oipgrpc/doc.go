@@ -19,6 +19,12 @@
 // read by hand: raw_input_contents are slices of it. Outputs are sent from where the engine put them. Everything read by
 // hand is held against the generated code by a fuzz test.
 //
+// # Streams
+//
+// ModelStreamInfer answers requests in their order; at most MaxStreamed are under way, and no more is read before one is
+// answered. What is wrong with one request is in error_message of its answer, with the code in the parameter edgeward_code.
+// The end of the stream, or of the right to ask, stops what is under way. Requests of one sequence wait for each other.
+//
 // # Errors
 //
 // A kind is a gRPC code: Invalid InvalidArgument, Unauthenticated Unauthenticated, Forbidden PermissionDenied, NotFound

@@ -14,17 +14,28 @@ const referred = 4 << 10
 func (a *inferResponse) encode() mem.BufferSlice {
 	b := make([]byte, 0, 512)
 	b = appendText(b, 1, a.name)
-	b = appendText(b, 2, strconv.Itoa(a.Version))
+	if a.Version != 0 {
+		b = appendText(b, 2, strconv.Itoa(a.Version))
+	}
 	b = appendText(b, 3, a.ClientID)
-	b = appendParameter(b, 4, "edgeward_prediction_id", a.ID)
+	for _, p := range [][2]string{{"edgeward_prediction_id", a.ID}, {"edgeward_role", string(a.Role)}, {"edgeward_code", a.code}} {
+		if p[1] != "" {
+			b = appendParameter(b, 4, p[0], p[1])
+		}
+	}
+	if a.final {
+		b = append(b, finalResponse...)
+	}
+	if a.Cached {
+		b = appendParameter(b, 4, "edgeward_cached", "true")
+	}
 	if a.Unsampled {
 		b = appendParameter(b, 4, "edgeward_recorded", "false")
 	}
-	b = appendParameter(b, 4, "edgeward_role", string(a.Role))
 	if a.Variant != "" {
 		b = appendParameter(b, 4, "edgeward_variant", a.Variant)
 	}
-	for _, t := range a.Wanted {
+	for i, t := range a.Wanted {
 		shape := 0
 		for _, d := range t.Shape {
 			shape += protowire.SizeVarint(uint64(d))
@@ -33,8 +44,14 @@ func (a *inferResponse) encode() mem.BufferSlice {
 		if len(t.Shape) > 0 {
 			size += 1 + protowire.SizeBytes(shape)
 		}
+		var params []byte
+		if p := a.Span(i); p.Region != "" {
+			params = appendParameter(params, 4, "shared_memory_region", p.Region)
+			params = appendNumber(params, 4, "shared_memory_offset", p.Offset)
+			params = appendNumber(params, 4, "shared_memory_byte_size", p.Size)
+		}
 		b = protowire.AppendTag(b, 5, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(size))
+		b = protowire.AppendVarint(b, uint64(size+len(params)))
 		b = appendText(b, 1, t.Name)
 		b = appendText(b, 2, string(t.Datatype))
 		if len(t.Shape) > 0 {
@@ -44,9 +61,13 @@ func (a *inferResponse) encode() mem.BufferSlice {
 				b = protowire.AppendVarint(b, uint64(d))
 			}
 		}
+		b = append(b, params...)
 	}
 	var out mem.BufferSlice
-	for _, t := range a.Wanted {
+	for i, t := range a.Wanted {
+		if a.Span(i).Region != "" { // clients count the outputs before it by empty ones
+			t.Data = nil
+		}
 		b = protowire.AppendTag(b, 6, protowire.BytesType)
 		b = protowire.AppendVarint(b, uint64(len(t.Data)))
 		if len(t.Data) < referred {
@@ -60,6 +81,22 @@ func (a *inferResponse) encode() mem.BufferSlice {
 		out = append(out, mem.SliceBuffer(b))
 	}
 	return out
+}
+
+// finalResponse is the parameter triton_final_response: true.
+var finalResponse = func() []byte {
+	entry := appendText(nil, 1, "triton_final_response")
+	entry = append(entry, 2<<3|2, 2, 1<<3, 1) // bool_param
+	return protowire.AppendBytes(protowire.AppendTag(nil, 4, protowire.BytesType), entry)
+}()
+
+// encode writes a ModelStreamInferResponse.
+func (a *streamed) encode() mem.BufferSlice {
+	inner := a.inferResponse.encode()
+	b := appendText(make([]byte, 0, 16+len(a.refused)), 1, a.refused)
+	b = protowire.AppendTag(b, 2, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(inner.Len()))
+	return append(mem.BufferSlice{mem.SliceBuffer(b)}, inner...)
 }
 
 // appendText writes a string field with a number below 16; an empty one is not written.
@@ -86,4 +123,15 @@ func appendParameter(b []byte, num protowire.Number, key, value string) []byte {
 	b = protowire.AppendTag(b, 2, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(choice))
 	return protowire.AppendString(protowire.AppendTag(b, 3, protowire.BytesType), value)
+}
+
+// appendNumber writes one entry of a map from strings to InferParameter, whose value is an int64.
+func appendNumber(b []byte, num protowire.Number, key string, value int64) []byte {
+	choice := 1 + protowire.SizeVarint(uint64(value))
+	b = protowire.AppendTag(b, num, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(sizeText(key)+1+protowire.SizeBytes(choice)))
+	b = appendText(b, 1, key)
+	b = protowire.AppendTag(b, 2, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(choice))
+	return protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), uint64(value))
 }

@@ -5,13 +5,16 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -406,6 +409,154 @@ func TestACancelledCallStopsTheModel(t *testing.T) {
 		t.Error(err)
 	}
 	<-stopped
+}
+
+// openStream opens ModelStreamInfer.
+func (s *server) openStream(ctx context.Context) grpc.ClientStream {
+	s.Helper()
+	c, err := s.NewStream(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer x"), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/inference.GRPCInferenceService/ModelStreamInfer")
+	if err != nil {
+		s.Fatal(err)
+	}
+	return c
+}
+
+// TestAStreamAnswersInTurn: the first request is the last one done, and still its answer comes first; no more than
+// MaxStreamed are under way.
+func TestAStreamAnswersInTurn(t *testing.T) {
+	s := start(t)
+	const n, bad = 3 * oipgrpc.MaxStreamed, 2 * oipgrpc.MaxStreamed
+	release, full := make(chan struct{}), make(chan struct{})
+	var mu sync.Mutex
+	running, most := 0, 0
+	s.Slow = func(ctx context.Context, r serve.Request) error {
+		mu.Lock()
+		running++
+		if most = max(most, running); most == oipgrpc.MaxStreamed {
+			select {
+			case <-full:
+			default:
+				close(full)
+			}
+		}
+		mu.Unlock()
+		defer func() { mu.Lock(); running--; mu.Unlock() }()
+		if r.SeriesKey == "0" {
+			select {
+			case <-release:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		} else if r.SeriesKey < "2" { // some wait, so that the bound is reached
+			select {
+			case <-full:
+			case <-ctx.Done():
+			}
+		}
+		return nil
+	}
+	c := s.openStream(t.Context())
+	go func() {
+		for i := range n {
+			in := sums()
+			in.Id = fmt.Sprint(i)
+			in.Parameters = map[string]*pb.InferParameter{"edgeward_key": text(fmt.Sprint(i % 2))}
+			if i > 0 {
+				in.Parameters["edgeward_key"] = text("1")
+			}
+			if i == bad {
+				in.ModelName = "nosuch"
+			}
+			if err := c.SendMsg(in); err != nil {
+				return
+			}
+		}
+		_ = c.CloseSend()
+	}()
+	<-full
+	close(release)
+	for i := range n {
+		var out pb.ModelStreamInferResponse
+		if err := c.RecvMsg(&out); err != nil {
+			t.Fatal(i, err)
+		}
+		r := out.InferResponse
+		if r.Id != fmt.Sprint(i) || (out.ErrorMessage != "") != (i == bad) || i == bad && r.Parameters["edgeward_code"].GetStringParam() != "endpoint.not_found" || i != bad && !r.Parameters["triton_final_response"].GetBoolParam() {
+			t.Fatalf("answer %d: %v", i, &out)
+		}
+	}
+	if err := c.RecvMsg(new(pb.ModelStreamInferResponse)); err != io.EOF {
+		t.Errorf("the end: %v", err)
+	}
+	if most > oipgrpc.MaxStreamed {
+		t.Errorf("%d requests at once", most)
+	}
+}
+
+// TestACancelledStreamStopsItsModels.
+func TestACancelledStreamStopsItsModels(t *testing.T) {
+	s := start(t)
+	var running, stopped sync.WaitGroup
+	running.Add(3)
+	stopped.Add(3)
+	s.Slow = func(ctx context.Context, _ serve.Request) error {
+		running.Done()
+		<-ctx.Done()
+		stopped.Done()
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c := s.openStream(ctx)
+	for range 3 {
+		if err := c.SendMsg(sums()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running.Wait()
+	cancel()
+	stopped.Wait()
+	if err := c.RecvMsg(new(pb.ModelStreamInferResponse)); status.Code(err) != codes.Canceled {
+		t.Error(err)
+	}
+}
+
+// TestAStreamEndsWithItsToken: who asks is looked at for each request.
+func TestAStreamEndsWithItsToken(t *testing.T) {
+	asked := 0
+	s := start(t, func(c *oipgrpc.Config) {
+		c.Guard = func(context.Context, string, string, auth.Verb, auth.Resource) (auth.Principal, error) {
+			if asked++; asked > 2 {
+				return auth.Principal{}, edgeward.E("guard", edgeward.Unauthenticated, "auth.token_invalid", "the token was deleted")
+			}
+			return oiptest.Allow("x", auth.Predict)
+		}
+	})
+	c := s.openStream(t.Context())
+	var out pb.ModelStreamInferResponse
+	if err := errors.Join(c.SendMsg(sums()), c.RecvMsg(&out)); err != nil || out.ErrorMessage != "" {
+		t.Fatal(err, &out)
+	}
+	_ = c.SendMsg(sums())
+	if err := c.RecvMsg(&out); status.Code(err) != codes.Unauthenticated || c.Trailer().Get("edgeward-code")[0] != "auth.token_invalid" {
+		t.Errorf("%v %v", err, c.Trailer())
+	}
+}
+
+// TestAMalformedStreamSaysSo: bytes that are no message are refused in their turn, a message over the bound ends the stream.
+func TestAMalformedStreamSaysSo(t *testing.T) {
+	s := start(t)
+	c := s.openStream(t.Context())
+	in := sums()
+	in.Inputs[0].Datatype = "FP99"
+	var out pb.ModelStreamInferResponse
+	if err := errors.Join(c.SendMsg(in), c.RecvMsg(&out)); err != nil || !strings.Contains(out.ErrorMessage, "FP99") {
+		t.Fatal(err, &out)
+	}
+	in.RawInputContents[0] = make([]byte, 2<<20)
+	_ = c.SendMsg(in)
+	if err := c.RecvMsg(&out); status.Code(err) != codes.ResourceExhausted {
+		t.Error(err)
+	}
 }
 
 func TestEveryMethodButHealthNeedsARight(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"edgeward/node/api/oip"
 	"edgeward/node/auth"
@@ -21,7 +22,9 @@ type inferRequest struct {
 // inferResponse is a ModelInferResponse on its way out.
 type inferResponse struct {
 	oip.Answer
-	name string
+	name  string
+	code  string // of the error, where there is no answer
+	final bool   // in a stream: no other answer to this request follows
 }
 
 // answer does what a request asks for.
@@ -41,6 +44,18 @@ func (s *Server) answer(ctx context.Context, p auth.Principal, in *inferRequest,
 	if err != nil {
 		return inferResponse{}, err
 	}
+	t.Local = local(ctx)
 	a, err := s.Service.Infer(ctx, t, &in.Request, received)
-	return inferResponse{a, t.Name}, err
+	return inferResponse{Answer: a, name: t.Name}, err
+}
+
+// local reports whether a call was made on this machine: what a proxy here handed on was not.
+func local(ctx context.Context) bool {
+	for _, key := range []string{"forwarded", "x-forwarded-for", "x-real-ip", "via"} {
+		if len(metadata.ValueFromIncomingContext(ctx, key)) > 0 {
+			return false
+		}
+	}
+	p, ok := peer.FromContext(ctx)
+	return ok && p.Addr != nil && oip.LocalAddr(p.Addr.String())
 }

@@ -58,6 +58,13 @@ func (s *Server) methods() []method {
 		call(s, inference, "RepositoryModelUnload", auth.Promote, auth.Endpoint, s.unload),
 		call(s, inference, "TraceSetting", auth.Read, auth.Endpoint, s.traceSettings),
 		call(s, inference, "LogSettings", auth.Read, auth.Endpoint, s.logSettings),
+		{inference, "ModelStreamInfer", true, auth.Predict, auth.Endpoint, s.stream},
+		call(s, inference, "SystemSharedMemoryStatus", auth.Predict, auth.Endpoint, s.memoryStatus),
+		call(s, inference, "SystemSharedMemoryRegister", auth.Predict, auth.Endpoint, s.memoryRegister),
+		call(s, inference, "SystemSharedMemoryUnregister", auth.Predict, auth.Endpoint, s.memoryUnregister),
+		call(s, inference, "CudaSharedMemoryStatus", auth.Predict, auth.Endpoint, s.cudaStatus),
+		call(s, inference, "CudaSharedMemoryRegister", auth.Predict, auth.Endpoint, s.cudaRegister),
+		call(s, inference, "CudaSharedMemoryUnregister", auth.Predict, auth.Endpoint, s.cudaUnregister),
 		{inference, "ModelInfer", false, auth.Predict, auth.Endpoint, s.infer},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"edgeward"
 	"edgeward/node/api/oip"
+	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
@@ -148,7 +149,7 @@ func (e *Endpoints) note(what string, p auth.Principal, name, reason, config str
 // Service is the protocol over e, with the bound of 1 MiB on a request.
 func (e *Endpoints) Service() oip.Config {
 	return oip.Config{Serve: e, Now: func() time.Time { return Now }, NewID: func() string { return ID }, Version: "1.2.3", MaxBody: 1 << 20,
-		Log: slog.New(slog.DiscardHandler), Lookup: lookup, Repository: e, LogLevel: func() string { return "info" }}
+		Log: slog.New(slog.DiscardHandler), Lookup: lookup, Shared: shm.New(shm.Dir), Repository: e, LogLevel: func() string { return "info" }}
 }
 
 // Allow says who a credential is: x may do all in the group ward, reader may not predict, stranger is of another group, admin may

@@ -1,11 +1,13 @@
 """Asks a server by the real tritonclient and fails loudly. Argument: host:port."""
 
 import asyncio
+import os
 import sys
 
 import numpy as np
 import tritonclient.http as http
 import tritonclient.http.aio as aio
+import tritonclient.utils.shared_memory as shm
 from tritonclient.utils import InferenceServerException
 
 client = http.InferenceServerClient(sys.argv[1])
@@ -51,12 +53,33 @@ for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("
 big = np.arange(4096, dtype=np.float64)
 for up in (None, "gzip", "deflate"):
     for down in (None, "gzip", "deflate"):
-        i = http.InferInput("x", [4096], "FP64")
-        i.set_data_from_numpy(big)
-        r = client.infer("echo-fp64", [i], headers=auth(), request_compression_algorithm=up, response_compression_algorithm=down, priority=2, timeout=10_000_000)
+        large = http.InferInput("x", [4096], "FP64")
+        large.set_data_from_numpy(big)
+        r = client.infer("echo-fp64", [large], headers=auth(), request_compression_algorithm=up, response_compression_algorithm=down, priority=2, timeout=10_000_000)
         assert (r.as_numpy("x") == big).all(), (up, down)
-r = client.infer("echo-fp64", [i], headers=auth(), outputs=[http.InferRequestedOutput("x", binary_data=True, class_count=2)])
+r = client.infer("echo-fp64", [large], headers=auth(), outputs=[http.InferRequestedOutput("x", binary_data=True, class_count=2)])
 assert list(r.as_numpy("x")) == [b"4095.000000:4095", b"4094.000000:4094"], r.as_numpy("x")
+
+memory = shm.create_shared_memory_region("tensors", "/edgeward-rest-%d" % os.getpid(), 64)
+try:
+    shm.set_shared_memory_region(memory, [x])
+    client.unregister_system_shared_memory(headers=auth())
+    client.unregister_cuda_shared_memory(headers=auth())
+    client.register_system_shared_memory("tensors", "/edgeward-rest-%d" % os.getpid(), 64, headers=auth())
+    assert client.get_system_shared_memory_status(headers=auth())[0]["byte_size"] == 64
+    i = http.InferInput("x", [2, 2], "FP32")
+    i.set_shared_memory("tensors", 16)
+    o = http.InferRequestedOutput("y", binary_data=True)
+    o.set_shared_memory("tensors", 8, offset=32)
+    r = client.infer("sums", [i], outputs=[o, http.InferRequestedOutput("n", binary_data=True)], headers=auth())
+    assert (shm.get_contents_as_numpy(memory, np.float32, [2, 1], offset=32) == [[3], [7.5]]).all() and (r.as_numpy("n") == [2]).all()
+    client.unregister_system_shared_memory("tensors", headers=auth())
+finally:
+    shm.destroy_shared_memory_region(memory)
+for k in range(3):
+    i = http.InferInput("x", [2, 2], "FP32")
+    i.set_data_from_numpy(x)
+    client.infer("sums", [i], headers=auth(), sequence_id=5, sequence_start=k == 0, sequence_end=k == 2)
 
 config = client.get_model_config("sums", headers=auth())
 assert config["max_batch_size"] == 0 and config["input"][0]["data_type"] == "TYPE_FP32" and config["backend"] == "onnxruntime", config
@@ -74,7 +97,7 @@ assert client.get_log_settings(headers=auth())["log_info"] is True
 async def ask():
     async with aio.InferenceServerClient(sys.argv[1]) as c:
         assert await c.is_server_live() and (await c.get_server_metadata())["name"] == "edgeward"
-        for r in await asyncio.gather(*(c.infer("echo-fp64", [i], headers=auth()) for _ in range(32))):
+        for r in await asyncio.gather(*(c.infer("echo-fp64", [large], headers=auth()) for _ in range(32))):
             assert (r.as_numpy("x") == big).all()
         assert (await c.get_model_metadata("sums", headers=auth()))["name"] == "sums"
 
@@ -83,8 +106,8 @@ asyncio.run(ask())
 
 for what, call in {
     "unknown model": lambda: client.infer("nosuch", [i], headers=auth()),
-    "wrong datatype": lambda: client.infer("sums", [i], headers=auth()),
-    "nobody": lambda: client.infer("echo-fp64", [i]),
+    "wrong datatype": lambda: client.infer("sums", [large], headers=auth()),
+    "nobody": lambda: client.infer("echo-fp64", [large]),
 }.items():
     try:
         call()

@@ -1,14 +1,18 @@
 """Asks a server by the real tritonclient, grpc and grpc.aio, and fails loudly. Argument: host:port."""
 
 import asyncio
+import faulthandler
+import os
 import queue
 import sys
 
 import numpy as np
 import tritonclient.grpc as grpc
 import tritonclient.grpc.aio as aio
+import tritonclient.utils.shared_memory as shm
 from tritonclient.utils import InferenceServerException
 
+faulthandler.dump_traceback_later(120, exit=True)
 AUTH = {"authorization": "Bearer x"}
 client = grpc.InferenceServerClient(sys.argv[1])
 
@@ -48,6 +52,36 @@ for name, dtype in (("bool", bool), ("uint64", np.uint64), ("int8", np.int8), ("
 
 r = client.infer("echo-fp64", [tensor("x", np.array([1, 9, 5], np.float64), "FP64")], headers=AUTH, outputs=[grpc.InferRequestedOutput("x", class_count=2)], priority=1, timeout=10_000_000)
 assert list(r.as_numpy("x")) == [b"9.000000:1", b"5.000000:2"], r.as_numpy("x")
+
+key = "/edgeward-grpc-%d" % os.getpid()
+memory = shm.create_shared_memory_region("tensors", key, 64)
+try:
+    shm.set_shared_memory_region(memory, [x])
+    client.unregister_system_shared_memory(headers=AUTH)
+    client.unregister_cuda_shared_memory(headers=AUTH)
+    client.register_system_shared_memory("tensors", key, 64, headers=AUTH)
+    assert client.get_system_shared_memory_status(headers=AUTH).regions["tensors"].byte_size == 64
+    i = grpc.InferInput("x", [2, 2], "FP32")
+    i.set_shared_memory("tensors", 16)
+    o = grpc.InferRequestedOutput("y")
+    o.set_shared_memory("tensors", 8, offset=32)
+    r = client.infer("sums", [i], outputs=[o, grpc.InferRequestedOutput("n")], headers=AUTH)
+    assert (shm.get_contents_as_numpy(memory, np.float32, [2, 1], offset=32) == [[3], [7.5]]).all() and (r.as_numpy("n") == [2]).all(), r.get_response()
+    client.unregister_system_shared_memory("tensors", headers=AUTH)
+finally:
+    shm.destroy_shared_memory_region(memory)
+
+streamed = queue.Queue()
+client.start_stream(callback=lambda result, error: streamed.put((result, error)), headers=AUTH)
+for k in range(100):
+    client.async_stream_infer("nosuch" if k == 50 else "sums", [tensor("x", x + k, "FP32")], request_id=str(k), sequence_id=0 if k == 50 else 9, sequence_start=k == 0, sequence_end=k == 99)
+for k in range(100):
+    result, error = streamed.get(timeout=30)
+    if k == 50:
+        assert "nosuch" in error.message(), error
+    else:
+        assert error is None and result.get_response().id == str(k) and (result.as_numpy("y") == [[3 + 2 * k], [7.5 + 2 * k]]).all(), (k, error)
+client.stop_stream()
 
 config = client.get_model_config("sums", headers=AUTH).config
 assert config.max_batch_size == 0 and config.input[0].data_type == 11 and list(config.input[0].dims) == [-1, 2] and config.backend == "onnxruntime", config
@@ -97,6 +131,16 @@ async def ask():
         answers = await asyncio.gather(*(c.infer("sums", [tensor("x", x + k, "FP32")], headers=AUTH) for k in range(32)))
         for k, r in enumerate(answers):
             assert (r.as_numpy("y") == [[3 + 2 * k], [7.5 + 2 * k]]).all(), k
+
+        async def requests():
+            for k in range(20):
+                yield {"model_name": "sums", "inputs": [tensor("x", x + k, "FP32")], "request_id": str(k)}
+
+        k = 0
+        async for result, error in c.stream_infer(requests(), headers=AUTH):
+            assert error is None and result.get_response().id == str(k) and result.get_response().parameters["triton_final_response"].bool_param, error
+            k += 1
+        assert k == 20
 
 
 asyncio.run(ask())
