@@ -227,10 +227,12 @@ func (c *child) call(parent context.Context, lane *wire, f frame) ([]byte, error
 		return nil, edgeward.E("worker", edgeward.Internal, "", "no method %q", method)
 	}
 	ctx, cancel := context.WithCancel(parent)
-	if f.left > 0 {
-		ctx, cancel = context.WithTimeout(parent, f.left)
-	}
 	defer cancel()
+	if f.left > 0 { // below the first, which the parent would keep for ever if it were replaced
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, f.left)
+		defer done()
+	}
 	c.mu.Lock()
 	c.calls[f.id] = cancel
 	c.mu.Unlock()

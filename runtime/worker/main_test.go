@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -35,6 +36,12 @@ func testService(env worker.Env) (worker.Service, error) {
 		},
 		"env": func(context.Context, []byte, func([]byte)) ([]byte, error) {
 			return fmt.Appendf(nil, "%s %s %s", os.Getenv("OMP_WAIT_POLICY"), os.Getenv("OMP_NUM_THREADS"), os.Getenv("SECRET")), nil
+		},
+		"objects": func(context.Context, []byte, func([]byte)) ([]byte, error) {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return strconv.AppendUint(nil, m.HeapObjects, 10), nil
 		},
 		"value": func(context.Context, []byte, func([]byte)) ([]byte, error) { return []byte(env.Values["k"]), nil },
 		"fail": func(context.Context, []byte, func([]byte)) ([]byte, error) {

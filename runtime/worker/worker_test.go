@@ -334,3 +334,31 @@ func BenchmarkStart(b *testing.B) {
 		w.Close()
 	}
 }
+
+// TestCallsLeaveNothingBehind: what a call with a deadline needed in the child is gone when it has answered.
+func TestCallsLeaveNothingBehind(t *testing.T) {
+	w := worker.New(worker.Options{Kind: "test"})
+	defer w.Close()
+	objects := func() int {
+		n, err := strconv.Atoi(call(t, w, "objects", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	many := func(n int) {
+		for range n {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if _, err := w.Call(ctx, "echo", nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+		}
+	}
+	many(500)
+	before := objects()
+	many(3000)
+	if after := objects(); after > before+1000 {
+		t.Errorf("%d objects before 3,000 calls, %d after", before, after)
+	}
+}
