@@ -61,4 +61,5 @@ func releaseValues(values []handle) {
 	}
 }
 
-func trim() { C.ort_trim() }
+// Trim gives memory that C code has freed back to the system.
+func Trim() { C.ort_trim() }

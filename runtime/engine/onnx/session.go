@@ -82,7 +82,7 @@ func (s *session) Close() error {
 	s.handle = nil
 	freeNames(s.names)
 	freeNames(s.wanted)
-	trim()
+	Trim()
 	return nil
 }
 
