@@ -10,17 +10,17 @@ import (
 )
 
 // Format is the number of the form of one log entry, its first byte; format 1, whose feedback does not name its endpoint,
-// is read too. The second byte says what it is.
+// and format 2, whose predictions do not name their source, are read too. The second byte says what it is.
 //
 //	entry      = format:u8 what:u8 body
 //	prediction = id group endpoint version:uvarint digest role received event target key latency:varint error flags:u8
-//	             inputs outputs                       ; flags: 1 cut, 2 demo
+//	             source inputs outputs                ; flags: 1 cut, 2 demo
 //	feedback   = group endpoint id row:uvarint source kind hasvalue:u8 value:f64 label event at principal note
 //	forget     = group endpoint
 //	string     = len:uvarint bytes
 //	time       = 0:u8 | 1:u8 unixnano:varint
 //	tensors    = len:uvarint message of package tensor; empty for none
-const Format = 2
+const Format = 3
 
 const (
 	isPrediction = 1
@@ -81,6 +81,7 @@ func encodePrediction(p Prediction) []byte {
 		flags |= flagDemo
 	}
 	w.b = append(w.b, flags)
+	w.str(p.Source)
 	w.tensors(p.Inputs)
 	w.tensors(p.Outputs)
 	return w.b
@@ -132,7 +133,7 @@ func decode(b []byte) (entryOf, error) {
 	var out entryOf
 	switch what {
 	case isPrediction:
-		out.prediction = r.prediction()
+		out.prediction = r.prediction(format)
 	case isFeedback:
 		out.feedback = r.feedback(format)
 	case isForget:
@@ -224,11 +225,14 @@ func (r *reader) tensors() []tensor.Tensor {
 	return ts
 }
 
-func (r *reader) prediction() *Prediction {
+func (r *reader) prediction(format byte) *Prediction {
 	p := &Prediction{ID: r.str(), Group: r.str(), Endpoint: r.str(), Version: r.small(), Digest: edgeward.Digest(r.str()), Role: Role(r.str()),
 		ReceivedAt: r.time(), EventTime: r.time(), Target: r.time(), Key: r.str(), LatencyUS: r.varint(), Error: r.str()}
 	flags := r.byte()
 	p.Cut, p.Demo = flags&flagCut != 0, flags&flagDemo != 0
+	if format > 2 {
+		p.Source = r.str()
+	}
 	p.Inputs, p.Outputs = r.tensors(), r.tensors()
 	return p
 }

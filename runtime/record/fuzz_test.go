@@ -16,7 +16,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	v := 3.5
 	f.Add(encodePrediction(Prediction{ID: "01HQWZ0000000000000000000A", Group: "g", Endpoint: "e", Version: 2, Role: Live, ReceivedAt: time.Unix(1, 5),
-		EventTime: time.Unix(2, 0), Key: "k", Inputs: []tensor.Tensor{x}, Outputs: []tensor.Tensor{x}, LatencyUS: 7, Error: "e", Cut: true}))
+		EventTime: time.Unix(2, 0), Key: "k", Inputs: []tensor.Tensor{x}, Outputs: []tensor.Tensor{x}, LatencyUS: 7, Error: "e", Cut: true, Source: "batch"}))
 	f.Add(encodeFeedback(Feedback{Group: "g", PredictionID: "01HQWZ0000000000000000000A", Row: 1, Source: "s", Kind: Truth, Value: &v, At: time.Unix(3, 0), Note: "n"}))
 	f.Add(encodeForget("g", "e"))
 	f.Fuzz(func(t *testing.T, b []byte) {

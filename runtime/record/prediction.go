@@ -53,7 +53,8 @@ type Prediction struct {
 	Key        string          `json:"key,omitempty"`    // of the series within the endpoint, such as a hospital
 	Inputs     []tensor.Tensor `json:"inputs,omitempty"` // as far as the policy keeps them
 	Outputs    []tensor.Tensor `json:"outputs,omitempty"`
-	Cut        bool            `json:"cut,omitempty"` // inputs or outputs were left out by policy or bound
+	Cut        bool            `json:"cut,omitempty"`    // inputs or outputs were left out by policy or bound
+	Source     string          `json:"source,omitempty"` // how it came: "batch", "schedule", "mqtt"; empty for a caller who waited
 	LatencyUS  int64           `json:"latency_us"`
 	Error      string          `json:"error,omitempty"` // code; empty means answered
 	Demo       bool            `json:"demo,omitempty"`

@@ -47,7 +47,7 @@ type indexed struct {
 
 	// of feedback
 	Row      int32     `parquet:"row"`
-	Source   string    `parquet:"source,dict"`
+	Source   string    `parquet:"source,dict"` // who says it; of a prediction how it came
 	Kind     string    `parquet:"kind,dict"`
 	HasValue bool      `parquet:"has_value"` // a pointer in an embedded struct is not read back right by parquet-go 0.32
 	Value    float64   `parquet:"value"`
@@ -79,7 +79,7 @@ func rowOf(seq uint64, e entryOf) row {
 		r := row{Inputs: message(p.Inputs), Outputs: message(p.Outputs)}
 		values, width := rowsOf(p.Outputs)
 		r.indexed = indexed{mark: mark{seq, rowPrediction, p.Group, p.Endpoint}, ID: p.ID, EventTime: p.EventTime, Version: int32(p.Version), Digest: string(p.Digest),
-			Role: string(p.Role), ReceivedAt: p.ReceivedAt, Target: p.Target, Key: p.Key, LatencyUS: p.LatencyUS, Error: p.Error, Cut: p.Cut, Demo: p.Demo,
+			Role: string(p.Role), ReceivedAt: p.ReceivedAt, Target: p.Target, Key: p.Key, LatencyUS: p.LatencyUS, Error: p.Error, Cut: p.Cut, Demo: p.Demo, Source: p.Source,
 			Width: int32(width), Values: values}
 		return r
 	case e.feedback != nil:
@@ -98,7 +98,7 @@ func rowOf(seq uint64, e entryOf) row {
 // prediction is the prediction of a row, without inputs and outputs.
 func (r *indexed) prediction() Prediction {
 	return Prediction{ID: r.ID, Group: r.Group, Endpoint: r.Endpoint, Version: int(r.Version), Digest: edgeward.Digest(r.Digest), Role: Role(r.Role),
-		ReceivedAt: utc(r.ReceivedAt), EventTime: utc(r.EventTime), Target: utc(r.Target), Key: r.Key, LatencyUS: r.LatencyUS, Error: r.Error, Cut: r.Cut, Demo: r.Demo, Seq: r.Seq}
+		ReceivedAt: utc(r.ReceivedAt), EventTime: utc(r.EventTime), Target: utc(r.Target), Key: r.Key, LatencyUS: r.LatencyUS, Error: r.Error, Cut: r.Cut, Demo: r.Demo, Source: r.Source, Seq: r.Seq}
 }
 
 // feedback is the feedback of a row, without its principal.

@@ -199,6 +199,28 @@ func flipped(b []byte, at int) []byte {
 	return out
 }
 
+// TestFormat2IsRead: a log of the format before, whose predictions do not say how they came, tells the same beside what is new.
+func TestFormat2IsRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "v2")
+	if err := os.CopyFS(dir, os.DirFS("testdata/v2")); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, dir, record.Options{})
+	p := prediction(2, 1, record.Live)
+	p.Source = "batch"
+	add(t, l, p)
+	want := all(t, l, id(1), id(2))
+	if len(want.Joined) != 2 || want.Joined[0].Truth != 97 || want.Entries[0].Predictions[0].Source != "" || want.Entries[1].Predictions[0].Source != "batch" {
+		t.Fatalf("%+v", want)
+	}
+	if err := l.SealAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, l, id(1), id(2)); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
 // TestFormat1IsRead: a log of the format before, whose feedback does not name its endpoint, tells the same; sealed, its
 // feedback knows it, and is forgotten with it.
 func TestFormat1IsRead(t *testing.T) {

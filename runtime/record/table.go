@@ -71,7 +71,7 @@ said AS (SELECT f.* FROM data f, ask WHERE f.what = 'feedback' AND f."group" = a
 truth AS (SELECT * FROM said WHERE kind <> 'wrong' QUALIFY row_number() OVER (PARTITION BY id, row ORDER BY kind = 'correction' DESC, seq DESC) = 1),
 remark AS (SELECT id, row, count(DISTINCT source) AS wrong, arg_max(note, seq) AS note FROM said WHERE kind = 'wrong' GROUP BY id, row),
 line AS (SELECT p.*, unnest(range(CASE WHEN width > 0 THEN len("values") // width ELSE 1 END))::INTEGER AS n FROM p)
-SELECT p.id AS prediction_id, p.n AS row, p.version, p.role, p.digest, p.event_time, p.target, p.received_at, nullif(p.key, '') AS series,
+SELECT p.id AS prediction_id, p.n AS row, p.version, p.role, nullif(p.source, '') AS source, p.digest, p.event_time, p.target, p.received_at, nullif(p.key, '') AS series,
 	p."values"[p.n * p.width + 1] AS value, CASE WHEN p.width > 0 THEN (p."values"[p.n * p.width + 1 : (p.n + 1) * p.width])::VARCHAR END AS "values",
 	CASE WHEN t.has_value THEN t.value END AS truth, nullif(t.label, '') AS label, t.kind AS truth_kind, t.source AS truth_source, t.event_time AS truth_time, t.at AS truth_at,
 	coalesce(r.wrong, 0)::INTEGER AS wrong, nullif(r.note, '') AS note, p.latency_us, nullif(p.error, '') AS error, p.cut, p.demo,

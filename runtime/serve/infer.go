@@ -24,6 +24,7 @@ type Request struct {
 	EventTime  time.Time // zero means ReceivedAt
 	Target     time.Time // the time a forecast speaks of; may be zero
 	SeriesKey  string    // of the series within the endpoint; may be empty
+	Source     string    // how it came, for the record; empty for a caller who waits
 	Priority   int       // Urgent to Patient, 0 means Normal: who goes first where requests wait
 	StickyKey  string    // requests of one key go to the same version as long as the spec stands; empty means ID
 	Variant    string    // the name of a variant of the spec; one that is not there is as none
@@ -215,7 +216,7 @@ func (s *Server) record(t *table, in *instance, role record.Role, r Request, out
 	p := record.Prediction{
 		ID: r.ID, Group: r.Endpoint.Group, Endpoint: r.Endpoint.Name, Version: in.version.Number, Digest: in.version.Digest, Role: role,
 		ReceivedAt: r.ReceivedAt, EventTime: r.EventTime, Target: r.Target, Key: r.SeriesKey,
-		Outputs: out, LatencyUS: took.Microseconds(), Demo: t.endpoint.Demo,
+		Source: r.Source, Outputs: out, LatencyUS: took.Microseconds(), Demo: t.endpoint.Demo,
 	}
 	p.Inputs, p.Cut = t.endpoint.Record.Keep(r.Inputs)
 	if err != nil {
