@@ -61,6 +61,7 @@ func (n *Node) openMQTT(context.Context) error {
 			return edgeward.E("node.mqtt", edgeward.Invalid, "config.invalid", "mqtt.ca_file %s holds no certificate", c.CAFile)
 		}
 	}
+	n.mqtt = o
 	n.publisher, err = mqtt.NewPublisher(mqtt.PublisherOptions{Options: o, Topics: topics, EchoAfter: time.Minute}, n.store)
 	return err
 }

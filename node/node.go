@@ -22,6 +22,7 @@ import (
 	"edgeward/node/health"
 	"edgeward/node/host"
 	"edgeward/node/monitor"
+	"edgeward/node/scorer"
 	"edgeward/node/store"
 	"edgeward/node/views"
 	"edgeward/node/work"
@@ -55,7 +56,9 @@ type Node struct {
 	auth      *auth.Guard
 	health    *health.Monitor
 	broker    *broker.Broker
+	mqtt      mqtt.Options // of the broker that publisher uses
 	publisher *mqtt.Publisher
+	scorer    *scorer.Scorer
 	api       *api.Server
 	listeners *listeners
 	plain     net.Listener // of the page and the API, TLS included
@@ -136,13 +139,16 @@ func (n *Node) connect(context.Context) error {
 		return err
 	}
 	n.work = work.New(&work.Parts{Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.infer, Records: n.records,
-		Now: n.now, NewID: n.o.NewID, Temp: n.dir("temp"), Limit: int64(n.cfg.HTTP.MaxUpload), Threads: n.threads(), Log: n.log.With("part", "work"),
-		Changed: func() { n.monitor.Poke() }})
+		Now: n.now, NewID: n.o.NewID, Temp: n.dir("temp"), Runs: n.dir("runs"), Limit: int64(n.cfg.HTTP.MaxUpload), Threads: n.threads(), Log: n.log.With("part", "work"),
+		Changed: func() { n.monitor.Poke(); n.scorer.Poke() }})
 	n.serve = serve.New(serve.Config{Store: watched{n.store, func() { n.monitor.Poke() }}, Models: registry{n.store}, Runner: work.Runner{Work: n.work}, Assets: n.work.Assets,
 		Record: n.records, Now: n.now, Log: n.log.With("part", "serve")})
 	n.jobs = jobs.NewQueue(n.store, n.work.Handlers(), n.slots(), n.now, n.log.With("part", "jobs"))
 	n.jobs.Timeout = n.cfg.Jobs.Timeout
 	n.work.Serve, n.work.Queue = n.serve, n.jobs
+	if err := n.openScorer(topics); err != nil {
+		return err
+	}
 	n.monitor = monitor.New(monitor.Parts{Store: n.store, Records: n.records, Spec: n.serve, Work: n.work, Now: n.now, Site: n.site, Node: n.name, Topics: topics,
 		GroupName: n.groupName, Sent: n.wakeMQTT, FalseAlarms: n.cfg.Drift.FalseAlarmsPerYear, Log: n.log.With("part", "monitor")})
 	n.views = &views.Views{Store: n.store, Serve: n.serve, Records: n.records, Monitor: n.monitor, Health: n.Health, Now: n.now}

@@ -163,6 +163,11 @@ func endpointNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return namesOf(l.Items, err, func(e client.EndpointView) string { return e.Endpoint.Name })
 }
 
+func scoringNames(ctx context.Context, c *client.Client) ([]string, error) {
+	l, err := c.Scorings(ctx, "")
+	return namesOf(l.Items, err, func(s client.Scoring) string { return s.Name })
+}
+
 func jobIDs(ctx context.Context, c *client.Client) ([]string, error) {
 	l, err := c.Jobs(ctx, "")
 	return namesOf(l.Items, err, func(j client.Job) string { return j.ID })

@@ -47,6 +47,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newFeedbackCommand(e),
 		newGroupCommand(e),
 		newHealthCommand(e),
+		newScoreCommand(e),
 		newJobCommand(e),
 		newLicensesCommand(e),
 		newMeCommand(e),

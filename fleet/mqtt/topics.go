@@ -17,6 +17,10 @@ const AllTopics = root + "#"
 //	edgeward/v1/<site>/<node>/status            retained; "online" or "offline" (will)
 //	edgeward/v1/<site>/<node>/drift/<endpoint>  retained; the last drift report
 //	edgeward/v1/<site>/<node>/event/<endpoint>  an alert fires, is acknowledged, resolves; a version is promoted
+//	edgeward/v1/<site>/<node>/predict/<endpoint>     to the node: rows to be answered
+//	edgeward/v1/<site>/<node>/prediction/<endpoint>  the answers
+//	edgeward/v1/<site>/<node>/errors/<endpoint>      why there is none
+//	edgeward/v1/<site>/<node>/scoring/<scoring>      the lines of a run's result
 type Topics struct{ site, node string }
 
 // NewTopics checks both names (edgeward.CheckName).
@@ -38,6 +42,25 @@ func (t Topics) Drift(endpoint string) (string, error) { return t.ofEndpoint("dr
 
 // Event is the topic of what happens at an endpoint.
 func (t Topics) Event(endpoint string) (string, error) { return t.ofEndpoint("event", endpoint) }
+
+// Predict is the topic on which rows for an endpoint come.
+func (t Topics) Predict(endpoint string) (string, error) { return t.ofEndpoint("predict", endpoint) }
+
+// Prediction is the topic of an endpoint's answers.
+func (t Topics) Prediction(endpoint string) (string, error) {
+	return t.ofEndpoint("prediction", endpoint)
+}
+
+// Errors is the topic of requests to an endpoint that were not answered.
+func (t Topics) Errors(endpoint string) (string, error) { return t.ofEndpoint("errors", endpoint) }
+
+// Scoring is the topic of the results of a scoring.
+func (t Topics) Scoring(name string) (string, error) {
+	if err := edgeward.CheckName("scoring", name); err != nil {
+		return "", err
+	}
+	return t.of("scoring") + "/" + name, nil
+}
 
 func (t Topics) of(kind string) string { return root + t.site + "/" + t.node + "/" + kind }
 

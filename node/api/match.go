@@ -36,6 +36,9 @@ var objects = map[string]object{
 	"/endpoints/{name}/drift": func(tx *store.Tx, group string, param func(string) string) (string, error) {
 		return store.PolicyState(tx, serve.Key{Group: group, Name: param("name")})
 	},
+	"/scorings/{name}": func(tx *store.Tx, group string, param func(string) string) (string, error) {
+		return store.ScoringState(tx, group, param("name"))
+	},
 	"/jobs/{id}": func(tx *store.Tx, group string, param func(string) string) (string, error) {
 		return store.JobState(tx, group, param("id"))
 	},

@@ -34,6 +34,7 @@ var table = map[Resource]map[Verb][]Role{
 		Promote: runners, Predict: plus(members, Service), Feedback: plus(members, Service),
 	},
 	Prediction: {Read: members, List: members, Delete: {Owner}, Export: {Owner, Reviewer}},
+	Scoring:    {Read: members, List: members, Create: workers, Update: workers, Delete: workers, Cancel: workers, Export: workers},
 	Drift:      {Read: members, List: members, Create: workers, Update: workers, Delete: workers},
 	Alert:      {Read: members, List: members, Create: workers, Update: plus(workers, Reviewer), Delete: workers},
 	LabelTask:  {Read: members, List: members, Create: makers, Update: makers, Delete: makers, Label: members},

@@ -70,6 +70,7 @@ const (
 	Loop       Resource = "loop" // retraining policy
 	Endpoint   Resource = "endpoint"
 	Prediction Resource = "prediction" // records of what was asked and answered: personal data
+	Scoring    Resource = "scoring"    // of rows without a caller, its results and their deliveries
 	Drift      Resource = "drift"      // monitors and reports
 	Alert      Resource = "alert"
 	LabelTask  Resource = "label_task"
@@ -89,5 +90,5 @@ const (
 )
 
 // Resources lists all resources.
-var Resources = []Resource{Dataset, Recipe, Query, Model, Version, Candidate, Run, Job, Pipeline, Loop, Endpoint, Prediction,
+var Resources = []Resource{Dataset, Recipe, Query, Model, Version, Candidate, Run, Job, Pipeline, Loop, Endpoint, Prediction, Scoring,
 	Drift, Alert, LabelTask, Blob, Event, Metrics, Users, Groups, Tokens, Node, Settings, Backup, Fleet, Self, Demo}

@@ -40,6 +40,13 @@ func (c Config) check() (found []finding) {
 	}
 	bad(isAddress(c.MQTT.Address), "mqtt.address", "an address such as \"127.0.0.1:1883\"")
 	bad(c.MQTT.URL == "" || isBroker(c.MQTT.URL), "mqtt.url", "tcp://, ssl://, ws:// or wss:// with host and port, without user and password")
+	_, err := c.Drops()
+	bad(err == nil, "score.drops", "a list of name=/absolute/path, such as \"lab=/srv/lab/results\"; names are lower-case letters, digits and dashes, each once")
+	_, err = c.Webhooks()
+	bad(err == nil, "score.webhooks", "a list of \"name=https://host/path /absolute/path/of/key\"; names are lower-case letters, digits and dashes, each once, a URL has no user and password")
+	for _, p := range c.Score.ReplyPrefixes {
+		bad(isTopicPrefix(p), "score.reply_prefixes", "topics such as \"plant/press-4\", without + # and $")
+	}
 	bad(c.Workers.Memory >= 256<<20, "workers.memory", "at least 256 MiB")
 	bad(c.Workers.MemoryBudget == 0 || c.Workers.MemoryBudget >= 64<<20, "workers.memory_budget", "0 or at least 64 MiB")
 	bad(c.Query.Memory >= 64<<20, "query.memory", "at least 64 MiB")

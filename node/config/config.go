@@ -65,6 +65,12 @@ type Config struct {
 		PasswordFile string `key:"password_file" doc:"File with the password at mqtt.url."`
 		CAFile       string `key:"ca_file" doc:"PEM file with the CA that signed the broker's certificate. Empty: the system's CAs."`
 	} `key:"mqtt"`
+	Score struct {
+		Drops         []string `key:"drops" doc:"Folders that results of scorings may be written to, as name=/absolute/path."`
+		Webhooks      []string `key:"webhooks" doc:"URLs that results of scorings may be sent to, as \"name=https://host/path /path/of/key/file\". The file holds the key that signs what is sent, 16 bytes or more. Plain http only to this machine."`
+		WebhookCAFile string   `key:"webhook_ca_file" doc:"PEM file with the CA that signed the certificates of score.webhooks. Empty: the system's CAs."`
+		ReplyPrefixes []string `key:"reply_prefixes" doc:"MQTT topics below these may be asked for by reply_to of a message. Empty: answers go to the topic of the endpoint only."`
+	} `key:"score"`
 	Workers struct {
 		Memory       Bytes `key:"memory" doc:"Most memory one inference or training worker may map."`
 		MemoryBudget Bytes `key:"memory_budget" doc:"Most memory all loaded models take together, as measured when they were proved: those asked for longest ago make room. 0: three quarters of workers.memory."`

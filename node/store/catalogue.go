@@ -14,7 +14,7 @@ func catalogue() []noun {
 		&Groups, &Users, &Tokens, &Sessions,
 		&settings, &idempotency,
 		&Datasets, &DatasetVersions, &Models, &ModelVersions, &Candidates,
-		&Endpoints, &statuses, &Jobs, &Watches, &demos,
+		&Endpoints, &statuses, &Jobs, &Watches, &Scorings, &Deliveries, &answered, &demos,
 	}
 }
 

@@ -44,7 +44,10 @@
 //	models, model_versions       runtime/models
 //	candidates                   runtime/models     index endpoint
 //	endpoints, endpoint_status   runtime/serve      index model; what is observed, without events
-//	jobs                         runtime/jobs       index key, open
+//	jobs                         runtime/jobs       index key, open, scoring
+//	scorings                     runtime/score      index topic
+//	deliveries                   runtime/score      index due, scoring
+//	answered                     ids of MQTT messages that were answered, 24 h    index expires
 //	watches                      node/monitor       state of each endpoint's monitor
 //
 // Change this drawing first; a test compares it with the buckets that exist.

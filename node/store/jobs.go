@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"edgeward"
 	"edgeward/node/events"
@@ -18,6 +19,13 @@ var Jobs = Collection[jobs.Job]{Noun: "job", Bucket: "jobs", Schema: 1, Quiet: t
 				return nil
 			}
 			return []string{"open"}
+		}},
+		{Name: "scoring", Keys: func(j *jobs.Job) []string {
+			if j.Kind != jobs.Score {
+				return nil
+			}
+			name, _, _ := strings.Cut(strings.TrimPrefix(j.Key, "score/"), "/")
+			return []string{name}
 		}},
 	}}
 

@@ -51,6 +51,9 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		"models.train":       {"models/leak", "/train", `{"data_set":"nothing","recipe":{}}`, false, 422}, // the recipe is none
 		"versions.import":    {"models/leak", "/versions", string(affine), false, 200},                    // the version that is there
 		"models.delete":      {"models/leak", "", "", true, 204},
+		"scorings.file":      {"scorings/leaks", "/file", "x\n1\n", false, 200},
+		"scorings.schedule":  {"scorings/leaks", "/schedule", `{"schedule":"daily 06:30"}`, false, 200},
+		"scorings.delete":    {"scorings/leaks", "", "", true, 204},
 		"jobs.cancel":        {"", "/cancel", "", false, 409}, // it has ended
 	}
 	up := must[client.Job](t)(s.Import(ctx, "pumps", strings.NewReader("day,value\n2024-01-01,5\n2024-01-02,6\n"), client.Upload{Filename: "pumps.csv"}))
@@ -58,6 +61,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 	must[client.ImportedVersion](t)(s.ImportModel(ctx, "leak", bytes.NewReader(affine), client.ModelUpload{}))
 	must[client.ImportedVersion](t)(s.ImportModel(ctx, "leak", bytes.NewReader(affine), client.ModelUpload{IntendedUse: "another"}))
 	must[client.EndpointView](t)(s.CreateEndpoint(ctx, client.EndpointRequest{Name: "leak", Model: "leak"}))
+	must[client.Scoring](t)(s.CreateScoring(ctx, client.ScoringRequest{Name: "leaks", Endpoint: "leak", Source: client.ScoringSource{Kind: "file"}}))
 
 	var contract struct {
 		Paths map[string]map[string]struct {
@@ -144,7 +148,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		}
 	})
 	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.weights", "endpoints.withdraw", "endpoints.shadow", "endpoints.variant", "endpoints.update", "endpoints.rollback", "endpoints.release", "endpoints.retrain", "endpoints.policy",
-		"datasets.import", "models.alias", "models.train", "versions.import", "jobs.cancel", "endpoints.delete", "models.delete", "datasets.delete"}
+		"datasets.import", "models.alias", "models.train", "versions.import", "jobs.cancel", "scorings.file", "scorings.schedule", "scorings.delete", "endpoints.delete", "models.delete", "datasets.delete"}
 	if len(order) != len(rows) {
 		t.Fatalf("%d rows, %d in order", len(rows), len(order))
 	}

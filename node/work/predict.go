@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"edgeward"
 	"edgeward/node/wire"
 	"edgeward/runtime/models"
+	"edgeward/runtime/score"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -23,6 +25,25 @@ const (
 // is missing; any other model takes one tensor per input, as nested JSON lists. Each row is a prediction of its own, and
 // is encoded for the version that answers it. The first row that fails fails the request.
 func (w *Work) Predict(ctx context.Context, who Who, name string, in wire.PredictRequest) ([]wire.Prediction, error) {
+	return w.predictRows(ctx, who, name, in, func(int) string { return w.NewID() }, "")
+}
+
+// PredictMessage is Predict for a message of a scoring. One with an id has the same prediction ids when it comes again on
+// the same day.
+func (w *Work) PredictMessage(ctx context.Context, s score.Scoring, id string, in wire.PredictRequest) ([]wire.Prediction, error) {
+	of := func(int) string { return w.NewID() }
+	if id != "" {
+		day := w.Now().Truncate(24 * time.Hour)
+		of = func(i int) string { return score.PredictionID(s.ID, id, int64(i), day) }
+	}
+	if s.Version > 0 && in.Version == 0 {
+		in.Version = s.Version
+	}
+	return w.predictRows(ctx, Who{Group: s.Group, Principal: "scoring:" + s.Name}, s.Endpoint, in, of, score.ByMQTT)
+}
+
+// predictRows answers rows; id names the prediction of each, source says how it came.
+func (w *Work) predictRows(ctx context.Context, who Who, name string, in wire.PredictRequest, id func(row int) string, source string) ([]wire.Prediction, error) {
 	const op = "work.Predict"
 	rows := in.Rows
 	switch {
@@ -35,17 +56,17 @@ func (w *Work) Predict(ctx context.Context, who Who, name string, in wire.Predic
 			WithHint(`send {"fields": {"age": 71}}, or {"rows": [{"age": 71}]}`)
 	}
 	out := make([]wire.Prediction, len(rows))
-	key, enc := serve.Key{Group: who.Group, Name: name}, &rowEncoder{fields: map[edgeward.Digest][]wire.Field{}}
+	key, enc := serve.Key{Group: who.Group, Name: name}, newRowEncoder()
 	ask := func(ctx context.Context, i int) (err error) {
-		r := serve.Request{ID: w.NewID(), Endpoint: key, Version: in.Version, ReceivedAt: w.Now(), SeriesKey: in.Group,
-			StickyKey: in.StickyKey, Variant: in.Variant, Principal: who.key(), Part: i > 0}
+		r := serve.Request{ID: id(i), Endpoint: key, Version: in.Version, ReceivedAt: w.Now(), SeriesKey: in.Group,
+			StickyKey: in.StickyKey, Variant: in.Variant, Principal: who.key(), Part: i > 0, Source: source}
 		if in.EventTime != nil {
 			r.EventTime = *in.EventTime
 		}
 		if in.Target != nil {
 			r.Target = *in.Target
 		}
-		if out[i], err = w.predictRow(ctx, r, enc, rows[i]); err != nil && len(rows) > 1 && edgeward.KindOf(err) == edgeward.Invalid {
+		if out[i], err = w.infer(ctx, r, enc, fieldsRow(rows[i])); err != nil && len(rows) > 1 && edgeward.KindOf(err) == edgeward.Invalid {
 			return ofRow(i, err)
 		}
 		return err
@@ -92,6 +113,8 @@ type rowEncoder struct {
 	fields map[edgeward.Digest][]wire.Field
 }
 
+func newRowEncoder() *rowEncoder { return &rowEncoder{fields: map[edgeward.Digest][]wire.Field{}} }
+
 func (e *rowEncoder) of(v *models.Version) ([]wire.Field, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -106,13 +129,29 @@ func (e *rowEncoder) of(v *models.Version) ([]wire.Field, error) {
 	return f, nil
 }
 
-func (w *Work) predictRow(ctx context.Context, r serve.Request, enc *rowEncoder, row map[string]any) (wire.Prediction, error) {
+// rowValues are the values of one row, whoever has them.
+type rowValues interface {
+	inputs(fields []wire.Field, v *models.Version) ([]tensor.Tensor, error)
+	notes(fields []wire.Field) []string // what was taken for missing
+}
+
+// fieldsRow is a row of named fields.
+type fieldsRow map[string]any
+
+func (r fieldsRow) inputs(fields []wire.Field, v *models.Version) ([]tensor.Tensor, error) {
+	return rowInputs(fields, v, r)
+}
+
+func (r fieldsRow) notes(fields []wire.Field) []string { return takenForMissing(fields, r) }
+
+// infer answers one row.
+func (w *Work) infer(ctx context.Context, r serve.Request, enc *rowEncoder, row rowValues) (wire.Prediction, error) {
 	r.Encode = func(v *models.Version) ([]tensor.Tensor, error) {
 		fields, err := enc.of(v)
 		if err != nil {
 			return nil, err
 		}
-		return rowInputs(fields, v, row)
+		return row.inputs(fields, v)
 	}
 	a, err := w.Serve.Infer(ctx, r)
 	if err != nil {
@@ -122,5 +161,5 @@ func (w *Work) predictRow(ctx context.Context, r serve.Request, enc *rowEncoder,
 	if err != nil {
 		return wire.Prediction{}, err
 	}
-	return prediction(a, takenForMissing(fields, row))
+	return prediction(a, row.notes(fields))
 }

@@ -34,15 +34,21 @@ type Parts struct {
 	Now     func() time.Time
 	NewID   func() string
 	Temp    string // a folder on the file system of the blobs
-	Limit   int64  // bytes of an upload
-	Threads int    // for training
-	Log     *slog.Logger
+	Runs    string // a folder for what runs of scorings keep until they end
+
+	Drops, Webhooks []string                              // names of the sinks that are configured
+	AskTopic        func(endpoint string) (string, error) // where requests come by MQTT; nil where there is no broker
+	Rescored        func()                                // scorings or deliveries have changed
+	Limit           int64                                 // bytes of an upload
+	Threads         int                                   // for training
+	Log             *slog.Logger
 }
 
 // Work is safe for concurrent use.
 type Work struct {
 	Parts
 	exporting sync.Mutex // of records: one table at a time
+	starting  sync.Mutex // of a scoring's run
 }
 
 // New returns a Work over p.
@@ -79,6 +85,7 @@ func (w *Work) Handlers() map[jobs.Kind]jobs.Handler {
 		jobs.Train:    wrap(w.runTrain),
 		jobs.Evaluate: wrap(w.runEvaluate),
 		jobs.Remove:   wrap(w.runRemove),
+		jobs.Score:    wrap(w.runScore),
 	}
 }
 

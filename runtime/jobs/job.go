@@ -1,4 +1,4 @@
-// Package jobs holds the record of long work: import, training, evaluation, replay and removal.
+// Package jobs holds the record of long work: import, training, evaluation, scoring and removal.
 //
 // A Job says what to do; it never changes after it was queued. Its Run fields say what became of it:
 //
@@ -29,6 +29,7 @@ const (
 	Train    Kind = "train"    // a data set version and a recipe become a model version
 	Evaluate Kind = "evaluate" // champion against challenger on held-out days
 	Remove   Kind = "remove"   // everything of the demo goes
+	Score    Kind = "score"    // rows at rest get their predictions
 )
 
 // State is where a job stands.

@@ -60,14 +60,18 @@ func page(ctx context.Context, l limits, in PageRequest) (Page, error) {
 	if err != nil {
 		return Page{}, valueFault(op, err)
 	}
-	out, err := readPage(rows, in.Limit)
+	cut := maxCell
+	if in.Whole {
+		cut = MaxPageBytes
+	}
+	out, err := readPage(rows, in.Limit, cut)
 	out.Total = total
 	out.More = out.More || (in.Seed == 0 && in.Offset+int64(len(out.Rows)) < total)
 	return out, err
 }
 
-// readPage takes at most limit rows and MaxPageBytes; More says that there are others.
-func readPage(rows *sql.Rows, limit int) (Page, error) {
+// readPage takes at most limit rows and MaxPageBytes, of a text at most cut bytes; More says that there are other rows.
+func readPage(rows *sql.Rows, limit, cut int) (Page, error) {
 	const op = "query.page"
 	defer rows.Close()
 	types, err := rows.ColumnTypes()
@@ -93,7 +97,7 @@ func readPage(rows *sql.Rows, limit int) (Page, error) {
 			return Page{}, fault(op, err)
 		}
 		for i, v := range row {
-			c := cell(v, out.Columns[i].Type)
+			c := cell(v, out.Columns[i].Type, cut)
 			if s, ok := c.(string); ok {
 				size += len(s)
 			}
@@ -123,8 +127,8 @@ func shown(t string) datasets.Type {
 	return datasets.Text
 }
 
-// cell makes a value of DuckDB one of JSON.
-func cell(v any, t datasets.Type) any {
+// cell makes a value of DuckDB one of JSON, a text of at most cut bytes.
+func cell(v any, t datasets.Type, cut int) any {
 	switch v := v.(type) {
 	case nil:
 		return nil
@@ -135,7 +139,7 @@ func cell(v any, t datasets.Type) any {
 	case float64:
 		return float(v)
 	case string:
-		return clip(v)
+		return clip(v, cut)
 	case time.Time:
 		if t == datasets.Date {
 			return v.UTC().Format(time.DateOnly)
@@ -149,9 +153,9 @@ func cell(v any, t datasets.Type) any {
 		if t == datasets.Integer {
 			return json.Number(v.String())
 		}
-		return clip(v.String())
+		return clip(v.String(), cut)
 	default:
-		return clip(fmt.Sprint(v))
+		return clip(fmt.Sprint(v), cut)
 	}
 }
 
@@ -167,11 +171,11 @@ func float(v float64) any {
 	return json.Number(strconv.FormatFloat(v, 'g', -1, 64))
 }
 
-func clip(s string) string {
-	if len(s) <= maxCell {
+func clip(s string, cut int) string {
+	if len(s) <= cut {
 		return strings.ToValidUTF8(s, "\ufffd")
 	}
-	s = s[:maxCell]
+	s = s[:cut]
 	for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
 		s = s[:len(s)-1]
 	}
@@ -201,7 +205,7 @@ func explore(ctx context.Context, l limits, in SQLRequest) (Page, error) {
 	if err != nil {
 		return Page{}, sqlFault(op, err)
 	}
-	out, err := readPage(rows, in.Limit)
+	out, err := readPage(rows, in.Limit, maxCell)
 	return out, sqlFault(op, err)
 }
 

@@ -96,8 +96,9 @@ type PageRequest struct {
 	Columns []string `json:"columns,omitempty"` // none: all
 	Where   []Filter `json:"where,omitempty"`
 	Offset  int64    `json:"offset,omitempty"`
-	Limit   int      `json:"limit"`          // 1 to MaxPageRows
-	Seed    int64    `json:"seed,omitempty"` // not 0: a sample of Limit rows; Offset must be 0
+	Limit   int      `json:"limit"`           // 1 to MaxPageRows
+	Seed    int64    `json:"seed,omitempty"`  // not 0: a sample of Limit rows; Offset must be 0
+	Whole   bool     `json:"whole,omitempty"` // long texts are not clipped; a page then has as many rows as fit into MaxPageBytes
 }
 
 // Page is rows for people. A cell is nil (missing), a bool, a json number, or a string: text, a date "2006-01-02", a time

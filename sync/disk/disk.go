@@ -25,6 +25,16 @@ func SyncDir(dir string) error {
 	return errors.Join(err, f.Close())
 }
 
+// SyncFile makes the bytes of a file that somebody else wrote durable.
+func SyncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return Err("disk.SyncFile", err)
+	}
+	err = f.Sync()
+	return Err("disk.SyncFile", errors.Join(err, f.Close()))
+}
+
 // MkdirAll makes dir (0700) and its missing parents, each durable in its parent.
 func MkdirAll(dir string) error {
 	if st, err := os.Stat(dir); err == nil && st.IsDir() {
