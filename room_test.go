@@ -32,6 +32,7 @@ var owners = map[string][]string{
 	"github.com/duckdb/duckdb-go/v2":      {"runtime/query"},
 	"github.com/spf13/cobra":              {"cmd/edgeward"},
 	"github.com/knadh/koanf/v2":           {"node/config"},
+	"go.opentelemetry.io/otel":            {"node/trace"},
 	"golang.org/x/crypto/argon2":          {"node/auth"},
 }
 

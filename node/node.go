@@ -24,6 +24,7 @@ import (
 	"edgeward/node/monitor"
 	"edgeward/node/scorer"
 	"edgeward/node/store"
+	"edgeward/node/trace"
 	"edgeward/node/views"
 	"edgeward/node/work"
 	"edgeward/runtime/jobs"
@@ -65,6 +66,7 @@ type Node struct {
 	secure    bool
 	socket    net.Listener
 	grpc      *oipgrpc.Server
+	tracer    *trace.Tracer // nil: no traces
 
 	grpcListener net.Listener
 
@@ -130,7 +132,7 @@ func (n *Node) identity(ctx context.Context) error {
 }
 
 // connect makes the parts that work and hands them to each other.
-func (n *Node) connect(context.Context) error {
+func (n *Node) connect(ctx context.Context) error {
 	topics, err := mqtt.NewTopics(n.site, n.name)
 	if err != nil {
 		return err
@@ -141,7 +143,12 @@ func (n *Node) connect(context.Context) error {
 	n.work = work.New(&work.Parts{Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.infer, Records: n.records,
 		Now: n.now, NewID: n.o.NewID, Temp: n.dir("temp"), Runs: n.dir("runs"), Limit: int64(n.cfg.HTTP.MaxUpload), Threads: n.threads(), Log: n.log.With("part", "work"),
 		Changed: func() { n.monitor.Poke(); n.scorer.Poke() }})
-	n.serve = serve.New(serve.Config{Store: watched{n.store, func() { n.monitor.Poke() }}, Models: registry{n.store}, Runner: work.Runner{Work: n.work}, Assets: n.work.Assets,
+	if n.cfg.Tracing.URL != "" {
+		if n.tracer, err = trace.Open(ctx, trace.Options{URL: n.cfg.Tracing.URL, Sample: n.cfg.Tracing.Sample, Node: n.name, Site: n.site, Version: n.o.Version, Log: n.log.With("part", "trace")}); err != nil {
+			return err
+		}
+	}
+	n.serve = serve.New(serve.Config{Trace: n.tracer.Func(), Store: watched{n.store, func() { n.monitor.Poke() }}, Models: registry{n.store}, Runner: work.Runner{Work: n.work}, Assets: n.work.Assets,
 		Record: n.records, Now: n.now, Log: n.log.With("part", "serve")})
 	n.jobs = jobs.NewQueue(n.store, n.work.Handlers(), n.slots(), n.now, n.log.With("part", "jobs"))
 	n.jobs.Timeout = n.cfg.Jobs.Timeout
@@ -167,7 +174,11 @@ func (n *Node) openHTTP(ctx context.Context) error {
 	if n.cfg.HTTP.SharedMemory {
 		shared = shm.New(shm.Dir)
 	}
-	n.api = api.New(api.Parts{Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
+	var access *slog.Logger
+	if n.cfg.Log.Access {
+		access = n.log.With("part", "access")
+	}
+	n.api = api.New(api.Parts{Access: access, Incoming: n.tracer.Incoming(), Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
 		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)

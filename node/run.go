@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"edgeward"
 	"edgeward/node/health"
@@ -70,6 +71,11 @@ func (n *Node) Close() {
 		n.listeners.close()
 		if n.workers != nil {
 			n.workers.close()
+		}
+		if n.tracer != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			n.logged("trace", n.tracer.Close(ctx))
+			cancel()
 		}
 		if n.broker != nil {
 			n.logged("broker", n.broker.Close())

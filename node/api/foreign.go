@@ -44,7 +44,7 @@ func (s *Server) declareForeign(o op) {
 // GRPC returns the Open Inference Protocol over gRPC: the same service, guard and bounds as its routes here. conf may be
 // nil, on loopback.
 func (s *Server) GRPC(conf *tls.Config) *oipgrpc.Server {
-	return oipgrpc.New(oipgrpc.Config{Service: s.oip, TLS: conf, Log: s.log, Guard: func(ctx context.Context, bearer, group string, verb auth.Verb, resource auth.Resource) (auth.Principal, error) {
+	return oipgrpc.New(oipgrpc.Config{Service: s.oip, TLS: conf, Log: s.log, Access: s.parts.Access, Incoming: s.parts.Incoming, Guard: func(ctx context.Context, bearer, group string, verb auth.Verb, resource auth.Resource) (auth.Principal, error) {
 		var r request
 		if bearer != "" {
 			r.principal, r.refused = s.parts.Auth.Bearer(ctx, bearer, group)

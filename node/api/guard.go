@@ -78,7 +78,14 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 			return s.deny(c, req, err)
 		}
 		req.refused = err
-		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
+		ctx := context.WithValue(r.Context(), requestKey{}, req)
+		if s.parts.Access != nil {
+			visited(ctx, req)
+		}
+		if s.parts.Incoming != nil {
+			ctx = s.parts.Incoming(ctx, r.Header.Get("Traceparent"), r.Header.Get("Tracestate"))
+		}
+		c.SetRequest(r.WithContext(ctx))
 		return next(c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"edgeward/runtime/serve"
 )
 
-// Parts are what the API speaks to. All are needed.
+// Parts are what the API speaks to. All are needed but those that say so.
 type Parts struct {
 	Version string
 	Shared  *shm.Regions // of clients on this machine; may be nil
@@ -45,4 +46,7 @@ type Parts struct {
 	Backup   func(context.Context, io.Writer) error
 	Metrics  http.Handler
 	UI       fs.FS // the built web page
+
+	Access   *slog.Logger                                                              // takes a line for each request; nil: none
+	Incoming func(ctx context.Context, traceparent, tracestate string) context.Context // takes a caller's trace context; nil: it is not looked at
 }

@@ -58,7 +58,13 @@ func New(parts Parts, log *slog.Logger) *Server {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.parts.Access != nil {
+		s.logged(w, r)
+		return
+	}
+	s.echo.ServeHTTP(w, r)
+}
 
 // OpenAPI returns the contract of /api/v1 as JSON.
 func (s *Server) OpenAPI() ([]byte, error) { return s.huma.OpenAPI().MarshalJSON() }

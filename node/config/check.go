@@ -47,6 +47,8 @@ func (c Config) check() (found []finding) {
 	for _, p := range c.Score.ReplyPrefixes {
 		bad(isTopicPrefix(p), "score.reply_prefixes", "topics such as \"plant/press-4\", without + # and $")
 	}
+	bad(c.Tracing.URL == "" || isCollector(c.Tracing.URL), "tracing.url", "http:// or https:// with host and path, without user and password, such as \"http://collector:4318/v1/traces\"")
+	bad(c.Tracing.Sample >= 0 && c.Tracing.Sample <= 1, "tracing.sample", "between 0 and 1")
 	bad(c.Workers.Memory >= 256<<20, "workers.memory", "at least 256 MiB")
 	bad(c.Workers.MemoryBudget == 0 || c.Workers.MemoryBudget >= 64<<20, "workers.memory_budget", "0 or at least 64 MiB")
 	bad(c.Query.Memory >= 64<<20, "query.memory", "at least 64 MiB")
@@ -77,6 +79,11 @@ func isAddress(s string) bool {
 
 func isHost(s string) bool {
 	return s != "" && len(s) <= 253 && !strings.ContainsAny(s, ":/ *@") && s == strings.ToLower(s)
+}
+
+func isCollector(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }
 
 func isBroker(s string) bool {

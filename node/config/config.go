@@ -96,9 +96,14 @@ type Config struct {
 	Health struct {
 		Delay time.Duration `key:"delay" doc:"Trouble must last this long before the server calls itself degraded: a blip is not an alarm."`
 	} `key:"health"`
+	Tracing struct {
+		URL    string  `key:"url" doc:"OTLP address of an OpenTelemetry collector that is told of answers, such as http://collector:4318/v1/traces. Empty: nobody is told. Inputs and outputs are never in a trace."`
+		Sample float64 `key:"sample" doc:"Share of the answers that are traced, 0 to 1. A caller that sends a traceparent decides for itself."`
+	} `key:"tracing"`
 	Log struct {
 		Level  string `key:"level" doc:"Least level that is logged: debug, info, warn or error."`
 		Format string `key:"format" doc:"Form of a log line: text or json."`
+		Access bool   `key:"access" doc:"Log a line for each request: who asked, for what, with which result. Never inputs, answers or the query of an address."`
 	} `key:"log"`
 }
 
@@ -118,6 +123,7 @@ func Default(dataDir string) Config {
 	c.Drift.FalseAlarmsPerYear = 0.25
 	c.Retention.PredictionDays = 400
 	c.Health.Delay = 10 * time.Second
+	c.Tracing.Sample = 0.01
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c
 }

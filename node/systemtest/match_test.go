@@ -40,9 +40,9 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		"endpoints.update":   {"endpoints/leak", "", `{"title":"Leaks",` + why + `}`, true, 200},
 		"endpoints.withdraw": {"endpoints/leak", "/withdraw", `{"version":2,` + why + `}`, false, 200},
 		"endpoints.shadow":   {"endpoints/leak", "/shadow", `{"version":2,` + why + `}`, false, 200},
-		"endpoints.rollback": {"endpoints/leak", "/rollback", `{` + why + `}`, false, 409}, // there is nothing to return to
+		"endpoints.rollback": {"endpoints/leak", "/rollback", `{` + why + `}`, false, 409},            // there is nothing to return to
 		"endpoints.release":  {"endpoints/leak", "/release", `{"version":1,` + why + `}`, false, 409}, // it is not in quarantine
-		"endpoints.retrain":  {"endpoints/leak", "/retrain", `{` + why + `}`, false, 409},  // it was not trained here
+		"endpoints.retrain":  {"endpoints/leak", "/retrain", `{` + why + `}`, false, 409},             // it was not trained here
 		"endpoints.policy":   {"endpoints/leak/drift", "", `{"years_per_false_alarm":3,` + why + `}`, true, 200},
 		"endpoints.delete":   {"endpoints/leak", "", "", true, 204},
 		"datasets.import":    {"datasets/pumps", "/versions", "day,value\n2024-01-01,5\n", false, 202},

@@ -143,7 +143,7 @@ func (c *composition) do(ctx context.Context, inputs []tensor.Tensor, priority i
 		defer cancel()
 	}
 	return c.RunParts(ctx, inputs, func(ctx context.Context, i int, in []tensor.Tensor) ([]tensor.Tensor, error) {
-		out, err := c.parts[i].in.queue.do(ctx, in, priority, false, timeout)
+		out, _, err := c.parts[i].in.queue.do(ctx, in, priority, false, timeout)
 		if edgeward.KindOf(err) == edgeward.Unavailable && ctx.Err() == nil {
 			c.parts[i].broken.Store(true)
 		}
@@ -186,15 +186,15 @@ func (c *composition) Close() error {
 	return c.Composed.Close()
 }
 
-// ask answers inputs by the version's queue, or by its parts'. Spans are those of a graph.
-func (in *instance) ask(ctx context.Context, inputs []tensor.Tensor, priority int, alone bool, timeout time.Duration) ([]tensor.Tensor, []graph.Span, error) {
+// ask answers inputs by the version's queue, or by its parts'.
+func (in *instance) ask(ctx context.Context, inputs []tensor.Tensor, priority int, alone bool, timeout time.Duration) (r result, err error) {
 	c, ok := in.session.(*composition)
 	if !ok {
-		out, err := in.queue.do(ctx, inputs, priority, alone, timeout)
-		return out, nil, err
+		r.out, r.waited, err = in.queue.do(ctx, inputs, priority, alone, timeout)
+		return r, err
 	}
 	began := time.Now() // room:clock elapsed time of a run
-	out, spans, err := c.do(ctx, inputs, priority, timeout)
+	r.out, r.spans, err = c.do(ctx, inputs, priority, timeout)
 	in.queue.observed(1, time.Since(began)) // room:clock elapsed time of a run
-	return out, spans, err
+	return r, err
 }

@@ -47,6 +47,7 @@ type Answer struct {
 	Outputs []tensor.Tensor // read only
 	Trace   []graph.Span    // of an inference graph, by node
 	Latency time.Duration
+	Queued  time.Duration // of it, waiting for its turn; 0 of a graph, whose parts wait each by itself
 
 	Cached    bool // the version gave it to an equal request before
 	Unsampled bool // it is not recorded, and no feedback can speak of it: the endpoint's record rate was reached
@@ -64,7 +65,15 @@ type Served struct {
 // tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.rate", "endpoint.busy" or
 // "endpoint.overloaded" with params retry_after in seconds; Unavailable "endpoint.not_ready" or the engine's. A request
 // whose session was lost is asked once more, because inference changes nothing.
-func (s *Server) Infer(ctx context.Context, r Request) (Answer, error) {
+func (s *Server) Infer(ctx context.Context, r Request) (a Answer, err error) {
+	if s.Trace != nil {
+		end := s.Trace(ctx, &r)
+		defer func() { end(a, err) }()
+	}
+	return s.infer(ctx, r)
+}
+
+func (s *Server) infer(ctx context.Context, r Request) (Answer, error) {
 	const op = "serve.Infer"
 	begin := time.Now() // room:clock elapsed time
 	e := (*s.endpoints.Load())[r.Endpoint]
@@ -159,7 +168,8 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	}
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, spans, cached, err := s.ask(ctx, t, in, r, last)
+	got, err := s.ask(ctx, t, in, r, last)
+	out := got.out
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
 	if err != nil {
@@ -176,7 +186,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	}
 	c.observe(took)
 	if t.endpoint.Cache > 0 {
-		c.hit(cached)
+		c.hit(got.cached)
 	}
 	in.watch(out, c)
 	s.record(t, in, role, r, out, took, nil, c)
@@ -186,23 +196,31 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 	if role != record.Variant {
 		r.Variant = ""
 	}
-	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Trace: spans, Latency: took, Cached: cached, Unsampled: r.unsampled}, nil
+	return Answer{ID: r.ID, Variant: r.Variant, Version: in.version.Number, Digest: in.version.Digest, Role: role, Of: &in.version, Outputs: out, Trace: got.spans, Latency: took, Queued: got.waited, Cached: got.cached, Unsampled: r.unsampled}, nil
+}
+
+// result is what a version gave to one request.
+type result struct {
+	out    []tensor.Tensor
+	spans  []graph.Span // of a graph
+	waited time.Duration
+	cached bool
 }
 
 // ask lets the version answer, or its cache.
-func (s *Server) ask(ctx context.Context, t *table, in *instance, r Request, alone bool) (out []tensor.Tensor, spans []graph.Span, cached bool, err error) {
+func (s *Server) ask(ctx context.Context, t *table, in *instance, r Request, alone bool) (result, error) {
 	if t.endpoint.Cache == 0 {
-		out, spans, err = in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout)
-		return out, spans, false, err
+		return in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout)
 	}
 	q := questionOf(in.version.Manifest.Signature, r.Inputs)
 	if out, ok := in.cache.find(q); ok {
-		return out, nil, true, nil
+		return result{out: out, cached: true}, nil
 	}
-	if out, spans, err = in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout); err == nil {
-		in.cache.keep(q, out, t.endpoint.Cache)
+	got, err := in.ask(ctx, r.Inputs, r.Priority, alone, s.Timeout)
+	if err == nil {
+		in.cache.keep(q, got.out, t.endpoint.Cache)
 	}
-	return out, spans, false, err
+	return got, err
 }
 
 func (s *Server) record(t *table, in *instance, role record.Role, r Request, out []tensor.Tensor, took time.Duration, err error, c *counters) {

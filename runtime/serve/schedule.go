@@ -102,6 +102,7 @@ type job struct {
 	key      string // requests of one key can be joined; empty: with none
 	priority int
 	came     time.Time
+	waited   time.Duration
 	rank     time.Time // came and as much patience as its priority has: the least goes first
 
 	turn  chan struct{} // something happened: leads, or out and err are there
@@ -112,7 +113,7 @@ type job struct {
 
 // do answers inputs. alone keeps them from being joined with others'. Errors are the session's, ctx's, and Exhausted
 // "endpoint.overloaded" where the answer would come after ctx's deadline.
-func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, alone bool, timeout time.Duration) ([]tensor.Tensor, error) {
+func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, alone bool, timeout time.Duration) (out []tensor.Tensor, waited time.Duration, err error) {
 	j := &job{ctx: ctx, inputs: inputs, rows: 1, priority: priority, turn: make(chan struct{}, 1)}
 	if priority < Urgent || priority > Patient {
 		j.priority = Normal
@@ -125,17 +126,17 @@ func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, al
 	}
 	begun, err := q.enter(j)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !begun {
 		select {
 		case <-j.turn:
 		case <-ctx.Done():
 			if q.leave(j) {
-				return nil, late(ctx)
+				return nil, 0, late(ctx)
 			}
 			if j.batch == nil { // it is being answered together with others, who go on
-				return nil, late(ctx)
+				return nil, 0, late(ctx)
 			}
 			<-j.turn
 		}
@@ -143,7 +144,7 @@ func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, al
 	if j.batch != nil {
 		q.lead(j, timeout)
 	}
-	return j.out, j.err
+	return j.out, j.waited, j.err
 }
 
 // enter gives j a slot, and says so, or a place in the queue.
@@ -255,7 +256,8 @@ func (q *queue) begin(batch []*job, now time.Time) {
 	rows := 0
 	for _, j := range batch {
 		rows += j.rows
-		q.queuedUS.Add(uint64(max(0, now.Sub(j.came).Microseconds())))
+		j.waited = max(0, now.Sub(j.came))
+		q.queuedUS.Add(uint64(j.waited.Microseconds()))
 	}
 	q.slots -= q.threads
 	q.running++
@@ -313,7 +315,7 @@ func (q *queue) lead(j *job, timeout time.Duration) {
 // singly runs each job of a batch that failed.
 func (q *queue) singly(batch []*job, timeout time.Duration) {
 	for _, x := range batch {
-		x.out, x.err = q.do(x.ctx, x.inputs, x.priority, true, timeout)
+		x.out, _, x.err = q.do(x.ctx, x.inputs, x.priority, true, timeout)
 	}
 }
 

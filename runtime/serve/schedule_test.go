@@ -75,7 +75,7 @@ func column(values ...float32) []tensor.Tensor {
 
 // ask asks for values and holds the answer against them.
 func ask(t *testing.T, q *queue, ctx context.Context, priority int, values ...float32) error {
-	out, err := q.do(ctx, column(values...), priority, false, time.Minute)
+	out, _, err := q.do(ctx, column(values...), priority, false, time.Minute)
 	if err != nil {
 		return err
 	}
@@ -363,7 +363,7 @@ func TestARunOnSeveralThreadsTakesAsManySlots(t *testing.T) {
 			all.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				for time.Now().Before(stop) {
-					if _, err := small.do(t.Context(), column(1), 0, false, time.Minute); err != nil {
+					if _, _, err := small.do(t.Context(), column(1), 0, false, time.Minute); err != nil {
 						t.Error(err)
 					}
 				}
@@ -372,7 +372,7 @@ func TestARunOnSeveralThreadsTakesAsManySlots(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		for range 3 {
 			began := time.Now()
-			if _, err := wide.do(t.Context(), column(1), 0, false, time.Minute); err != nil {
+			if _, _, err := wide.do(t.Context(), column(1), 0, false, time.Minute); err != nil {
 				t.Error(err)
 			}
 			if took := time.Since(began); took > 100*time.Millisecond {

@@ -25,6 +25,9 @@ type Recorder interface {
 	Add(p record.Prediction) error
 }
 
+// TraceFunc is told of each request when it comes, and what it returns of its answer. Both run on the request's goroutine.
+type TraceFunc func(ctx context.Context, r *Request) func(Answer, error)
+
 // Config is what a Server is made of. Store, Models, Runner, Now and Log are needed.
 type Config struct {
 	Store  Store
@@ -32,6 +35,7 @@ type Config struct {
 	Runner Runner
 	Assets AssetsFunc // nil: versions are neither proved nor watched
 	Record Recorder   // nil: nothing is recorded
+	Trace  TraceFunc  // nil: nobody is told
 	Now    func() time.Time
 	Log    *slog.Logger
 

@@ -60,11 +60,11 @@ func (s *Server) answerShadow(e *served, job shadowJob) {
 	begin := time.Now() // room:clock elapsed time
 	c.requests.Add(1)
 	c.inFlight.Add(1)
-	out, _, err := in.ask(context.Background(), r.Inputs, Patient, false, s.Timeout)
+	got, err := in.ask(context.Background(), r.Inputs, Patient, false, s.Timeout)
 	s.blame(e, in.version, err)
 	if err != nil && again(err) {
 		c.errors.Add(1)
-		out, _, err = in.ask(context.Background(), r.Inputs, Patient, true, s.Timeout)
+		got, err = in.ask(context.Background(), r.Inputs, Patient, true, s.Timeout)
 	}
 	c.inFlight.Add(-1)
 	took := time.Since(begin) // room:clock elapsed time
@@ -75,6 +75,7 @@ func (s *Server) answerShadow(e *served, job shadowJob) {
 		s.record(job.table, in, record.Shadow, r, nil, took, err, c)
 		return
 	}
+	out := got.out
 	c.observe(took)
 	in.watch(out, c)
 	c.compared.Add(1)

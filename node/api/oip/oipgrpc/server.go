@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"edgeward"
 	"edgeward/node/api/oip"
@@ -36,6 +38,9 @@ type Config struct {
 	Guard   Guard
 	TLS     *tls.Config
 	Log     *slog.Logger
+
+	Access   *slog.Logger                                                              // takes a line for each call; nil: none
+	Incoming func(ctx context.Context, traceparent, tracestate string) context.Context // takes a caller's trace context; nil: it is not looked at
 }
 
 // Server answers gRPC on listeners. Make it with New.
@@ -104,7 +109,18 @@ func (s *Server) handle(m method, ss grpc.ServerStream) (err error) {
 			err = s.fail(ss, m.name, errors.New("panic"))
 		}
 	}()
+	if s.Incoming != nil {
+		ss = within{ss, s.Incoming(ss.Context(), one(ss.Context(), "traceparent"), one(ss.Context(), "tracestate"))}
+	}
+	began := time.Now()
 	p, err := s.who(ss.Context(), m)
+	if s.Access != nil {
+		defer func() {
+			from, _ := peer.FromContext(ss.Context())
+			s.Access.LogAttrs(ss.Context(), slog.LevelInfo, "call", slog.String("method", m.name), slog.String("code", status.Code(err).String()), slog.Int64("us", time.Since(began).Microseconds()),
+				slog.String("remote", from.Addr.String()), slog.String("principal", p.Ref()), slog.String("group", p.Team))
+		}()
+	}
 	if err == nil {
 		err = m.serve(ss, p)
 	}
@@ -122,19 +138,28 @@ func (s *Server) who(ctx context.Context, m method) (auth.Principal, error) {
 	if m.verb == "" {
 		return auth.Principal{}, nil
 	}
-	md, _ := metadata.FromIncomingContext(ctx)
-	one := func(key string) string {
-		if v := md.Get(key); len(v) == 1 {
-			return strings.TrimSpace(v[0]) // perf_analyzer sends the blank after the colon too
-		}
-		return "" // two of them are none
-	}
-	bearer, ok := strings.CutPrefix(one("authorization"), "Bearer ")
+	bearer, ok := strings.CutPrefix(one(ctx, "authorization"), "Bearer ")
 	if !ok {
 		bearer = ""
 	}
-	return s.Guard(ctx, bearer, one("edgeward-group"), m.verb, m.resource)
+	return s.Guard(ctx, bearer, one(ctx, "edgeward-group"), m.verb, m.resource)
 }
+
+// one is the value of a key of the call's metadata; two of them are none.
+func one(ctx context.Context, key string) string {
+	if v := metadata.ValueFromIncomingContext(ctx, key); len(v) == 1 {
+		return strings.TrimSpace(v[0]) // perf_analyzer sends the blank after the colon too
+	}
+	return ""
+}
+
+// within is a call with another context.
+type within struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (w within) Context() context.Context { return w.ctx }
 
 // sent is an error that gRPC itself has answered: a message over the bound, of an unknown compression, cut off.
 type sent struct{ error }
