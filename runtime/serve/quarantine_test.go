@@ -154,15 +154,43 @@ func TestWhoLivesAlone(t *testing.T) {
 	})
 }
 
-// pool is a client with real worker processes.
-func pool(t testing.TB, kind string) (*infer.Client, *worker.Worker) {
+// processes are a client with real worker processes, as the node has them.
+type processes struct {
+	*infer.Client
+	shared *worker.Worker
+
+	mu  sync.Mutex
+	own []*worker.Worker
+}
+
+func pool(t testing.TB, kind string) *processes {
+	p, native := &processes{}, t.TempDir()
 	make := func(name string) *worker.Worker {
-		w := worker.New(worker.Options{Kind: kind, Name: name, Env: worker.Env{Threads: 1}, MemoryLimit: 1 << 30, Concurrency: 4, Grace: 300 * time.Millisecond})
+		w := worker.New(worker.Options{Kind: kind, Name: name, Env: worker.Env{NativeDir: native, Threads: 1}, MemoryLimit: 1 << 30, Concurrency: 4, Grace: 300 * time.Millisecond})
 		t.Cleanup(func() { w.Close() })
 		return w
 	}
-	shared := make("shared")
-	return infer.New(infer.Options{Serve: shared, Prove: make("prove"), Own: func(name string) infer.Own { return make(name) }}), shared
+	p.shared = make("shared")
+	p.Client = infer.New(infer.Options{Serve: p.shared, Prove: make("prove"), Own: func(name string) infer.Own {
+		w := make(name)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.own = append(p.own, w)
+		return w
+	}})
+	return p
+}
+
+// ownPID is the process of the first worker of one's own that runs.
+func (p *processes) ownPID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.own {
+		if s := w.Status(); s.PID != 0 {
+			return s.PID
+		}
+	}
+	return 0
 }
 
 // TestAPoisonousVersionHarmsNoOtherEndpoint: behind one endpoint stands a version that crashes on a certain input, beside
@@ -172,7 +200,8 @@ func TestAPoisonousVersionHarmsNoOtherEndpoint(t *testing.T) {
 	for _, how := range []string{"panic", "loop", "memory"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			client, shared := pool(t, kindFake)
+			p := pool(t, kindFake)
+			client, shared := p.Client, p.shared
 			runner := &inWorker{client: client, candidates: []infer.Candidate{{Engine: "fake", Device: engine.CPU}}, model: func(v int) engine.Model {
 				m := fake.Affine{Weights: []float32{1, 1}, Bias: float32(1000 * v)}
 				if v == 2 {
