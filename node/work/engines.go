@@ -10,6 +10,7 @@ import (
 	"edgeward/runtime/engine"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
+	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 	"edgeward/runtime/train"
@@ -44,6 +45,7 @@ func (r Runner) Load(ctx context.Context, v models.Version, t serve.Terms) (serv
 	if err != nil {
 		return nil, err
 	}
+	req.Warm = r.recent(ctx, t.Endpoint)
 	req.Name, req.Alone, req.Pinned, req.IdleUnload = v.Ref().String(), t.Alone, t.Pinned, t.IdleUnload
 	rep, err := r.Infer.Load(ctx, req)
 	if err != nil {
@@ -175,4 +177,36 @@ func featureTensor(x []float64, columns int) (tensor.Tensor, error) {
 		f[i] = float32(v)
 	}
 	return tensor.FromFloat32s("features", []int64{int64(len(x) / columns), int64(columns)}, f)
+}
+
+// A version is warmed with so many of the requests that its endpoint answered last, of at most so many bytes.
+const (
+	warmRequests = 16
+	warmBytes    = 4 << 20
+)
+
+// recent are the inputs of an endpoint's newest answers, as far as its records keep them.
+func (w *Work) recent(ctx context.Context, key serve.Key) (out [][]tensor.Tensor) {
+	if w.Records == nil {
+		return nil
+	}
+	all, _ := w.Records.List(key.Group, key.Name, record.Query{}, 0, warmRequests)
+	left := warmBytes
+	for _, s := range all {
+		if s.Error != "" {
+			continue
+		}
+		e, err := w.Records.Get(ctx, key.Group, s.ID)
+		if err != nil || len(e.Predictions) == 0 {
+			continue // it has just been forgotten
+		}
+		p := e.Predictions[0]
+		n := tensor.EncodedSize(p.Inputs)
+		if len(p.Inputs) == 0 || p.Cut || n > left {
+			continue
+		}
+		left -= n
+		out = append(out, p.Inputs)
+	}
+	return out
 }

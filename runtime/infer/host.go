@@ -122,12 +122,13 @@ func (c *Client) suspected(e *entry, at *place) {
 		return
 	}
 	c.distrust(e)
-	gone := c.vacate(e, at)
+	now := e.at.Load() // another call that met the same death may have had it loaded again there
+	gone := c.vacate(e, now)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), e.request.Limit)
 		defer cancel()
 		if gone {
-			_, _ = at.host.Call(ctx, methodUnload, []byte(e.key), nil) // if it has died the model has gone with it
+			_, _ = now.host.Call(ctx, methodUnload, []byte(e.key), nil) // if it has died the model has gone with it
 		}
 		_ = c.bring(ctx, e) // its next request tries again, and tells
 	}()

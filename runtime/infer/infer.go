@@ -91,6 +91,10 @@ type LoadRequest struct {
 	Runs       int           // timed runs per candidate; default DefaultRuns
 	Limit      time.Duration // for each candidate's load, examples and timing; default DefaultLimit
 
+	// Warm are inputs that the model answers, after the examples, before it serves: requests that were really asked. What it
+	// refuses of them is passed over; what ends or hangs it is found out in probation.
+	Warm [][]tensor.Tensor
+
 	Alone      bool          // in a worker of its own
 	Pinned     bool          // never unloaded to make room
 	IdleUnload time.Duration // unloaded when nobody has asked for so long; 0: never
@@ -109,7 +113,7 @@ func (r LoadRequest) withDefaults() (LoadRequest, error) {
 	if r.Limit == 0 {
 		r.Limit = DefaultLimit
 	}
-	if r.Key == "" || len(r.Key) > MaxKey || len(r.Examples) > MaxExamples {
+	if r.Key == "" || len(r.Key) > MaxKey || len(r.Examples)+len(r.Warm) > MaxExamples {
 		return r, edgeward.E("infer.Load", edgeward.Invalid, "infer.request", "a key has 1 to %d bytes and there are at most %d examples", MaxKey, MaxExamples)
 	}
 	return r, nil

@@ -452,3 +452,31 @@ func TestThreadsAreChosenWhereTheyPay(t *testing.T) {
 		t.Errorf("%v, %d threads", err, rep.Threads)
 	}
 }
+
+// TestWhatWasAskedBeforeIsTriedInProbation: recorded requests warm a version where it is proved, so that one that does not
+// survive them never serves; one that only refuses them does.
+func TestWhatWasAskedBeforeIsTriedInProbation(t *testing.T) {
+	p := newPool(t, kindFake, nil)
+	p.put(t, "good", fake.Affine{Weights: []float32{2}}, nil)
+	asked := func(x ...float32) [][]tensor.Tensor {
+		var out [][]tensor.Tensor
+		for _, v := range x {
+			out = append(out, []tensor.Tensor{enginetest.Floats(t, "x", []int64{1, 1}, v)})
+		}
+		return out
+	}
+	bad := fakeRequest("bad", fake.Affine{Weights: []float32{1}, Poison: &fake.Poison{At: 666, How: "panic"}})
+	bad.Candidates, bad.Warm = bad.Candidates[:1], asked(1, 666)
+	rep, err := p.Load(within(t), bad)
+	if edgeward.CodeOf(err) != "infer.no_engine" || rep.Candidates[0].Code != "worker.died" {
+		t.Errorf("got %v; %s", err, text(rep))
+	}
+	if p.shared.Status().Deaths != 0 || p.prove.Status().Deaths != 2 {
+		t.Errorf("the shared worker died %d times, the prove worker %d times", p.shared.Status().Deaths, p.prove.Status().Deaths)
+	}
+	p.put(t, "other", fake.Affine{Weights: []float32{1, 1}}, func(r *infer.LoadRequest) { r.Warm = asked(1) }) // it takes two columns
+	p.put(t, "warm", fake.Affine{Weights: []float32{3}}, func(r *infer.LoadRequest) { r.Warm = asked(1, 2, 3) })
+	if y, err := p.ask(t, "warm", 2); err != nil || y != 6 {
+		t.Errorf("%v, %v", y, err)
+	}
+}

@@ -100,7 +100,10 @@ func load(ctx context.Context, w Caller, key string, r LoadRequest, t *Trial) er
 	for _, e := range r.Examples {
 		parts = append(parts, tensor.Append(nil, e.Inputs))
 	}
-	body, err := pack(loadHead{key, t.Candidate, r.Format, r.Path, max(1, r.Threads), r.Runs}, parts...)
+	for _, in := range r.Warm {
+		parts = append(parts, tensor.Append(nil, in))
+	}
+	body, err := pack(loadHead{key, t.Candidate, r.Format, r.Path, max(1, r.Threads), r.Runs, len(r.Warm)}, parts...)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (s *service) load(ctx context.Context, body []byte, _ func([]byte)) ([]byte
 		return nil, err
 	}
 	i := slices.IndexFunc(s.engines, func(e engine.Engine) bool { return e.Name() == h.Engine })
-	if i < 0 || len(parts) < 2 {
+	if i < 0 || len(parts) < 2 || h.Warm < 0 || h.Warm > len(parts)-2 {
 		return nil, edgeward.E(op, edgeward.Invalid, "infer.engine", "there is no engine %q", h.Engine)
 	}
 	e := s.engines[i]
@@ -102,7 +102,11 @@ func (s *service) load(ctx context.Context, body []byte, _ func([]byte)) ([]byte
 	}
 	took := time.Since(began) // room:clock elapsed time of the load
 	answer := loaded{Version: e.Version(), Signature: session.Signature(), LoadMillis: float64(took.Microseconds()) / 1000}
-	outputs, p50, err := try(ctx, session, parts[2:], h.Runs)
+	warm := parts[len(parts)-h.Warm:]
+	outputs, p50, err := try(ctx, session, parts[2:len(parts)-h.Warm], h.Runs)
+	if err == nil {
+		err = heat(ctx, session, warm)
+	}
 	if err != nil {
 		return nil, errors.Join(err, session.Close())
 	}
@@ -182,6 +186,20 @@ func try(ctx context.Context, s engine.Session, examples [][]byte, n int) (outpu
 		p50 = took[len(took)/2]
 	}
 	return outputs, p50, nil
+}
+
+// heat runs requests that were asked before, and passes over those that the model refuses.
+func heat(ctx context.Context, s engine.Session, requests [][]byte) error {
+	for _, b := range requests {
+		in, err := tensor.Decode(b)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Run(ctx, in); err != nil && edgeward.KindOf(err) != edgeward.Invalid {
+			return err
+		}
+	}
+	return nil
 }
 
 // A slow model is timed for no longer than timing, but fewest times at least.

@@ -11,7 +11,7 @@ import (
 
 // The methods of the worker.
 const (
-	methodLoad   = "load"   // head loadHead; parts: model, weights, then each example's inputs -> head loaded; parts: each example's outputs
+	methodLoad   = "load"   // head loadHead; parts: model, weights, then each example's inputs, then those to warm it -> head loaded; parts: each example's outputs
 	methodRun    = "run"    // runHead(key), tensors -> tensors
 	methodUnload = "unload" // the key -> nothing
 	methodStats  = "stats"  // nothing -> Stats as JSON
@@ -25,6 +25,7 @@ type loadHead struct {
 	Path    string        `json:"path,omitempty"`
 	Threads int           `json:"threads"`
 	Runs    int           `json:"runs"`
+	Warm    int           `json:"warm,omitempty"` // how many of the last parts are to be run only
 }
 
 type loaded struct {

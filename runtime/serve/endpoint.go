@@ -76,7 +76,7 @@ const MaxIdleUnloadS = 366 * 24 * 3600
 
 // terms are how a version is to be held in a role; those of a version without a role are not looked at.
 func (e Endpoint) terms(r record.Role) Terms {
-	return Terms{Alone: e.Worker == OwnWorker || r == record.Canary || r == record.Shadow || r == record.Variant,
+	return Terms{Endpoint: e.Key(), Alone: e.Worker == OwnWorker || r == record.Canary || r == record.Shadow || r == record.Variant,
 		Pinned: e.Pinned, IdleUnload: time.Duration(e.IdleUnloadS) * time.Second}
 }
 

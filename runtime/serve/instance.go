@@ -18,6 +18,7 @@ type Runner interface {
 
 // Terms say how a version is to be held.
 type Terms struct {
+	Endpoint   Key           // whose requests it will answer
 	Alone      bool          // in a worker of its own, so that it can harm no other
 	Pinned     bool          // never taken out of memory to make room
 	IdleUnload time.Duration // taken out of memory when nobody has asked for so long; 0: never
