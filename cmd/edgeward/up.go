@@ -9,7 +9,7 @@ import (
 
 func newUpCommand(e env) *cobra.Command {
 	var f serverFlags
-	var withDemo bool
+	var which string
 	var speed float64
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -17,9 +17,13 @@ func newUpCommand(e env) *cobra.Command {
 		Long: "up is serve for a person at a terminal: it runs the server in the foreground and prints the link to open.\n" +
 			"With --demo it plays the demonstration, which everything it makes says of itself, and goes on running.\n" +
 			"edgeward demo remove, or one button in the page, takes the demonstration away.\n\n" + exitCodes,
-		Example: "  edgeward up --demo\n  edgeward up --data-dir ~/edgeward",
+		Example: "  edgeward up --demo\n  edgeward up --demo=factory\n  edgeward up --data-dir ~/edgeward",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			play, ok := stories[which]
+			if which != "" && !ok {
+				return usageError(fmt.Errorf("there is no demonstration %q: hospital or factory", which))
+			}
 			n, l, err := openNode(cmd.Context(), e, &f)
 			if err != nil {
 				return err
@@ -28,10 +32,10 @@ func newUpCommand(e env) *cobra.Command {
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
 			played := make(chan struct{})
-			if withDemo {
+			if play != nil {
 				go func() {
 					defer close(played)
-					if _, err := demonstrate(ctx, e, n, l.DataDir, speed); err != nil && ctx.Err() == nil {
+					if _, err := demonstrate(ctx, e, n, l.DataDir, play, speed); err != nil && ctx.Err() == nil {
 						fmt.Fprintf(e.stderr, "the demonstration stopped: %v\n", err)
 						return
 					}
@@ -49,7 +53,8 @@ func newUpCommand(e env) *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&withDemo, "demo", false, "play the demonstration on real hospital data")
-	cmd.Flags().Float64Var(&speed, "demo-speed", 20, "days a second of the demonstration's replay at most; 0: as fast as the server settles")
+	cmd.Flags().StringVar(&which, "demo", "", "play a demonstration: `hospital`, on real data, or factory, on generated pictures; --demo alone is hospital")
+	cmd.Flags().Lookup("demo").NoOptDefVal = "hospital"
+	cmd.Flags().Float64Var(&speed, "demo-speed", 20, "days, or parts, a second of the demonstration's replay at most; 0: as fast as the server settles")
 	return cmd
 }

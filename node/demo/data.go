@@ -18,6 +18,9 @@ var attribution string
 //go:embed data/digits/digits-cnn.onnx
 var digitsModel []byte
 
+//go:embed data/weld/weld-cnn.onnx
+var weldModel []byte
+
 //go:embed data/digits/heldout.json
 var digitsHeldOut []byte
 

@@ -15,7 +15,7 @@ type Options struct {
 	Client *client.Client
 	Now    func() time.Time
 	Say    func(format string, args ...any) // progress for people; nil: silent
-	Speed  float64                          // days a second; 0: as fast as the server settles
+	Speed  float64                          // days a second, of the factory parts a second; 0: as fast as the server settles
 	// Reports is how many distinct drift reports an independent subscriber has received; nil: nobody listens.
 	Reports func() int
 }
@@ -32,26 +32,41 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Say == nil {
 		o.Say = func(string, ...any) {}
 	}
-	d := &demo{Options: o, c: o.Client}
-	old, err := o.Client.Demo(ctx)
-	if err != nil {
-		return nil, err
+	var kept Report
+	if there, err := earlier(ctx, o.Client, "", &kept); err != nil || there {
+		kept.Resumed = true
+		return &kept, err
 	}
-	if len(old.Report) > 0 {
-		var r Report
-		if err := json.Unmarshal(old.Report, &r); err != nil {
-			return nil, err
-		}
-		r.Resumed = true
-		return &r, nil
-	}
-	d.begun = o.Now()
+	d := &demo{Options: o, c: o.Client, begun: o.Now()}
 	r, err := d.run(ctx)
 	if err != nil {
-		d.tell(context.WithoutCancel(ctx), func(s *client.DemoStatus) { s.Running, s.Error = false, err.Error() })
+		d.failed(ctx, err)
 		return nil, err
 	}
 	return r, nil
+}
+
+// earlier reads the report that a demonstration left on this server into r. It reports whether there is one; that of
+// another story is an error.
+func earlier(ctx context.Context, c *client.Client, story string, r any) (there bool, err error) {
+	old, err := c.Demo(ctx)
+	if err != nil || len(old.Report) == 0 {
+		return false, err
+	}
+	var whose struct {
+		Demo string `json:"demo"`
+	}
+	if err := json.Unmarshal(old.Report, &whose); err != nil {
+		return false, err
+	}
+	if whose.Demo != story {
+		return false, fmt.Errorf("this server holds the report of another demonstration: take that away first (edgeward demo remove), or use another directory")
+	}
+	return true, json.Unmarshal(old.Report, r)
+}
+
+func (d *demo) failed(ctx context.Context, err error) {
+	d.tell(context.WithoutCancel(ctx), func(s *client.DemoStatus) { s.Running, s.Error = false, err.Error() })
 }
 
 // demo is one run.
@@ -83,6 +98,15 @@ func (d *demo) run(ctx context.Context) (*Report, error) {
 		{"replay", d.replay},
 		{"report", func(ctx context.Context) (err error) { report, err = d.report(ctx); return err }},
 	}
+	if err := d.play(ctx, stages); err != nil {
+		return nil, err
+	}
+	report.TotalSeconds, report.Stages = d.took()
+	return report, d.keep(ctx, report)
+}
+
+// play does the stages one after the other and tells the pages.
+func (d *demo) play(ctx context.Context, stages []stage) error {
 	for _, s := range stages {
 		d.status.Stages = append(d.status.Stages, client.DemoStage{Name: s.name})
 	}
@@ -91,21 +115,30 @@ func (d *demo) run(ctx context.Context) (*Report, error) {
 		d.tell(ctx, func(st *client.DemoStatus) { st.Running, st.Stage, st.Error = true, s.name, "" })
 		d.Say("%s …", s.name)
 		if err := s.do(ctx); err != nil {
-			return nil, fmt.Errorf("stage %s: %w", s.name, err)
+			return fmt.Errorf("stage %s: %w", s.name, err)
 		}
 		took := d.Now().Sub(began).Seconds()
 		d.tell(ctx, func(st *client.DemoStatus) { st.Stages[i].Seconds, st.Stages[i].Done = round(took, 2), true })
 		d.Say("%s done in %.1f s", s.name, took)
 	}
-	report.TotalSeconds = round(d.Now().Sub(d.begun).Seconds(), 2)
+	return nil
+}
+
+// took is how long it all and each stage took.
+func (d *demo) took() (seconds float64, stages []Stage) {
 	for _, s := range d.status.Stages {
-		report.Stages = append(report.Stages, Stage{s.Name, s.Seconds})
+		stages = append(stages, Stage{s.Name, s.Seconds})
 	}
+	return round(d.Now().Sub(d.begun).Seconds(), 2), stages
+}
+
+// keep leaves the report on the server.
+func (d *demo) keep(ctx context.Context, report any) error {
 	kept, err := json.Marshal(report)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return report, d.put(ctx, func(s *client.DemoStatus) { s.Running, s.Stage, s.Done, s.Report = false, "", 1, kept })
+	return d.put(ctx, func(s *client.DemoStatus) { s.Running, s.Stage, s.Done, s.Report = false, "", 1, kept })
 }
 
 // tell publishes progress for the pages; a failure to do so is not one of the demonstration.

@@ -14,6 +14,12 @@
 // asked what to do, its actions are done, and then the Watch is saved together with alert, report and event. A crash
 // repeats from the saved cursor; detectors are deterministic and actions carry keys, so nothing is done twice.
 //
+// # Classifiers that were imported
+//
+// They bring no residuals. What people say of their answers takes that place (judged.go): the first judged answers are
+// the reference, the next the control run, then the detector looks at 1 for wrong and 0 for right. Their alarm trains
+// nothing and waits for a person; when it is dismissed, the detector begins anew.
+//
 // # Event time
 //
 // Everything runs on the event time of the data. The watermark is the last target up to which all truth has come, or is

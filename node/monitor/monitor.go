@@ -44,6 +44,8 @@ type watched struct {
 	Watch
 	detector  *drift.Detector
 	reference []train.Residual
+	classOf   func([]float64) int // set: watched by what people say of its answers
+	classes   []string            // names of its classes, where it has any
 	model     string
 	plausible map[string]span // range of answers by version's digest
 	frequency string          // of the recipe

@@ -32,7 +32,7 @@ func (m *Monitor) step(ctx context.Context, d serve.Deployment) (again bool, err
 	if err := m.follow(ctx, w, d); err != nil {
 		return false, err
 	}
-	if w.Version == 0 || w.detector == nil {
+	if w.Version == 0 || w.detector == nil && w.classOf == nil {
 		return false, nil // nothing answers yet: after a restart the version is still being loaded
 	}
 	pairs, cursor := m.Records.After(key.Group, key.Name, w.Cursor, maxPairs)
@@ -45,7 +45,11 @@ func (m *Monitor) step(ctx context.Context, d serve.Deployment) (again bool, err
 			cursor = pairs[i-1].Seq // the last target may go on in the next page
 			break
 		}
-		if err := m.observe(ctx, w, d, pairs[i:n]); err != nil {
+		see := m.observe
+		if w.classOf != nil {
+			see = m.observeJudged
+		}
+		if err := see(ctx, w, d, pairs[i:n]); err != nil {
 			return false, err
 		}
 		w.Cursor = pairs[n-1].Seq
@@ -87,10 +91,7 @@ func (m *Monitor) watermark(w *watched, d serve.Deployment) time.Time {
 
 // observe gives the detector the live version's pairs of one target.
 func (m *Monitor) observe(ctx context.Context, w *watched, d serve.Deployment, pairs []record.Pair) error {
-	level := drift.Quiet
-	if w.Verdict != nil {
-		level = w.Verdict.Level
-	}
+	level := w.level()
 	seen := false
 	for _, p := range pairs {
 		if p.Version != w.Version || p.Role != record.Live || p.Corrected || len(p.Values) == 0 || p.Label != "" {
@@ -103,8 +104,20 @@ func (m *Monitor) observe(ctx context.Context, w *watched, d serve.Deployment, p
 	if !seen {
 		return nil
 	}
-	at := pairs[0].Target
 	w.dirty = true
+	return m.noted(ctx, w, d, pairs[0].Target, level)
+}
+
+// level is what was said last.
+func (w *watched) level() drift.Level {
+	if w.Verdict == nil {
+		return drift.Quiet
+	}
+	return w.Verdict.Level
+}
+
+// noted keeps a new verdict about time at, reports it where it says something new, and hands an alarm to the loop.
+func (m *Monitor) noted(ctx context.Context, w *watched, d serve.Deployment, at time.Time, level drift.Level) error {
 	w.Course = append(w.Course, wire.Point{At: at, Statistic: w.Verdict.Statistic, Level: w.Verdict.Level, Version: w.Version})
 	w.Course = w.Course[max(0, len(w.Course)-maxCourse):]
 	alarmed := w.AlarmAt.IsZero() && w.Verdict.Level == drift.Alarm
@@ -129,15 +142,17 @@ func (m *Monitor) observe(ctx context.Context, w *watched, d serve.Deployment, p
 // follow makes the watch look at the version that answers.
 func (m *Monitor) follow(ctx context.Context, w *watched, d serve.Deployment) error {
 	live, ok := answering(m.Spec, d)
-	if !ok || (live.Digest == w.Digest && w.detector != nil) {
+	if !ok || (live.Digest == w.Digest && (w.detector != nil || w.classOf != nil)) {
 		return nil
 	}
 	v, err := m.Store.ModelVersionByDigest(ctx, w.Group, d.Endpoint.Model, live.Digest)
 	if err != nil {
 		return err
 	}
+	w.classOf, w.detector = nil, nil
 	if v.Manifest.Residuals == "" {
-		return nil // nothing to compare with: this endpoint is not watched
+		_, err := m.followJudged(w, v)
+		return err // neither residuals nor classes: nothing to compare with, this endpoint is not watched
 	}
 	residuals, err := m.Work.Residuals(ctx, v)
 	if err != nil {

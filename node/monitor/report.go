@@ -28,7 +28,11 @@ func (m *Monitor) report(ctx context.Context, w *watched, d serve.Deployment, at
 	window := drift.Window{From: from, To: at}
 	rows, _ := m.Records.List(w.Group, w.Endpoint, record.Query{Version: w.Version, Roles: []record.Role{record.Live}, From: from.AddDate(0, 0, -7)}, 0, record.MaxList)
 	for _, r := range rows {
-		if r.Target.Before(from) || r.Target.After(at) {
+		target := r.Target
+		if target.IsZero() {
+			target = r.EventTime
+		}
+		if target.Before(from) || target.After(at) {
 			continue
 		}
 		window.N++
@@ -37,7 +41,7 @@ func (m *Monitor) report(ctx context.Context, w *watched, d serve.Deployment, at
 		}
 	}
 	var evidence []drift.Effect
-	if alarmed {
+	if alarmed && w.classOf == nil {
 		if evidence, err = m.Work.Evidence(ctx, v, from, at); err != nil {
 			m.Log.Warn("no evidence for the alarm", "endpoint", w.Endpoint, "err", err)
 		}

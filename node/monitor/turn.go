@@ -49,6 +49,9 @@ func (m *Monitor) turn(ctx context.Context, w *watched, d serve.Deployment) erro
 				w.Approval = nil
 			}
 			if o.Dismissal != nil {
+				if next.Alert == nil {
+					w.dismissed()
+				}
 				w.Dismissal = nil
 			}
 			if err := m.save(ctx, w, nil, nil); err != nil {
@@ -72,7 +75,7 @@ func held(s loop.State) int {
 
 // observed gathers what the loop looks at.
 func (m *Monitor) observed(ctx context.Context, w *watched, d serve.Deployment) (loop.Observed, error) {
-	o := loop.Observed{Watermark: w.Watermark, Champion: string(w.Digest), Approval: w.Approval, Dismissal: w.Dismissal}
+	o := loop.Observed{Watermark: w.Watermark, Champion: string(w.Digest), Approval: w.Approval, Dismissal: w.Dismissal, Untrained: w.classOf != nil}
 	if live, ok := answering(m.Spec, d); ok {
 		o.Champion = string(live.Digest)
 	}

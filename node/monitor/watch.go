@@ -25,29 +25,31 @@ const (
 
 // Watch is the monitor of one endpoint. It is a value that survives as JSON.
 type Watch struct {
-	Group     string            `json:"group"`
-	Endpoint  string            `json:"endpoint"`
-	Demo      bool              `json:"demo,omitempty"`
-	Life      string            `json:"life"` // of the endpoint: one removed and made again under its name shares no job with the first
-	Settings  drift.Settings    `json:"settings"`
-	Version   int               `json:"version"` // whose answers are watched; 0 while nothing is
-	Digest    edgeward.Digest   `json:"digest,omitempty"`
-	Detector  drift.State       `json:"detector"`
-	Cursor    uint64            `json:"cursor"`    // in the prediction log: every pair up to it was seen
-	Watermark time.Time         `json:"watermark"` // last target whose truth has wholly come
-	AlarmAt   time.Time         `json:"alarm_at"`  // target at which this version's alarm was raised; zero while none
-	Verdict   *drift.Verdict    `json:"verdict,omitempty"`
-	Controls  []wire.ControlRun `json:"controls,omitempty"`
-	Course    []wire.Point      `json:"course,omitempty"`  // newest last
-	Quiet     int               `json:"quiet"`             // targets watched before the alarm
-	Reports   []drift.Report    `json:"reports,omitempty"` // newest first
-	Alarmed   *drift.Report     `json:"alarmed,omitempty"` // the newest alarm's report, with its evidence
-	Reported  time.Time         `json:"reported"`          // target of the newest report
-	Seq       uint64            `json:"seq"`               // of reports
-	Alert     alerts.Alert      `json:"alert"`
-	Loop      loop.State        `json:"loop"`
-	Approval  *loop.Approval    `json:"approval,omitempty"`  // a person's word the loop has not taken yet
-	Dismissal *loop.Approval    `json:"dismissal,omitempty"` // likewise
+	Group     string              `json:"group"`
+	Endpoint  string              `json:"endpoint"`
+	Demo      bool                `json:"demo,omitempty"`
+	Life      string              `json:"life"` // of the endpoint: one removed and made again under its name shares no job with the first
+	Settings  drift.Settings      `json:"settings"`
+	Version   int                 `json:"version"` // whose answers are watched; 0 while nothing is
+	Digest    edgeward.Digest     `json:"digest,omitempty"`
+	Detector  drift.State         `json:"detector"`
+	Judged    []drift.Observation `json:"judged,omitempty"`   // of a classifier without residuals: the reference, then the control
+	JudgedAt  time.Time           `json:"judged_at,omitzero"` // time of the newest judged answer
+	Cursor    uint64              `json:"cursor"`             // in the prediction log: every pair up to it was seen
+	Watermark time.Time           `json:"watermark"`          // last target whose truth has wholly come
+	AlarmAt   time.Time           `json:"alarm_at"`           // target at which this version's alarm was raised; zero while none
+	Verdict   *drift.Verdict      `json:"verdict,omitempty"`
+	Controls  []wire.ControlRun   `json:"controls,omitempty"`
+	Course    []wire.Point        `json:"course,omitempty"`  // newest last
+	Quiet     int                 `json:"quiet"`             // targets watched before the alarm
+	Reports   []drift.Report      `json:"reports,omitempty"` // newest first
+	Alarmed   *drift.Report       `json:"alarmed,omitempty"` // the newest alarm's report, with its evidence
+	Reported  time.Time           `json:"reported"`          // target of the newest report
+	Seq       uint64              `json:"seq"`               // of reports
+	Alert     alerts.Alert        `json:"alert"`
+	Loop      loop.State          `json:"loop"`
+	Approval  *loop.Approval      `json:"approval,omitempty"`  // a person's word the loop has not taken yet
+	Dismissal *loop.Approval      `json:"dismissal,omitempty"` // likewise
 }
 
 // Key names the endpoint that w watches.

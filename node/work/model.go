@@ -45,7 +45,7 @@ func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpe
 		out.Existing = err == nil
 		return out, err
 	}
-	m.Opset, m.Operators, m.Features = found.Opset, found.Operators, found.Features
+	m.Opset, m.Operators, m.Features, m.Classes = found.Opset, found.Operators, found.Features, found.Classes
 	if err := w.examine(ctx, &m); err != nil {
 		return out, edgeward.Wrap(op, err)
 	}

@@ -44,6 +44,9 @@
 // because a canary answers. Only a Policy that names a Principal and requires no approval goes on by itself. A policy's
 // zero value requires approval.
 //
+// A champion that was not trained here (Observed.Untrained) cannot be trained again: its alarm opens the alert, and the
+// loop stays watching until a person dismisses it.
+//
 // An alert stays open until a version is promoted, the champion is replaced by other means, or a person dismisses it.
 // Every transition has a reason code:
 //

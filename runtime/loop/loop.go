@@ -80,6 +80,7 @@ type Transition struct {
 type Observed struct {
 	Watermark       time.Time   `json:"watermark"`                  // last day whose truth has wholly come
 	Champion        string      `json:"champion"`                   // digest that the endpoint's status says answers; "" is not known
+	Untrained       bool        `json:"untrained,omitempty"`        // the champion was not trained here: an alarm waits for a person
 	Drift           *Drift      `json:"drift,omitempty"`            // newest verdict about the champion
 	Job             *Job        `json:"job,omitempty"`              // the training job
 	Evaluation      *Evaluation `json:"evaluation,omitempty"`       // the evaluation's result

@@ -90,13 +90,17 @@ func (t *turn) outside() bool {
 
 func (t *turn) watch() {
 	d := t.o.Drift
-	if d == nil || !d.Alarm || d.Version != t.Champion || t.now.Before(t.MutedUntil) {
+	if d == nil || !d.Alarm || d.Version != t.Champion || t.now.Before(t.MutedUntil) || t.Alert != nil {
 		return
 	}
 	t.Alerts++
 	t.Alert = &Alert{Key: fmt.Sprintf("%s/drift/%d", t.Endpoint, t.Alerts), Since: d.At, Report: d.Report}
 	t.actions = append(t.actions, Action{Verb: OpenAlert, Key: t.Alert.Key + "/open", Alert: t.Alert.Key, Version: t.Champion, Code: "drift.alarm",
 		Params: map[string]string{"report": d.Report}})
+	if t.o.Untrained {
+		t.move(Watching, "drift.alarm")
+		return
+	}
 	if t.now.Before(t.NotBefore) {
 		t.move(CoolingDown, "drift.alarm", "until", day(t.NotBefore))
 		return

@@ -33,6 +33,7 @@ type Found struct {
 	Operators []string
 	Axes      map[string][]string
 	Task      models.Task // where the file tells, else ""
+	Classes   []string    // names of the classes of its answer, where the file tells
 	Features  []string    // names of the columns of the one input, where the file tells
 	Converted bool
 }

@@ -33,7 +33,7 @@ func (t *tree) onnx(name string) (*Found, error) {
 	if err := info.Check(); err != nil {
 		return nil, err
 	}
-	f := &Found{What: "ONNX model", Format: engine.ONNX, Opset: info.Opset, Operators: info.Operators, Axes: info.Axes, Files: []File{t.file("model.onnx", name, "model")}}
+	f := &Found{What: "ONNX model", Format: engine.ONNX, Opset: info.Opset, Operators: info.Operators, Axes: info.Axes, Classes: info.Classes, Files: []File{t.file("model.onnx", name, "model")}}
 	for _, x := range info.External {
 		if err := t.external(f, path.Dir(name), x); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ type Info struct {
 	Operators []string            // that it needs, sorted: "Conv", "ai.onnx.ml:TreeEnsemble"
 	Axes      map[string][]string // by input and output: the names of open dimensions, "" where a dimension has none
 	External  []External          // weights that lie in other files
+	Classes   []string            // names of the classes of its answer, by index: its metadata property edgeward.classes, a JSON list
 }
 
 // External is a piece of another file that a model wants.
@@ -66,7 +68,34 @@ func Inspect(raw []byte) (*Info, error) {
 		}
 	}
 	s.info.Operators = slices.Sorted(maps.Keys(s.operators))
+	for _, p := range m.GetMetadataProps() {
+		if p.GetKey() == "edgeward.classes" {
+			s.info.Classes = classes(p.GetValue())
+		}
+	}
 	return s.info, nil
+}
+
+// maxClasses bounds the classes a file names, maxClassName each name in bytes.
+const (
+	maxClasses   = 10_000
+	maxClassName = 256
+)
+
+// classes reads a JSON list of distinct texts; anything else names no classes.
+func classes(list string) []string {
+	var out []string
+	if json.Unmarshal([]byte(list), &out) != nil || len(out) > maxClasses {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, c := range out {
+		if c == "" || len(c) > maxClassName || seen[c] {
+			return nil
+		}
+		seen[c] = true
+	}
+	return out
 }
 
 func notONNX(why string) error {
