@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { ActionIcon, Button, Group, Menu, NumberInput, Select, Table, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Alert, Button, Group, Menu, NumberInput, Select, Table, Text, TextInput } from '@mantine/core';
 import { post } from '../../api/client';
 import { useAct, useModel } from '../../api/queries';
 import { rows, type ChangeRequest, type EndpointView, type Spec } from '../../api/types';
@@ -12,7 +12,7 @@ import { done } from '../../parts/trouble';
 import { t } from '../../text';
 import { shareOf } from './endpoints';
 
-type Verb = 'promote' | 'canary' | 'shadow' | 'variant' | 'weights' | 'withdraw' | 'rollback';
+type Verb = 'promote' | 'canary' | 'shadow' | 'variant' | 'weights' | 'withdraw' | 'rollback' | 'release';
 type Begun = { verb: Verb; version?: number };
 type Shares = Record<number, number>; // by version, in percent
 
@@ -55,6 +55,13 @@ export function Deployment({ of: e }: { of: EndpointView }) {
         </Group>
       }
     >
+      {rows(e.status.quarantined).map((q) => (
+        <Alert key={q.digest} color="red" mb="sm" title={t('quarantine.title', { v: q.version, n: q.deaths })}>
+          <Text size="sm" mb="xs">{t('quarantine.what', { at: moment(q.since) })}</Text>
+          <pre className="code" tabIndex={0}>{q.cause}</pre>
+          <MayButton verb="promote" on="endpoint" size="xs" mt="xs" variant="default" onClick={() => setBegun({ verb: 'release', version: q.version })}>{t('change.release')}</MayButton>
+        </Alert>
+      ))}
       {targets.length === 0 ? (
         <Text className="quiet">{t('change.empty')}</Text>
       ) : (
@@ -148,7 +155,7 @@ function Change({ of: e, begun, shares, close, written }: { of: EndpointView; be
   const aliases = Object.entries(model.data?.aliases ?? {}).filter(([, a]) => verb === 'variant' || a.version !== live).map(([alias, a]) => ({ value: alias, label: t('change.alias', { alias, v: a.version }) }));
   const which = choice && /^\d/.test(choice) ? { version: Number(choice) } : { alias: choice ?? undefined };
   const args: Record<Verb, string> = {
-    promote: ` ${choice ?? 'N'}`, shadow: ` ${choice ?? 'N'}`, withdraw: ` ${choice ?? 'N'}`, rollback: '',
+    promote: ` ${choice ?? 'N'}`, shadow: ` ${choice ?? 'N'}`, withdraw: ` ${choice ?? 'N'}`, release: ` ${choice ?? 'N'}`, rollback: '',
     canary: ` ${choice ?? 'N'} --share ${share / 100}`,
     variant: ` ${variant || 'VARIANT'} ${choice ?? 'N'}`,
     weights: shares.map((s) => ` ${s.version}=${+s.share.toFixed(4)}`).join(''),

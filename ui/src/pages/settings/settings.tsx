@@ -80,10 +80,28 @@ function Node({ of: n }: { of: NodeStatus }) {
           <Text size="sm" className="quiet" mb="sm">{t('workers.what')}</Text>
           {rows(n.workers).map((w, i) => (
             <div key={w.kind + i} className="need" style={{ display: 'block' }}>
-              <b>{word('worker', w.kind)}</b> <span className="quiet">{w.pid ? `PID ${w.pid}` : t('workers.resting')} · {t('workers.counts', { starts: num(w.starts), deaths: num(w.deaths) })}</span>
+              <b>{word('worker', w.kind)}{w.model ? ` ${w.model}` : ''}</b> <span className="quiet">{w.rss_bytes ? `${bytes(w.rss_bytes)} · ` : ''}{w.pid ? `PID ${w.pid}` : t('workers.resting')} · {t('workers.counts', { starts: num(w.starts), deaths: num(w.deaths) })}</span>
               {rows(w.last_errors).length > 0 && <pre className="code" tabIndex={0}>{rows(w.last_errors).join('\n')}</pre>}
             </div>
           ))}
+        </Card>
+        <Card title={t('memory.title')}>
+          <Text size="sm" className="quiet" mb="sm">{t('memory.what', { loaded: num(n.models.loaded), models: num(n.models.models), held: bytes(n.models.held_bytes), budget: bytes(n.models.budget_bytes) })}</Text>
+          {rows(n.models.largest).length > 0 && (
+            <div className="scroll" tabIndex={0} role="group" aria-label={t('memory.title')} style={{ maxHeight: 320 }}>
+              <Table>
+                <Table.Tbody>
+                  {rows(n.models.largest).map((m, i) => (
+                    <Table.Tr key={m.name + i}>
+                      <Table.Td>{m.name}</Table.Td>
+                      <Table.Td className="num">{bytes(m.bytes)}</Table.Td>
+                      <Table.Td>{[t(m.loaded ? 'memory.loaded' : 'memory.cold'), m.own && t('memory.own'), m.pinned && t('memory.pinned')].filter(Boolean).join(', ')}</Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            </div>
+          )}
         </Card>
         <Card title="MQTT"><Facts of={facts(n.mqtt)} /></Card>
         <Card title={t('storage.title')}><Facts of={facts(n.storage)} /></Card>
