@@ -83,7 +83,10 @@ func reason(c echo.Context) string { return c.Request().Header.Get("Edgeward-Rea
 
 // traceSettings says what the settings are; a POST may only say them again.
 func (h *handler) traceSettings(c echo.Context, p auth.Principal) error {
-	settings := h.TraceSettings()
+	settings, err := h.TraceSettings(p, c.Param("m"))
+	if err != nil {
+		return err
+	}
 	if c.Request().Method == http.MethodPost {
 		if err := h.object(c, func(s *scanner, key string) error {
 			var given []string

@@ -131,9 +131,19 @@ func anyRole(st serve.Status) bool {
 	return false
 }
 
-// TraceSettings are the settings of tracing by name, as Triton's clients know them: nothing is traced to files here.
-func (s *Service) TraceSettings() map[string][]string {
-	return map[string][]string{"trace_level": {"OFF"}, "trace_rate": {"1000"}, "trace_count": {"-1"}, "log_frequency": {"0"}, "trace_file": {""}, "trace_mode": {"triton"}}
+// TraceSettings are the settings of tracing by name, as Triton's clients know them: nothing is traced to files here. They
+// are the same for every endpoint; one that is not there has none. model may be empty.
+func (s *Service) TraceSettings(p auth.Principal, model string) (map[string][]string, error) {
+	if model != "" {
+		t, err := TargetOf(p, model, "")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.Serve.Describe(t.Key, 0); edgeward.KindOf(err) == edgeward.NotFound {
+			return nil, err
+		}
+	}
+	return map[string][]string{"trace_level": {"OFF"}, "trace_rate": {"1000"}, "trace_count": {"-1"}, "log_frequency": {"0"}, "trace_file": {""}, "trace_mode": {"triton"}}, nil
 }
 
 // LogSettings are the settings of the log by name: strings, bools and a number.

@@ -107,7 +107,10 @@ func repositoryValue(v *pb.ModelRepositoryParameter) oip.Value {
 }
 
 func (s *Server) traceSettings(_ context.Context, p auth.Principal, in *pb.TraceSettingRequest) (proto.Message, error) {
-	settings := s.Service.TraceSettings()
+	settings, err := s.Service.TraceSettings(p, in.GetModelName())
+	if err != nil {
+		return nil, err
+	}
 	for key, v := range in.GetSettings() {
 		if err := oip.KeepSetting(p, key, slices.Equal(v.GetValue(), settings[key])); err != nil {
 			return nil, err
