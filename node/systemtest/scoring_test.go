@@ -332,3 +332,37 @@ func TestScoringIsCancelled(t *testing.T) {
 		t.Errorf("another group sees it: %v", err)
 	}
 }
+
+// TestScoringOfAForecast: the steps that the data does not know yet, one of each series; with history every step.
+func TestScoringOfAForecast(t *testing.T) {
+	needNative(t)
+	s := start(t, options{})
+	ctx := within(t, 4*time.Minute)
+	const days = 400
+	data := series{step: 24 * time.Hour, from: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), n: days, header: "day,visits,ward", groups: []string{"north", "south"}, level: 40, noise: 3, stamp: time.DateOnly, quiet: true}
+	imported(t, s.Client, "visits", "visits.csv", data.csv())
+	a := must[client.RecipeAnswer](t)(s.Recipe(ctx, "visits", 0, client.RecipeRequest{Target: "visits"}))
+	trained(t, s.Client, "visits-tomorrow", client.TrainRequest{DataSet: "visits", Recipe: a.Recipe})
+	deployed(t, s.Client, "visits-tomorrow", 1)
+	for name, history := range map[string]bool{"tomorrow": false, "every-day": true} {
+		must[client.Scoring](t)(s.CreateScoring(ctx, client.ScoringRequest{Name: name, Endpoint: "visits-tomorrow", Source: client.ScoringSource{Kind: "data_set", DataSet: "visits"}, History: history}))
+		r := ran(t, s.Client, name)
+		head, lines := result(t, s.Client, name)
+		last := map[string]string{}
+		for _, l := range lines {
+			last[l[head["series"]]] = l[head["target"]]
+			if l[head["forecast"]] == "" || l[head["prediction_id"]] == "" {
+				t.Fatalf("%v: %q", head, l)
+			}
+		}
+		end := data.at(days).Format(time.RFC3339)
+		if last["north"] != end || last["south"] != end || r.Failed != 0 || !history && r.Rows != 2 || history && r.Rows < 2*(days-1) {
+			t.Errorf("%s: %d rows, %d failed, last targets %v, want %s", name, r.Rows, r.Failed, last, end)
+		}
+	}
+	_, lines := result(t, s.Client, "tomorrow")
+	e := must[client.PredictionEntry](t)(s.Prediction(ctx, lines[0][len(lines[0])-4]))
+	if p := e.Predictions[0]; p.Key != "north" || !p.Target.Equal(data.at(days)) || !p.EventTime.Equal(data.at(days-1)) {
+		t.Errorf("record %+v", p.Prediction)
+	}
+}

@@ -49,6 +49,11 @@ export const ended = (state?: string) => ['succeeded', 'failed', 'cancelled', 'l
 export const useJob = (id: string | undefined) =>
   useGet<T.Job>('job', `/jobs/${id}`, {}, { enabled: !!id, refetchInterval: (q) => (ended(q.state.data?.state) ? false : 1000) });
 
+export const useScorings = () => useGet<T.List<T.Scoring>>('scoring', '/scorings', { limit: 500 }, every(5000));
+export const useScoring = (name: string) => useGet<T.Scoring>('scoring', `/scorings/${name}`, {}, every(2000));
+export const useScoringRuns = (name: string) => useGet<T.List<T.Job>>('scoring', `/scorings/${name}/runs`, { limit: 50 }, every(2000));
+export const useDeliveries = (name: string) => useGet<T.List<T.Delivery>>('scoring', `/scorings/${name}/deliveries`, { limit: 50 }, every(3000));
+
 export const useNode = (enabled = true) => useGet<T.NodeStatus>('node', '/node', {}, { enabled, refetchInterval: 5000 });
 
 /** useAct is a write: afterwards the nouns it touched are read again. */

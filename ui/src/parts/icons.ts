@@ -9,6 +9,7 @@ export { default as IconDots } from '@tabler/icons-react/dist/esm/icons/IconDots
 export { default as IconDrift } from '@tabler/icons-react/dist/esm/icons/IconWaveSine.mjs';
 export { default as IconEndpoint } from '@tabler/icons-react/dist/esm/icons/IconPlugConnected.mjs';
 export { default as IconForecast } from '@tabler/icons-react/dist/esm/icons/IconCalendarStats.mjs';
+export { default as IconScoring } from '@tabler/icons-react/dist/esm/icons/IconCalendarClock.mjs';
 export { default as IconJobs } from '@tabler/icons-react/dist/esm/icons/IconProgress.mjs';
 export { default as IconModels } from '@tabler/icons-react/dist/esm/icons/IconBox.mjs';
 export { default as IconMoon } from '@tabler/icons-react/dist/esm/icons/IconMoon.mjs';

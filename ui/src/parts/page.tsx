@@ -60,7 +60,7 @@ export function DemoMark({ on }: { on: boolean | undefined }) {
 }
 
 const colours: Record<string, string> = {
-  ready: 'green', succeeded: 'green', promoted: 'green', live: 'green', quiet: 'green', won: 'green', on: 'green', resolved: 'green',
+  ready: 'green', succeeded: 'green', promoted: 'green', live: 'green', quiet: 'green', won: 'green', delivered: 'green', waiting: 'yellow', paused: 'gray', on: 'green', resolved: 'green',
   running: 'blue', queued: 'gray', loading: 'blue', starting: 'blue', canary: 'blue', shadow: 'grape', registered: 'gray', candidate: 'blue',
   suspected: 'yellow', degraded: 'orange', pending: 'yellow', approval: 'yellow', cool_down: 'yellow', retraining: 'blue', evaluating: 'blue',
   promoting: 'blue', alarm: 'red', firing: 'red', failed: 'red', lost: 'orange', rejected: 'orange', taken: 'orange', cancelled: 'gray',

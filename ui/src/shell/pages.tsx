@@ -18,6 +18,8 @@ const Prediction = lazy(() => import('../pages/endpoints/prediction'));
 const DriftList = lazy(() => import('../pages/drift/monitors'));
 const Drift = lazy(() => import('../pages/drift/drift'));
 const Candidates = lazy(() => import('../pages/candidates/candidates'));
+const Scorings = lazy(() => import('../pages/scoring/scorings'));
+const Scoring = lazy(() => import('../pages/scoring/scoring'));
 const Jobs = lazy(() => import('../pages/jobs/jobs'));
 const Job = lazy(() => import('../pages/jobs/job'));
 const Audit = lazy(() => import('../pages/audit/audit'));
@@ -40,6 +42,8 @@ export function Pages() {
       <Route path="/drift"><DriftList /></Route>
       <Route path="/drift/:name">{(p) => <Drift key={p.name} name={p.name} />}</Route>
       <Route path="/candidates"><Candidates /></Route>
+      <Route path="/scoring"><Scorings /></Route>
+      <Route path="/scoring/:name">{(p) => <Scoring key={p.name} name={p.name} />}</Route>
       <Route path="/jobs"><Jobs /></Route>
       <Route path="/jobs/:id">{(p) => <Job key={p.id} id={p.id} />}</Route>
       <Route path="/audit"><Audit /></Route>

@@ -1,5 +1,5 @@
 import type { FunctionComponent } from 'react';
-import { IconAudit, IconCandidates, IconData, IconDrift, IconEndpoint, IconForecast, IconJobs, IconModels, IconOverview, IconSettings, IconUsers } from '../parts/icons';
+import { IconAudit, IconCandidates, IconData, IconDrift, IconEndpoint, IconForecast, IconJobs, IconModels, IconOverview, IconScoring, IconSettings, IconUsers } from '../parts/icons';
 import type { Key } from '../text';
 
 export interface Place { to: string; label: Key; icon: FunctionComponent<{ size?: number; stroke?: number }>; keys: string }
@@ -21,6 +21,7 @@ export const places: { head: Key; items: Place[] }[] = [
       { to: '/endpoints', label: 'endpoints.title', icon: IconEndpoint, keys: 'g e' },
       { to: '/drift', label: 'drift.title', icon: IconDrift, keys: 'g r' },
       { to: '/candidates', label: 'candidates.title', icon: IconCandidates, keys: 'g c' },
+      { to: '/scoring', label: 'scoring.title', icon: IconScoring, keys: 'g i' },
       { to: '/jobs', label: 'jobs.title', icon: IconJobs, keys: 'g j' },
     ],
   },
