@@ -224,6 +224,21 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
+// TestAURLIsNotTold: why a webhook was not reached is said without its URL, which may hold a secret.
+func TestAURLIsNotTold(t *testing.T) {
+	b := newBench(t, t.TempDir(), func(p *scorer.Parts) {
+		p.Webhooks = map[string]scorer.Webhook{"erp": {URL: "http://127.0.0.1:1/in?token=hidden", Key: []byte("0123456789abcdef")}}
+	})
+	defer b.close(t)
+	d := deliver(t, b, score.Sink{Kind: score.ToWebhook, Name: "erp"}, "n-1")
+	stop := b.run(t)
+	defer stop()
+	d = await(t, b, d.ID, func(d score.Delivery) bool { return d.Count == 1 })
+	if a := d.Attempts[0]; d.State != score.Waiting || a.Code != "score.webhook" || strings.Contains(a.Message, "hidden") || !strings.Contains(a.Message, "erp") {
+		t.Errorf("%+v", d)
+	}
+}
+
 func deliver(t *testing.T, b *bench, sink score.Sink, id string) score.Delivery {
 	t.Helper()
 	digest, _, err := b.blobs.Put(t.Context(), strings.NewReader("a\n1\n"), 100)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -81,6 +83,9 @@ func (s *Scorer) post(ctx context.Context, d score.Delivery, a *score.Attempt) e
 	}
 	answer, err := s.Hooks.Do(r)
 	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // the URL may hold a secret, and its name is enough
+		}
 		return edgeward.E(op, edgeward.Unavailable, "score.webhook", "webhook %q was not reached: %w", d.Sink.Name, err).WithHint("does the receiver run, and can this server reach it?")
 	}
 	defer answer.Body.Close()
