@@ -22,7 +22,7 @@ func newModelCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward model train visits-tomorrow --data visits --recipe recipe.json
   edgeward model import scan.onnx scan
   edgeward model show visits-tomorrow/1`
-	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", "models", modelNames, (*client.Client).DeleteModel))
+	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newModelGraph(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", "models", modelNames, (*client.Client).DeleteModel))
 	return cmd
 }
 

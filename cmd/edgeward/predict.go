@@ -42,6 +42,7 @@ func newPredictCommand(e env) *cobra.Command {
 	f.IntVar(&q.Version, "version", 0, "a certain `version` behind the endpoint; 0: as the endpoint routes")
 	f.StringVar(&q.StickyKey, "sticky-key", "", "requests of one `key` go to the same version while the spec stands")
 	f.StringVar(&q.Variant, "variant", "", "`name` of the variant that shall answer")
+	f.BoolVar(&q.Trace, "trace", false, "say what each node of an inference graph took")
 	cmd.MarkFlagsMutuallyExclusive("field", "rows")
 	cmd.MarkFlagsOneRequired("field", "rows")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {
@@ -87,6 +88,9 @@ func printPredictions(w io.Writer, all []client.Prediction) {
 	for i, p := range all {
 		for _, note := range p.Notes {
 			fmt.Fprintf(w, "row %d: %s\n", i, note)
+		}
+		for _, s := range p.Trace {
+			fmt.Fprintf(w, "row %d: %s (%s) took %s ms from %s ms on\n", i, s.Node, s.What, num(float64(s.TookUS)/1e3), num(float64(s.StartUS)/1e3))
 		}
 	}
 }

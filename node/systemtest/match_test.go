@@ -43,12 +43,13 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		"endpoints.rollback": {"endpoints/leak", "/rollback", `{` + why + `}`, false, 409},            // there is nothing to return to
 		"endpoints.release":  {"endpoints/leak", "/release", `{"version":1,` + why + `}`, false, 409}, // it is not in quarantine
 		"endpoints.retrain":  {"endpoints/leak", "/retrain", `{` + why + `}`, false, 409},             // it was not trained here
-		"endpoints.policy":   {"endpoints/leak/drift", "", `{"years_per_false_alarm":3,` + why + `}`, true, 200},
+		"endpoints.policy":   {"endpoints/leak/drift", "", `{"years_per_false_alarm":12,` + why + `}`, true, 200},
 		"endpoints.delete":   {"endpoints/leak", "", "", true, 204},
 		"datasets.import":    {"datasets/pumps", "/versions", "day,value\n2024-01-01,5\n", false, 202},
 		"datasets.delete":    {"datasets/pumps", "", "", true, 204},
 		"models.alias":       {"models/leak", "/aliases/champion", `{"version":1,` + why + `}`, true, 200},
 		"models.train":       {"models/leak", "/train", `{"data_set":"nothing","recipe":{}}`, false, 422}, // the recipe is none
+		"graphs.apply":       {"models/leak", "/graph", `{"nodes":[],"outputs":[]}`, false, 422},          // the graph is none
 		"versions.import":    {"models/leak", "/versions", string(affine), false, 200},                    // the version that is there
 		"models.delete":      {"models/leak", "", "", true, 204},
 		"scorings.file":      {"scorings/leaks", "/file", "x\n1\n", false, 200},
@@ -148,7 +149,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		}
 	})
 	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.weights", "endpoints.withdraw", "endpoints.shadow", "endpoints.variant", "endpoints.update", "endpoints.rollback", "endpoints.release", "endpoints.retrain", "endpoints.policy",
-		"datasets.import", "models.alias", "models.train", "versions.import", "jobs.cancel", "scorings.file", "scorings.schedule", "scorings.delete", "endpoints.delete", "models.delete", "datasets.delete"}
+		"datasets.import", "models.alias", "models.train", "graphs.apply", "versions.import", "jobs.cancel", "scorings.file", "scorings.schedule", "scorings.delete", "endpoints.delete", "models.delete", "datasets.delete"}
 	if len(order) != len(rows) {
 		t.Fatalf("%d rows, %d in order", len(rows), len(order))
 	}

@@ -12,6 +12,7 @@ type PredictRequest struct {
 	Group     string           `json:"group,omitempty"`                       // the series within the endpoint
 	Version   int              `json:"version,omitempty"`                     // 0: as the endpoint routes
 	StickyKey string           `json:"sticky_key,omitempty" maxLength:"1024"` // requests of one key go to one version; also the header Edgeward-Sticky-Key
+	Trace     bool             `json:"trace,omitempty"`                       // say what each node of an inference graph took
 	Variant   string           `json:"variant,omitempty" maxLength:"1024"`    // the name of a variant that shall answer; also the header Edgeward-Variant
 }
 
@@ -25,6 +26,7 @@ type Prediction struct {
 	Interval *PredictInterval   `json:"interval,omitempty"` // where the model has one
 	Classes  map[string]float64 `json:"classes,omitempty"`  // the score of each class by its name, where the model names its classes
 	Notes    []string           `json:"notes,omitempty"`    // what was taken for missing, and why
+	Trace    []Span             `json:"trace,omitempty"`    // where the request asked for it
 }
 
 // PredictInterval holds the truth with probability Level, as measured on data the model was not trained on.

@@ -8,6 +8,7 @@ import (
 
 	"edgeward"
 	"edgeward/runtime/engine"
+	"edgeward/runtime/graph"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
@@ -40,6 +41,9 @@ var _ serve.Runner = Runner{}
 
 // Load implements serve.Runner.
 func (r Runner) Load(ctx context.Context, v models.Version, t serve.Terms) (serve.Session, error) {
+	if v.Manifest.Kind == graph.Kind {
+		return r.loadGraph(ctx, v)
+	}
 	key := v.Digest.Short() + "/" + r.NewID() // one per load: the old session of a version closes after the new one opened
 	req, done, err := r.loadRequest(ctx, v, key)
 	if err != nil {

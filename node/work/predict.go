@@ -57,6 +57,7 @@ func (w *Work) predictRows(ctx context.Context, who Who, name string, in wire.Pr
 	}
 	out := make([]wire.Prediction, len(rows))
 	key, enc := serve.Key{Group: who.Group, Name: name}, newRowEncoder()
+	enc.trace = in.Trace
 	ask := func(ctx context.Context, i int) (err error) {
 		r := serve.Request{ID: id(i), Endpoint: key, Version: in.Version, ReceivedAt: w.Now(), SeriesKey: in.Group,
 			StickyKey: in.StickyKey, Variant: in.Variant, Principal: who.key(), Part: i > 0, Source: source}
@@ -111,6 +112,7 @@ func ofRow(i int, err error) error {
 type rowEncoder struct {
 	mu     sync.Mutex
 	fields map[edgeward.Digest][]wire.Field
+	trace  bool // answers say what each node of a graph took
 }
 
 func newRowEncoder() *rowEncoder { return &rowEncoder{fields: map[edgeward.Digest][]wire.Field{}} }
@@ -161,5 +163,9 @@ func (w *Work) infer(ctx context.Context, r serve.Request, enc *rowEncoder, row 
 	if err != nil {
 		return wire.Prediction{}, err
 	}
-	return prediction(a, row.notes(fields))
+	p, err := prediction(a, row.notes(fields))
+	if enc.trace {
+		p.Trace = wire.Spans(a)
+	}
+	return p, err
 }

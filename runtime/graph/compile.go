@@ -132,7 +132,7 @@ func (c *compiler) addStep(p *Planned, specs map[string]tensor.Spec) (err error)
 func (c *compiler) addModel(p *Planned, specs map[string]tensor.Spec) error {
 	sig, ok := c.signature(p.Digest)
 	if !ok {
-		return p.fail("graph.model", "there is no model %.80q with digest %.80q", p.Model, p.Digest)
+		return p.fail("graph.model", "there is no model %.80q with digest %.80q", p.Model, p.Digest).WithHint("name a version that is there, as name/number")
 	}
 	p.part, p.Gives = slices.Index(c.Parts, p.Digest), sig.Outputs
 	for in, got := range specs {

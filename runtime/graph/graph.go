@@ -29,8 +29,8 @@ const (
 
 // Graph is the document. Compile says whether it can be answered.
 type Graph struct {
-	Format  int           `json:"format"` // 0 is taken for Format
-	Inputs  []tensor.Spec `json:"inputs"`
+	Format  int           `json:"format,omitempty"` // 0 is taken for Format
+	Inputs  []tensor.Spec `json:"inputs,omitempty"`
 	Nodes   []Node        `json:"nodes"` // in any order
 	Outputs []Output      `json:"outputs"`
 }
@@ -41,8 +41,8 @@ type Node struct {
 	Model  string            `json:"model,omitempty"`  // "name/number", or "name@alias" before it is applied
 	Digest edgeward.Digest   `json:"digest,omitempty"` // of the model's manifest; in the canonical form always
 	Step   string            `json:"step,omitempty"`
-	With   json.RawMessage   `json:"with,omitempty"` // the step's parameters
-	Inputs map[string]string `json:"inputs"`         // references, by name of the node's input
+	With   json.RawMessage   `json:"with,omitempty"`   // the step's parameters
+	Inputs map[string]string `json:"inputs,omitempty"` // references, by name of the node's input
 }
 
 // Output is one output of the graph.

@@ -74,7 +74,7 @@ func TestWhatCannotBeAnsweredIsRefusedWithItsNode(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := compile(t, c.doc)
-			if edgeward.KindOf(err) != edgeward.Invalid || edgeward.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) || edgeward.HintOf(err) == "" && c.code != "signature.invalid" && c.code != "graph.model" {
+			if edgeward.KindOf(err) != edgeward.Invalid || edgeward.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) || edgeward.HintOf(err) == "" && c.code != "signature.invalid" {
 				t.Errorf("%v\nis %v %q with hint %q, want %q and %q", err, edgeward.KindOf(err), edgeward.CodeOf(err), edgeward.HintOf(err), c.code, c.says)
 			}
 		})

@@ -70,7 +70,7 @@ func wrong(format string, args ...any) *edgeward.Error {
 }
 
 func values(format string, args ...any) *edgeward.Error {
-	return edgeward.E("", edgeward.Invalid, "graph.values", format, args...)
+	return edgeward.E("", edgeward.Invalid, "graph.values", format, args...).WithHint("docs/graphs.md says what each step takes and gives")
 }
 
 // only checks that a step has exactly one input, called x.

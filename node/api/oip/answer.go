@@ -37,6 +37,10 @@ func encode(r Request, endpoint string, a Answer) (body []byte, header int, bina
 		b = append(b, `,"edgeward_variant":`...)
 		b = appendText(b, a.Variant)
 	}
+	if a.Spans != "" {
+		b = append(b, `,"edgeward_trace":`...)
+		b = appendText(b, a.Spans)
+	}
 	b = append(b, `},"outputs":[`...)
 	var tail []tensor.Tensor
 	for i, t := range outputs {

@@ -45,6 +45,8 @@
 //	edgeward_lookup       true: the server takes the inputs from its own data by key and event time; inputs must be empty
 //	edgeward_sticky_key   requests of one key go to the same version while the spec stands; also the header
 //	                      Edgeward-Sticky-Key; default: the prediction id
+//	edgeward_trace        true: the answer's parameter edgeward_trace says what each node of an inference graph took: JSON as
+//	                      text, [{"node","what","start_us","took_us"}]; of any other version, the whole
 //	edgeward_variant      the name of a variant of the spec that shall answer; also the header Edgeward-Variant. One that
 //	                      is not there is as none; the answer repeats the name, there and in the header, when it answered
 //

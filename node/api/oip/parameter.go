@@ -25,6 +25,7 @@ type Request struct {
 	StickyKey  string // requests of one key go to one version
 	Variant    string // chosen by name
 	Lookup     bool
+	Trace      bool          // the answer says what each node of an inference graph took
 	Priority   int           // as in serve.Request
 	Timeout    time.Duration // from when it is received; 0 means the server's
 	Sequence   Sequence
@@ -85,6 +86,8 @@ func (r *Request) Parameter(key string, v Value) (err error) {
 		r.Variant, err = brief(key, v)
 	case "edgeward_lookup":
 		r.Lookup, err = truth(key, v)
+	case "edgeward_trace":
+		r.Trace, err = truth(key, v)
 	case "priority": // 0 none, 1 the highest
 		n, err := whole(key, v)
 		if err != nil {
@@ -104,7 +107,7 @@ func (r *Request) Parameter(key string, v Value) (err error) {
 	default:
 		if strings.HasPrefix(key, "edgeward_") {
 			err = invalid("parameter.unknown", "there is no parameter %.80q", key).With("parameter", key).
-				WithHint("ours are edgeward_event_time, edgeward_target_time, edgeward_key, edgeward_lookup, edgeward_sticky_key and edgeward_variant")
+				WithHint("ours are edgeward_event_time, edgeward_target_time, edgeward_key, edgeward_lookup, edgeward_sticky_key, edgeward_trace and edgeward_variant")
 		}
 	}
 	return err

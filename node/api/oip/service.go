@@ -166,6 +166,7 @@ type Answer struct {
 	serve.Answer
 	ClientID string          // the client's own id, or ours
 	Wanted   []tensor.Tensor // in the order asked for; read only
+	Spans    string          // what each node took, as JSON; "" where it was not asked for
 	Shared   []Shared        // where their data are; shorter than Wanted, or nil, where the answer carries them
 }
 
@@ -223,6 +224,9 @@ func (s *Service) Infer(ctx context.Context, t Target, r *Request, received time
 	out := Answer{Answer: a, ClientID: r.ID, Wanted: a.Outputs}
 	if out.ClientID == "" {
 		out.ClientID = a.ID
+	}
+	if r.Trace {
+		out.Spans = trace(a)
 	}
 	if len(r.Outputs) > 0 {
 		out.Wanted = make([]tensor.Tensor, 0, len(r.Outputs))

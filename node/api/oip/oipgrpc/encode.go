@@ -35,6 +35,9 @@ func (a *inferResponse) encode() mem.BufferSlice {
 	if a.Variant != "" {
 		b = appendParameter(b, 4, "edgeward_variant", a.Variant)
 	}
+	if a.Spans != "" {
+		b = appendParameter(b, 4, "edgeward_trace", a.Spans)
+	}
 	for i, t := range a.Wanted {
 		shape := 0
 		for _, d := range t.Shape {
