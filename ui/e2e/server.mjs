@@ -10,7 +10,7 @@ const binary = process.env.EDGEWARD_BIN ?? path.join(import.meta.dirname, '../..
 export async function start({ demo = false, token = '' } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'edgeward-e2e-'));
   const args = [demo ? 'up' : 'serve', '--data-dir', path.join(dir, 'data'), '--http-address', '127.0.0.1:0', '--mqtt-address', '127.0.0.1:0', '--grpc-address', '127.0.0.1:0'];
-  if (demo) args.push('--demo', '--demo-speed', '0');
+  if (demo) args.push(demo === true ? '--demo' : `--demo=${demo}`, '--demo-speed', '0');
   const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('EDGEWARD_')));
   if (token) env.EDGEWARD_BOOTSTRAP_TOKEN = token;
   const child = spawn(binary, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,1 +1,1 @@
-import{Z as e}from"./base.js";var t=(t,n)=>n?e(`hospital`,t):t;export{t};
+import{Q as e}from"./base.js";var t=(t,n)=>n?e(`hospital`,t):t;export{t};

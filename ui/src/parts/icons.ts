@@ -1,6 +1,8 @@
 // Each icon from its own file, so that a build reads a few files and not six thousand.
 export { default as IconAlert } from '@tabler/icons-react/dist/esm/icons/IconAlertTriangle.mjs';
 export { default as IconAudit } from '@tabler/icons-react/dist/esm/icons/IconFileCheck.mjs';
+export { default as IconCall } from '@tabler/icons-react/dist/esm/icons/IconPhoneCall.mjs';
+export { default as IconCamera } from '@tabler/icons-react/dist/esm/icons/IconCamera.mjs';
 export { default as IconCandidates } from '@tabler/icons-react/dist/esm/icons/IconScale.mjs';
 export { default as IconCheck } from '@tabler/icons-react/dist/esm/icons/IconCheck.mjs';
 export { default as IconCopy } from '@tabler/icons-react/dist/esm/icons/IconCopy.mjs';
@@ -21,3 +23,4 @@ export { default as IconSystem } from '@tabler/icons-react/dist/esm/icons/IconDe
 export { default as IconUpload } from '@tabler/icons-react/dist/esm/icons/IconUpload.mjs';
 export { default as IconUser } from '@tabler/icons-react/dist/esm/icons/IconUserCircle.mjs';
 export { default as IconUsers } from '@tabler/icons-react/dist/esm/icons/IconUsers.mjs';
+export { default as IconWrong } from '@tabler/icons-react/dist/esm/icons/IconX.mjs';

@@ -50,10 +50,10 @@ export function Card({ title, actions, children, label }: { title?: string; acti
 }
 
 /** What belongs to the demonstration wears this. */
-export function DemoMark({ on }: { on: boolean | undefined }) {
+export function DemoMark({ on, what }: { on: boolean | undefined; what?: string }) {
   if (!on) return null;
   return (
-    <Tooltip label={t('demo.notice')}>
+    <Tooltip label={what ?? t('demo.notice')}>
       <Badge color="yellow" tabIndex={0} style={{ cursor: 'help' }}>{t('demo.mark')}</Badge>
     </Tooltip>
   );

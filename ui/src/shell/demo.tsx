@@ -19,12 +19,13 @@ export function DemoBanner() {
   const [, navigate] = useLocation();
   const away = useAct(() => remove('/demo'), 'demo', 'health', 'dataset', 'model', 'endpoint', 'job', 'alert', 'candidate');
   if (!data?.present) return null;
-  const speed = data.days_per_second ? t('demo.speed', { n: num(data.days_per_second) }) : t('demo.replay');
+  const factory = rows(data.stages).some((s) => s.name === 'line');
+  const speed = factory ? t('demo.line') : data.days_per_second ? t('demo.speed', { n: num(data.days_per_second) }) : t('demo.replay');
   return (
     <aside className="demobar" aria-label={t('demo.title')}>
       <b>{t('demo.title')}</b>
       <span style={{ flex: '1 1 260px' }}>
-        {data.running ? speed : t('demo.over')}
+        {data.running ? speed : t(factory ? 'demo.lineOver' : 'demo.over')}
         {data.day && <> · {t('demo.day', { day: day(data.day) })}</>}
       </span>
       {data.running && <Progress value={data.done * 100} w={110} color="yellow" aria-label={t('demo.progress')} />}
@@ -46,7 +47,7 @@ export function DemoBanner() {
             </tbody>
           </table>
         </Collapse>
-        <span style={{ fontSize: '0.82rem' }}>{data.error ? <b>{data.error}</b> : t('demo.notice')}</span>
+        <span style={{ fontSize: '0.82rem' }}>{data.error ? <b>{data.error}</b> : t(factory ? 'line.generatedWhat' : 'demo.notice')}</span>
       </div>
       <Ask
         title={t('demo.remove')}

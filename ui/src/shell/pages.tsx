@@ -7,6 +7,7 @@ import { t } from '../text';
 import Forecast from '../pages/forecast/forecast';
 import Overview from '../pages/overview/overview';
 
+const Line = lazy(() => import('../pages/line/line'));
 const DataList = lazy(() => import('../pages/data/datasets'));
 const DataSet = lazy(() => import('../pages/data/dataset'));
 const Models = lazy(() => import('../pages/models/models'));
@@ -31,6 +32,7 @@ export function Pages() {
     <Switch>
       <Route path="/"><Overview /></Route>
       <Route path="/forecast"><Forecast /></Route>
+      <Route path="/line"><Line /></Route>
       <Route path="/data"><DataList /></Route>
       <Route path="/data/:name">{(p) => <DataSet key={p.name} name={p.name} />}</Route>
       <Route path="/models"><Models /></Route>

@@ -1,5 +1,5 @@
 import type { FunctionComponent } from 'react';
-import { IconAudit, IconCandidates, IconData, IconDrift, IconEndpoint, IconForecast, IconJobs, IconModels, IconOverview, IconScoring, IconSettings, IconUsers } from '../parts/icons';
+import { IconAudit, IconCamera, IconCandidates, IconData, IconDrift, IconEndpoint, IconForecast, IconJobs, IconModels, IconOverview, IconScoring, IconSettings, IconUsers } from '../parts/icons';
 import type { Key } from '../text';
 
 export interface Place { to: string; label: Key; icon: FunctionComponent<{ size?: number; stroke?: number }>; keys: string }
@@ -10,6 +10,7 @@ export const places: { head: Key; items: Place[] }[] = [
     head: 'nav.today',
     items: [
       { to: '/forecast', label: 'forecast.title', icon: IconForecast, keys: 'g f' },
+      { to: '/line', label: 'line.title', icon: IconCamera, keys: 'g l' },
       { to: '/', label: 'overview.title', icon: IconOverview, keys: 'g o' },
     ],
   },
