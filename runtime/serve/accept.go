@@ -1,0 +1,109 @@
+package serve
+
+import (
+	"math"
+
+	"edgeward"
+	"edgeward/runtime/tensor"
+)
+
+// take makes the inputs for this version where the request says how, and refuses what it cannot answer.
+func (in *instance) take(r *Request, c *counters) (err error) {
+	if r.Encode != nil {
+		if r.Inputs, err = r.Encode(&in.version); err != nil {
+			return err
+		}
+	}
+	return in.accept(r.Inputs, c)
+}
+
+// accept refuses what the version cannot answer and counts rows outside the reference range.
+func (in *instance) accept(inputs []tensor.Tensor, c *counters) error {
+	if err := in.version.Manifest.Signature.Check(inputs); err != nil {
+		return err
+	}
+	ranges := in.assets.Inputs
+	for _, t := range inputs {
+		if !in.missing && !in.anything {
+			if err := t.CheckFinite(); err != nil {
+				return err
+			}
+		}
+		if t.Datatype != tensor.FP32 && t.Datatype != tensor.FP64 {
+			continue
+		}
+		width := len(ranges)
+		if len(t.Shape) != 2 || int64(width) != t.Shape[1] {
+			width = 0
+		}
+		if in.anything && width == 0 {
+			continue
+		}
+		rows, outside, err := scan(t, ranges[:width], in.anything)
+		if err != nil {
+			return err
+		}
+		if width > 0 {
+			c.rows.Add(uint64(rows))
+			c.inputsOut.Add(uint64(outside))
+			ranges = nil
+		}
+	}
+	return nil
+}
+
+// scan refuses infinity, unless anything is taken, and counts rows with a value outside its column's range. Missing values
+// are outside nothing.
+func scan(t tensor.Tensor, ranges []Range, anything bool) (rows, outside int, err error) {
+	width := max(len(ranges), 1)
+	values := func(yield func(int, float64) bool) {
+		if t.Datatype == tensor.FP32 {
+			v, _ := t.Float32s() // FP32 has numbers
+			for i, x := range v {
+				if !yield(i, float64(x)) {
+					return
+				}
+			}
+			return
+		}
+		v, _ := t.Float64s()
+		for i, x := range v {
+			if !yield(i, x) {
+				return
+			}
+		}
+	}
+	bad := -1 // the last row found outside
+	for i, x := range values {
+		if math.IsInf(x, 0) && !anything {
+			return 0, 0, edgeward.E("serve.accept", edgeward.Invalid, "input.not_finite", "tensor %q: element %d is %v", t.Name, i, x).
+				With("tensor", t.Name).WithHint("send a finite number, or a missing value where the endpoint allows it")
+		}
+		rows = i/width + 1
+		if len(ranges) > 0 && (x < ranges[i%width].Low || x > ranges[i%width].High) && bad != rows {
+			bad = rows
+			outside++
+		}
+	}
+	return rows, outside, nil
+}
+
+// watch counts an answer that no sound version gives.
+func (in *instance) watch(out []tensor.Tensor, c *counters) {
+	for i, t := range out {
+		if t.Datatype != tensor.FP32 && t.Datatype != tensor.FP64 {
+			continue
+		}
+		v, err := t.Float64s()
+		if err != nil {
+			continue
+		}
+		for _, x := range v {
+			r := in.assets.Answers
+			if math.IsNaN(x) || math.IsInf(x, 0) || i == 0 && r != nil && (x < r.Low || x > r.High) {
+				c.answersOut.Add(1)
+				return
+			}
+		}
+	}
+}
