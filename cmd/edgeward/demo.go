@@ -42,7 +42,7 @@ func newDemoCommand(e env) *cobra.Command {
 	cmd.Flags().StringVar(&f.dataDir, "data", "", "`directory` for the demonstration's server (default: a temporary one, removed at the end)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document; progress goes to standard error")
 	cmd.Flags().Float64Var(&speed, "speed", 0, "days a second at most; 0: as fast as the server settles")
-	cmd.AddCommand(newDemoFactoryCommand(e), newDemoRemoveCommand(e))
+	cmd.AddCommand(newDemoFactoryCommand(e), newDemoBedsCommand(e), newDemoRemoveCommand(e))
 	return cmd
 }
 
@@ -81,7 +81,7 @@ type played struct {
 }
 
 // stories are what up --demo takes.
-var stories = map[string]story{"hospital": hospital, "factory": factory}
+var stories = map[string]story{"hospital": hospital, "factory": factory, "beds": bedsTomorrow}
 
 func hospital(ctx context.Context, o demo.Options) (played, error) {
 	r, err := demo.Run(ctx, o)
@@ -97,6 +97,37 @@ func factory(ctx context.Context, o demo.Options) (played, error) {
 		return played{}, err
 	}
 	return played{r, r.Says, r.TotalSeconds}, nil
+}
+
+func bedsTomorrow(ctx context.Context, o demo.Options) (played, error) {
+	r, err := demo.RunBeds(ctx, o)
+	if err != nil {
+		return played{}, err
+	}
+	return played{r, r.Says, r.TotalSeconds}, nil
+}
+
+func newDemoBedsCommand(e env) *cobra.Command {
+	var f serverFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "beds",
+		Short: "Show three models joined into one endpoint, on a simulated ward, and end",
+		Long: "beds runs a server of its own on free ports of this machine. A simulator lays synthetic patients into the beds of a ward,\n" +
+			"to which as many come each day as were really admitted to a hospital. A condition model, a discharge model and the forecast\n" +
+			"of admissions become one endpoint, beds-tomorrow, with an interval whose coverage is measured. It prints a report and ends,\n" +
+			"with 0 only if every stage happened. On a directory where it has ended it prints that report again; one that was\n" +
+			"interrupted goes on.\n\n" +
+			"It shows demand and occupancy of a simulated ward, not free beds. Not for care decisions.\n\n" + exitCodes,
+		Example: "  edgeward demo beds --data /tmp/beds\n  edgeward demo beds --json --data /tmp/beds > report.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), e, &f, bedsTomorrow, 0, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&f.dataDir, "data", "", "`directory` for the demonstration's server (default: a temporary one, removed at the end)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document; progress goes to standard error")
+	return cmd
 }
 
 func newDemoRemoveCommand(e env) *cobra.Command {
