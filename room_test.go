@@ -34,6 +34,7 @@ var owners = map[string][]string{
 	"github.com/knadh/koanf/v2":           {"node/config"},
 	"go.opentelemetry.io/otel":            {"node/trace"},
 	"golang.org/x/crypto/argon2":          {"node/auth"},
+	"github.com/opencontainers":           {"sync/oci"},
 }
 
 // fences are imports that the floors allow and the design does not.

@@ -21,6 +21,7 @@ import (
 	"edgeward/node/events"
 	"edgeward/node/health"
 	"edgeward/node/host"
+	"edgeward/node/image"
 	"edgeward/node/monitor"
 	"edgeward/node/scorer"
 	"edgeward/node/store"
@@ -77,7 +78,7 @@ type Node struct {
 func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	n := &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
-	steps := []func(context.Context) error{n.directory, n.openStore, n.openBytes, n.identity, n.openMQTT, n.connect, n.openAccess, n.openHTTP, n.openGRPC}
+	steps := []func(context.Context) error{n.directory, n.openStore, n.openBytes, n.identity, n.openMQTT, n.connect, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -142,6 +143,7 @@ func (n *Node) connect(ctx context.Context) error {
 	}
 	n.work = work.New(&work.Parts{Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.infer, Records: n.records,
 		Now: n.now, NewID: n.o.NewID, Temp: n.dir("temp"), Runs: n.dir("runs"), Limit: int64(n.cfg.HTTP.MaxUpload), Threads: n.threads(), Log: n.log.With("part", "work"),
+		Program: image.Program{Path: n.program(), Version: n.o.Version, Native: native.Open(n.dir("native"))},
 		Changed: func() { n.monitor.Poke(); n.scorer.Poke() }})
 	if n.cfg.Tracing.URL != "" {
 		if n.tracer, err = trace.Open(ctx, trace.Options{URL: n.cfg.Tracing.URL, Sample: n.cfg.Tracing.Sample, Node: n.name, Site: n.site, Version: n.o.Version, Log: n.log.With("part", "trace")}); err != nil {

@@ -22,6 +22,7 @@ type Options struct {
 	Config    config.Loaded
 	Version   string
 	Bootstrap string           // value of EDGEWARD_BOOTSTRAP_TOKEN
+	Endpoint  string           // folder of an endpoint's bundle that this server is to have (node/image); "": none
 	Now       func() time.Time // default: the system's clock
 	NewID     func() string    // default: ULIDs of that clock
 	Log       *slog.Logger     // default: silent

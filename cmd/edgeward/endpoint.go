@@ -19,7 +19,7 @@ func newEndpointCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
   edgeward deploy promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward endpoint performance visits-tomorrow`
-	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSet(r), newEndpointSnippet(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", endpointNames, (*client.Client).DeleteEndpoint))
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSet(r), newEndpointSnippet(r), newEndpointExport(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", endpointNames, (*client.Client).DeleteEndpoint))
 	return cmd
 }
 

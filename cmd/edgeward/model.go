@@ -245,15 +245,21 @@ func newModelAlias(r *remote) *cobra.Command {
 
 func newModelExport(r *remote) *cobra.Command {
 	var dir string
+	var o ociFlags
 	cmd := &cobra.Command{
-		Use: "export NAME[/N]", Short: "Write the files of a version into a directory", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames),
-		Example: "  edgeward model export visits-tomorrow/2 -o visits-tomorrow-2",
+		Use: "export NAME[/N]", Short: "Write the files of a version into a directory, or as an OCI artifact", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames),
+		Example: "  edgeward model export visits-tomorrow/2 -o visits-tomorrow-2\n  edgeward model export visits-tomorrow/2 --oci visits-tomorrow-2.tar",
 	}
-	cmd.Flags().StringVarP(&dir, "output", "o", "", "`directory` to write to, made if needed (default NAME-N)")
+	cmd.Flags().StringVarP(&dir, "output", "o", "", "`directory` to write the files to, made if needed (default NAME-N)")
+	o.add(cmd)
+	cmd.MarkFlagsMutuallyExclusive("output", "oci", "oci-dir")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		name, n, err := ref("model", args[0])
 		if err != nil {
 			return err
+		}
+		if o.given() {
+			return o.write(ctx, r, func(w io.Writer) error { return c.ModelArtifact(ctx, name, n, w) })
 		}
 		v, err := c.ModelVersion(ctx, name, n)
 		if err != nil {

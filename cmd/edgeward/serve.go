@@ -20,6 +20,7 @@ import (
 type serverFlags struct {
 	config, dataDir, http, mqtt, grpc string
 	set                               []string
+	endpoint                          string // folder of an endpoint's bundle; of serve only
 }
 
 func (f *serverFlags) add(cmd *cobra.Command) {
@@ -87,6 +88,7 @@ func newServeCommand(e env) *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&f.endpoint, "endpoint", "", "`folder` of an endpoint's bundle that this server is to have, as images of edgeward endpoint export do")
 	return cmd
 }
 
@@ -100,7 +102,7 @@ func openNode(ctx context.Context, e env, f *serverFlags) (*node.Node, config.Lo
 	for _, w := range l.Warnings {
 		log.Warn(w)
 	}
-	n, err := node.Open(ctx, node.Options{Config: l, Version: release, Bootstrap: os.Getenv(config.EnvBootstrapToken), Log: log})
+	n, err := node.Open(ctx, node.Options{Config: l, Version: release, Bootstrap: os.Getenv(config.EnvBootstrapToken), Endpoint: f.endpoint, Log: log})
 	return n, l, err
 }
 

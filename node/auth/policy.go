@@ -22,7 +22,7 @@ var table = map[Resource]map[Verb][]Role{
 	},
 	Recipe:    {Read: members, List: members, Create: makers, Update: makers, Delete: makers},
 	Query:     {Read: makers, List: makers, Create: makers},
-	Model:     {Read: plus(members, Service), List: plus(members, Service), Create: makers, Update: makers, Delete: makers},
+	Model:     {Read: plus(members, Service), List: plus(members, Service), Create: makers, Update: makers, Delete: makers, Export: workers},
 	Version:   {Read: plus(members, Service), List: plus(members, Service), Create: makers, Update: makers, Delete: makers},
 	Candidate: {Read: members, List: members, Create: workers, Update: workers, Approve: {Owner, Reviewer}},
 	Run:       {Read: members, List: members, Create: makers, Update: makers, Delete: makers},

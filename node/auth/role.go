@@ -47,7 +47,7 @@ const (
 	Feedback Verb = "feedback" // tell the truth that came later
 	Label    Verb = "label"    // annotate
 	Cancel   Verb = "cancel"   // stop a job
-	Export   Verb = "export"   // take out in bulk: audit log, backup
+	Export   Verb = "export"   // take out in bulk or for another machine: audit log, backup, model
 )
 
 // Verbs lists all verbs.

@@ -28,6 +28,9 @@ func (w *Work) loadRequest(ctx context.Context, v models.Version, key string) (i
 	}
 	at, done, err := w.laid(ctx, v.Manifest)
 	r := infer.LoadRequest{Key: key, Format: engine.Format(v.Manifest.Kind), Path: at, Digest: string(v.Digest)}
+	if c, ok := w.Pinned[v.Digest]; ok {
+		r.Candidates = []infer.Candidate{c}
+	}
 	if len(a.Examples) > 0 {
 		r.Examples = []infer.Example{{Inputs: a.Examples, Golden: a.Golden}}
 	}

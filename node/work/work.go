@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/node/image"
 	"edgeward/node/store"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/jobs"
@@ -41,6 +42,8 @@ type Parts struct {
 	Rescored        func()                                // scorings or deliveries have changed
 	Limit           int64                                 // bytes of an upload
 	Threads         int                                   // for training
+	Program         image.Program                         // what an exported image runs
+	Pinned          map[edgeward.Digest]infer.Candidate   // versions that one engine only may answer, by digest; set before Run of the node
 	Log             *slog.Logger
 }
 
@@ -49,6 +52,7 @@ type Work struct {
 	Parts
 	exporting sync.Mutex // of records: one table at a time
 	starting  sync.Mutex // of a scoring's run
+	packing   sync.Mutex // of images and artifacts: one at a time
 }
 
 // New returns a Work over p.

@@ -453,6 +453,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{name}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The live version as an OCI image that answers by itself (tar of an image layout) */
+        get: operations["endpoints.image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{name}/performance": {
         parameters: {
             query?: never;
@@ -949,6 +966,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a declared inference graph the next version */
+        post: operations["graphs.apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/train": {
         parameters: {
             query?: never;
@@ -1000,6 +1034,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/versions/{number}/artifact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A version as an OCI artifact (tar of an image layout) */
+        get: operations["versions.artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/versions/{number}/card": {
         parameters: {
             query?: never;
@@ -1026,6 +1077,23 @@ export interface paths {
         };
         /** A file of a version */
         get: operations["versions.file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{number}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The inference graph of a version, node by node */
+        get: operations["graphs.get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1907,6 +1975,60 @@ export interface components {
             title: string;
             unit?: string;
         };
+        GraphNode: {
+            digest?: string;
+            inputs?: {
+                [key: string]: string;
+            };
+            model?: string;
+            name: string;
+            step?: string;
+            with?: unknown;
+        };
+        GraphOutput: {
+            from: string;
+            name: string;
+        };
+        GraphRequest: {
+            demo?: boolean;
+            description?: string;
+            example?: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            format?: number;
+            inputs?: components["schemas"]["TensorSpec"][] | null;
+            intended_use?: string;
+            interval?: components["schemas"]["ModelsInterval"];
+            limits?: string[] | null;
+            metrics?: {
+                [key: string]: number;
+            };
+            nodes: components["schemas"]["GraphNode"][] | null;
+            outputs: components["schemas"]["GraphOutput"][] | null;
+            /** @enum {string} */
+            task?: "regression" | "binary" | "multiclass" | "image" | "raw";
+            unit?: string;
+        };
+        GraphTensor: {
+            any_rank?: boolean;
+            axes?: string[] | null;
+            datatype: string;
+            from: string;
+            holds?: string;
+            labels?: string[] | null;
+            name: string;
+            shape: number[] | null;
+        };
+        GraphView: {
+            document: unknown;
+            inputs: components["schemas"]["TensorSpec"][] | null;
+            model: string;
+            nodes: components["schemas"]["PlannedNode"][] | null;
+            outputs: components["schemas"]["GraphTensor"][] | null;
+            /** Format: int64 */
+            version: number;
+        };
         GroupForecast: {
             /** Format: double */
             coverage: number;
@@ -2538,6 +2660,17 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        PlannedNode: {
+            digest?: string;
+            gives: components["schemas"]["TensorSpec"][] | null;
+            /** Format: int64 */
+            level: number;
+            model?: string;
+            name: string;
+            step?: string;
+            takes: components["schemas"]["GraphTensor"][] | null;
+            with?: unknown;
+        };
         Point: {
             /** Format: date-time */
             at: string;
@@ -2568,6 +2701,7 @@ export interface components {
             sticky_key?: string;
             /** Format: date-time */
             target?: string;
+            trace?: boolean;
             variant?: string;
             /** Format: int64 */
             version?: number;
@@ -2583,6 +2717,7 @@ export interface components {
                 [key: string]: unknown;
             };
             role: string;
+            trace?: components["schemas"]["Span"][] | null;
             variant?: string;
             /** Format: int64 */
             version: number;
@@ -3272,6 +3407,14 @@ export interface components {
             row: {
                 [key: string]: unknown;
             };
+        };
+        Span: {
+            node: string;
+            /** Format: int64 */
+            start_us: number;
+            /** Format: int64 */
+            took_us: number;
+            what: string;
         };
         TensorReadable: {
             datatype: string;
@@ -5698,6 +5841,71 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ForecastView"];
                 };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "endpoints.image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -8174,6 +8382,89 @@ export interface operations {
             };
         };
     };
+    "graphs.apply": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/models/{name}, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GraphRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "models.train": {
         parameters: {
             query?: never;
@@ -8412,6 +8703,73 @@ export interface operations {
             };
         };
     };
+    "versions.artifact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                /** @description 0 is the newest */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "versions.card": {
         parameters: {
             query?: never;
@@ -8499,6 +8857,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "graphs.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                /** @description 0 is the newest */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphView"];
+                };
             };
             /** @description Unauthorized */
             401: {

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'react';
 import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
-import { get, headers, path, Refused } from '../../api/client';
+import { get, save, type Refused } from '../../api/client';
 import { rows, type AuditResult, type Event, type List } from '../../api/types';
 import { Twin } from '../../parts/copy';
 import { DataTable, type Columns } from '../../parts/datatable';
@@ -61,17 +61,7 @@ export default function Audit() {
     [],
   );
   const verify = useMutation<AuditResult, Refused, void>({ mutationFn: () => get('/audit/verify') });
-  const save = useMutation<void, Refused, void>({
-    mutationFn: async () => {
-      const r = await fetch(path('/audit/export'), { headers: headers() });
-      if (!r.ok) throw new Refused(r.status, (await r.json().catch(() => ({}))) as object);
-      const a = document.createElement('a');
-      a.href = URL.createObjectURL(await r.blob());
-      a.download = 'edgeward-audit.ndjson';
-      a.click();
-      URL.revokeObjectURL(a.href);
-    },
-  });
+  const exported = useMutation<void, Refused, void>({ mutationFn: () => save('/audit/export', 'edgeward-audit.ndjson') });
   const text = (key: keyof typeof f, label: string, type = 'text') => <TextInput size="xs" type={type} label={label} value={f[key]} onChange={(e) => { const v = e.currentTarget.value; setF((x) => ({ ...x, [key]: v })); }} />;
   return (
     <Page
@@ -80,7 +70,7 @@ export default function Audit() {
       actions={
         <>
           <Button variant="default" onClick={() => verify.mutate()} loading={verify.isPending}>{t('audit.verify')}</Button>
-          <MayButton verb="export" on="event" variant="default" onClick={() => save.mutate()} loading={save.isPending}>{t('audit.export')}</MayButton>
+          <MayButton verb="export" on="event" variant="default" onClick={() => exported.mutate()} loading={exported.isPending}>{t('audit.export')}</MayButton>
         </>
       }
     >
@@ -90,7 +80,7 @@ export default function Audit() {
             {verify.data.what} <span className="mono">{short(verify.data.head.root)}</span>
           </Alert>
         )}
-        <Trouble error={verify.error ?? save.error ?? q.error} />
+        <Trouble error={verify.error ?? exported.error ?? q.error} />
         <Card label={t('audit.title')}>
           <Group gap="sm" mb="md" align="flex-end">
             {text('action', t('audit.what'))}

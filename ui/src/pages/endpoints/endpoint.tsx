@@ -1,12 +1,13 @@
 import { useState } from 'react';
 import { Group, Stack, Tabs, Text } from '@mantine/core';
 import { Link, useLocation } from 'wouter';
-import { remove } from '../../api/client';
+import { useMutation } from '@tanstack/react-query';
+import { remove, save, type Refused } from '../../api/client';
 import { useAct, useEndpoint } from '../../api/queries';
 import { Ask } from '../../parts/ask';
 import { MayButton } from '../../parts/may';
 import { DemoMark, Page, State } from '../../parts/page';
-import { Loaded } from '../../parts/trouble';
+import { Loaded, Trouble } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Compared } from './compared';
 import { Deployment } from './deployment';
@@ -23,6 +24,7 @@ export default function Endpoint({ name }: { name: string }) {
   const [removing, setRemoving] = useState(false);
   const [, navigate] = useLocation();
   const gone = useAct(() => remove(`/endpoints/${name}`), 'endpoint', 'model', 'forecast');
+  const image = useMutation<void, Refused, number>({ mutationFn: (version) => save(`/endpoints/${name}/image`, `${name}-${version}.oci.tar`) });
   return (
     <Loaded query={q} page={name} height={300}>
       {(e) => (
@@ -53,7 +55,11 @@ export default function Endpoint({ name }: { name: string }) {
                 <Right of={e} />
                 <Limits of={e} />
                 <Observed of={e} />
-                <Group><MayButton verb="delete" on="endpoint" variant="default" onClick={() => setRemoving(true)}>{t('endpoint.remove')}</MayButton></Group>
+                <Trouble error={image.error} />
+                <Group>
+                  <MayButton verb="export" on="model" variant="default" onClick={() => image.mutate(e.status.live ?? 0)} loading={image.isPending} why={e.status.live ? undefined : t('endpoint.imageNone')}>{t('endpoint.image')}</MayButton>
+                  <MayButton verb="delete" on="endpoint" variant="default" onClick={() => setRemoving(true)}>{t('endpoint.remove')}</MayButton>
+                </Group>
               </Stack>
             </Tabs.Panel>
             <Tabs.Panel value="try"><TryIt of={e} /></Tabs.Panel>
