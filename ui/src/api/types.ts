@@ -38,6 +38,8 @@ export interface EngineCandidate {
 }
 export interface EngineReport { candidates: Many<EngineCandidate>; chosen: { engine: string; device?: string }; why: string }
 export type TensorSpec = S['TensorSpec'];
+export type GraphView = S['GraphView'];
+export type Span = S['Span'];
 export type Manifest = Omit<S['ModelsManifest'], 'recipe' | 'engines'> & { recipe?: Record<string, unknown>; engines?: EngineReport };
 export type Version = Omit<S['ModelsVersion'], 'manifest'> & { manifest: Manifest };
 export type ModelView = Omit<S['ModelView'], 'versions'> & { versions: Many<Version> };

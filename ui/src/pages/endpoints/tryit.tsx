@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { Group, NumberInput, Select, Stack, Text, Textarea } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { post, type Refused } from '../../api/client';
-import { rows, type EndpointView, type Field, type List, type Prediction } from '../../api/types';
+import { rows, type EndpointView, type Field, type List, type Prediction, type Span } from '../../api/types';
 import { Twin } from '../../parts/copy';
 import { percent, sig } from '../../parts/format';
 import { MayButton } from '../../parts/may';
@@ -29,7 +29,7 @@ export function TryIt({ of: e }: { of: EndpointView }) {
   const set = (name: string, v: unknown) => setValues((all) => ({ ...all, [name]: v }));
   const row = Object.fromEntries(fields.map((f) => [f.name, read(f, values[f.name])]));
   const [about, setAbout] = useState<About>({});
-  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { fields: row, ...about }) });
+  const ask = useMutation<List<Prediction>, Refused, void>({ mutationFn: () => post(`/endpoints/${e.endpoint.name}/predict`, { fields: row, trace: true, ...about }) });
   const bad = fields.find((f) => row[f.name] === undefined);
   if (fields.length === 0) return <Card label={t('endpoint.try')}><Text className="quiet">{t('try.none')}</Text></Card>;
   const answer = rows(ask.data?.items)[0];
@@ -56,6 +56,7 @@ export function TryIt({ of: e }: { of: EndpointView }) {
             {answer.interval && <Text size="sm" mt={8}>{t('try.interval', { low: sig(answer.interval.low), high: sig(answer.interval.high), level: percent(answer.interval.level) })}</Text>}
             {Object.keys(answer.classes ?? {}).length > 0 && <div style={{ marginTop: 10 }}><Scores of={Object.values(answer.classes!)} names={Object.keys(answer.classes!)} /></div>}
             {rows(answer.notes).map((x) => <Text key={x} size="sm" mt={6} role="note">{x}</Text>)}
+            {rows(answer.trace).length > 1 && <Trace of={rows(answer.trace)} />}
             <Text size="sm" className="quiet" my={10}>{t('version.short', { v: answer.version })} · {word('role', answer.role)} · <To href={`/predictions/${answer.id}`}><span className="mono">{answer.id}</span></To></Text>
             <FeedbackForm prediction={answer.id} classes={Object.keys(answer.classes ?? {}).sort()} key={answer.id} />
           </Card>
@@ -108,6 +109,30 @@ export function Outputs({ of: p }: { of: Prediction }) {
         return [name, typeof v === 'string' ? <b style={{ fontSize: '1.3rem' }}>{v}</b> : typeof v === 'number' ? <b style={{ fontSize: '1.3rem' }}>{sig(v)}</b> : list.length === 1 ? <b style={{ fontSize: '1.3rem' }}>{sig(list[0])}</b> : <span className="mono">{JSON.stringify(v)}</span>];
       })}
     />
+  );
+}
+
+/** What each node of an inference graph took, as bars on one clock. */
+function Trace({ of }: { of: Span[] }) {
+  const end = Math.max(1, ...of.map((s) => s.start_us + s.took_us));
+  return (
+    <details style={{ marginTop: 10 }}>
+      <summary>{t('try.trace', { ms: sig(end / 1000) })}</summary>
+      <div className="scroll" tabIndex={0} role="group" aria-label={t('graph.title')}>
+        <table className="plain">
+          <tbody>
+            {of.map((s) => (
+              <tr key={s.node}>
+                <th scope="row" style={{ padding: '1px 8px' }}>{s.node}</th>
+                <td className="quiet" style={{ padding: '1px 8px' }}>{s.what}</td>
+                <td style={{ width: '40%', minWidth: 90, padding: '1px 8px' }} aria-hidden><div style={{ height: 9, borderRadius: 3, background: 'var(--edge-forecast)', marginLeft: `${(100 * s.start_us) / end}%`, width: `${Math.max(0.6, (100 * s.took_us) / end)}%` }} /></td>
+                <td className="num" style={{ padding: '1px 8px' }}>{sig(s.took_us / 1000)} ms</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
   );
 }
 

@@ -11,6 +11,7 @@ import { Card, DemoMark, Facts, Page, State, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Deploy } from './deploy';
+import { Graph } from './graph';
 import { Metrics } from './metrics';
 
 /** The evidence of one version. */
@@ -42,6 +43,7 @@ export default function Version({ name, n }: { name: string; n: number }) {
                 <Lineage of={v} />
                 <Proof of={m} />
               </div>
+              {m.kind === 'graph' && <Graph name={v.model} n={v.number} />}
               <Signature of={m} />
               <CardText name={name} n={n} />
             </Stack>
