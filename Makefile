@@ -24,7 +24,7 @@ NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # Tests that need Python modules use .ci/run's environment where it was made.
 export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
 
-.PHONY: all build pack run ui ui-fresh journeys vet test bench conformance soak reproducible package clean
+.PHONY: all build pack run ui ui-fresh journeys vet test bench bench-serving conformance soak reproducible package clean
 
 all: build
 
@@ -61,14 +61,22 @@ test: build vet
 	go test -count=1 .
 	go test -json $(TESTFLAGS) -timeout $(TEST_TIMEOUT) ./... | go run ./packaging/testsum
 
-# Prints the tables of docs/benchmarks.md. TOPICS are start, serve, train, demo and hot (the Go benchmarks that BENCH
-# matches); PEERS names a Python that has mlflow and lightgbm, to be measured beside the product.
+# Prints the tables of docs/benchmarks.md. TOPICS are start, serving, train, demo, hot (the Go benchmarks that BENCH
+# matches), swap and resident; PEERS names a Python that has mlflow and lightgbm, to be measured beside the product.
 BENCH ?= .
 TOPICS ?= hot
 ROUNDS ?= 5
 PEERS ?=
 bench: build
 	go run ./packaging/bench -rounds $(ROUNDS) -match '$(BENCH)' -python '$(PEERS)' $(TOPICS)
+
+# The product beside Triton's Python backend, MLServer, LitServe, BentoML, mlflow and bare ONNX Runtime in Go: sets them up in
+# .cache/peers from their packages, once. ONLY=triton,litserve for some of them, ONLY=- for none; POINT is the length of one
+# measurement. A round takes about six minutes. What is missing is left out aloud; EDGEWARD_REQUIRE_ALL=1 makes it an error.
+ONLY ?=
+POINT ?= 2s
+bench-serving: build
+	go run ./packaging/bench -rounds $(ROUNDS) -point $(POINT) -only '$(ONLY)' serving
 
 # The ONNX project's operator tests through our protocols; bare ONNX Runtime is the oracle.
 conformance: pack

@@ -43,6 +43,35 @@ func drive(p *process, address string, raw []byte, n int, d time.Duration) (poin
 	return point{p50: t[len(t)/2], p99: t[len(t)*99/100], perSecond: float64(len(t)) / took.Seconds(), cpu: spent / time.Duration(len(t))}, nil
 }
 
+// exchange asks once, on a connection of its own. Any answer but 200 is an error.
+func exchange(address string, raw []byte) (*http.Response, []byte, error) {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	return exchangeOn(c, bufio.NewReader(c), raw)
+}
+
+// exchangeOn is exchange on a connection that is there.
+func exchangeOn(c net.Conn, r *bufio.Reader, raw []byte) (*http.Response, []byte, error) {
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return nil, nil, err
+	}
+	if _, err := c.Write(raw); err != nil {
+		return nil, nil, err
+	}
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s: %.200s", c.RemoteAddr(), resp.Status, body)
+	}
+	return resp, body, err
+}
+
 // ask asks on one connection until d is over, at least once, and appends to took how long each answer took.
 func ask(address string, raw []byte, d time.Duration, took []time.Duration) ([]time.Duration, error) {
 	c, err := net.Dial("tcp", address)
@@ -53,22 +82,8 @@ func ask(address string, raw []byte, d time.Duration, took []time.Duration) ([]t
 	r := bufio.NewReader(c)
 	for began := time.Now(); ; {
 		at := time.Now()
-		if err := c.SetDeadline(at.Add(10 * time.Second)); err != nil {
+		if _, _, err := exchangeOn(c, r, raw); err != nil {
 			return nil, err
-		}
-		if _, err := c.Write(raw); err != nil {
-			return nil, err
-		}
-		resp, err := http.ReadResponse(r, nil)
-		if err != nil {
-			return nil, err
-		}
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return nil, err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("%s answers %s: %.200s", address, resp.Status, body)
 		}
 		took = append(took, time.Since(at))
 		if time.Since(began) >= d {
@@ -80,8 +95,13 @@ func ask(address string, raw []byte, d time.Duration, took []time.Duration) ([]t
 // post writes a request of the Open Inference Protocol as it goes over the wire; header is the length of the JSON part
 // where tensors follow it, 0 where there is only JSON.
 func post(endpoint string, body []byte, header int) []byte {
+	return postTo("/v2/models/"+endpoint+"/infer", body, header)
+}
+
+// postTo is post for any path.
+func postTo(path string, body []byte, header int) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST /v2/models/%s/infer HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", endpoint, token, len(body))
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n", path, token, len(body))
 	if header > 0 {
 		fmt.Fprintf(&b, "Content-Type: application/octet-stream\r\nInference-Header-Content-Length: %d\r\n\r\n", header)
 	} else {

@@ -1,11 +1,13 @@
 // Command bench measures the product on the machine it runs on and prints the tables of docs/benchmarks.md.
 //
-//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [start|serve|train|demo|hot]...
+//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident]...
 //
 // Every topic runs its competitors in turn within each round, so that a busy minute of the machine hits all of them, and
 // prints medians with the smallest and the largest value in brackets. Everything listens on loopback and lives in a
 // temporary folder. Peers in Python are measured where -python names an interpreter that has them (mlflow for start,
-// lightgbm and numpy for train); without one they are left out and the table says so.
+// lightgbm and numpy for train); without one they are left out and the table says so. The peers of serving are set up from
+// their packages (peers/*.txt) in .cache/peers, once; what is missing is left out aloud, and with EDGEWARD_REQUIRE_ALL=1 it
+// is an error. The topics swap and resident run once, whatever the rounds, and only where they are named.
 package main
 
 import (
@@ -13,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -32,6 +35,11 @@ type bench struct {
 	match       string
 	python      string
 	program     string
+	root        string // of the source
+	peers       string // where the peers of serving are set up
+	swaps, rate int    // of the topic swap: changes of the version, requests a second
+	models      int    // of the topic resident
+	only        string // of them, by their packages; empty: all
 	dir         string // temporary
 	pointLength time.Duration
 }
@@ -53,6 +61,10 @@ func run(ctx context.Context, args []string) (err error) {
 	f.StringVar(&b.match, "match", ".", "benchmarks of the topic hot: a regular expression")
 	f.StringVar(&b.python, "python", "", "Python with mlflow, lightgbm and numpy")
 	f.StringVar(&b.program, "program", "bin/edgeward", "the program to measure")
+	f.IntVar(&b.swaps, "swaps", 1000, "changes of the version in the topic swap")
+	f.IntVar(&b.rate, "rate", 2000, "requests a second in the topic swap")
+	f.IntVar(&b.models, "models", 4000, "models in the topic resident")
+	f.StringVar(&b.only, "only", "", "peers of the topic serving, such as triton,litserve; - for none")
 	f.DurationVar(&b.pointLength, "point", 2*time.Second, "length of one measurement under load, at most 10s")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -61,14 +73,18 @@ func run(ctx context.Context, args []string) (err error) {
 	if b.program, err = filepath.Abs(b.program); err != nil {
 		return err
 	}
+	if b.root, err = os.Getwd(); err != nil {
+		return err
+	}
+	b.peers = filepath.Join(b.root, peersDir)
 	if b.dir, err = os.MkdirTemp("", "edgeward-bench"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	topics := map[string]func(context.Context) error{"start": b.start, "serve": b.serve, "train": b.train, "demo": b.demo, "hot": b.hot}
+	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot}
 	wanted := f.Args()
 	if len(wanted) == 0 {
-		wanted = []string{"start", "serve", "train", "demo", "hot"}
+		wanted = []string{"start", "serving", "train", "demo", "hot"}
 	}
 	for _, name := range wanted {
 		topic, ok := topics[name]
@@ -126,8 +142,11 @@ func (s sample) median() float64 {
 
 // String is the median with the range.
 func (s sample) String() string {
-	if len(s) == 0 {
+	switch len(s) {
+	case 0:
 		return "-"
+	case 1:
+		return short(s[0])
 	}
 	return fmt.Sprintf("%s (%s-%s)", short(s.median()), short(slices.Min(s)), short(slices.Max(s)))
 }
@@ -159,6 +178,15 @@ func (t *table) add(row, column string, v float64) {
 		t.rows = append(t.rows, row)
 	}
 	t.cells[[2]string{row, column}] = append(t.cells[[2]string{row, column}], v)
+}
+
+// last is what was added to a cell last; NaN if nothing was.
+func (t *table) last(row, column string) float64 {
+	s := t.cells[[2]string{row, column}]
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	return s[len(s)-1]
 }
 
 func (t *table) print() {

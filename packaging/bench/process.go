@@ -19,11 +19,31 @@ import (
 type process struct {
 	cmd   *exec.Cmd
 	done  chan struct{}
-	ready time.Duration // from start to the first 200
+	ready time.Duration // from start to the first 200, or to the first right answer
 }
 
-// start runs a command and waits for a 200 at url, asked for every two milliseconds.
+// start runs a command and waits for a 200 at url.
 func start(ctx context.Context, url string, env []string, name string, args ...string) (*process, error) {
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return launch(ctx, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := fresh.Do(req)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s says %s", url, resp.Status)
+		}
+		return nil
+	}, env, name, args...)
+}
+
+// launch runs a command and asks every two milliseconds, for at most two minutes, whether it is ready.
+func launch(ctx context.Context, ready func(context.Context) error, env []string, name string, args ...string) (*process, error) {
 	log, err := os.CreateTemp("", "bench-*.log")
 	if err != nil {
 		return nil, err
@@ -40,35 +60,38 @@ func start(ctx context.Context, url string, env []string, name string, args ...s
 	go func() { _ = cmd.Wait(); close(p.done) }()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return nil, errors.Join(err, p.stop())
-		}
-		if resp, err := fresh.Do(req); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				p.ready = time.Since(began)
-				return p, os.Remove(log.Name())
-			}
+		last := ready(ctx)
+		if last == nil {
+			p.ready = time.Since(began)
+			return p, os.Remove(log.Name())
 		}
 		select {
 		case <-p.done:
 			return nil, fmt.Errorf("%s ended before it answered; its log is %s", name, log.Name())
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("%s did not answer at %s; its log is %s", name, url, log.Name()), p.stop())
+			return nil, errors.Join(fmt.Errorf("%s is not ready: %w; its log is %s", name, last, log.Name()), p.stop())
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }
 
-// stop asks the process to end, and ends its whole group after ten seconds.
+// stop asks the process to end, and after ten seconds, or once it has ended, ends its whole group and those of its
+// descendants that left the group.
 func (p *process) stop() error {
+	left := map[int]string{}
+	for _, pid := range p.tree() {
+		left[pid] = born(pid)
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
 	case <-time.After(10 * time.Second):
+	}
+	for pid, at := range left {
+		if pid != p.cmd.Process.Pid && at != "" && born(pid) == at {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
@@ -106,6 +129,14 @@ func stat(path string) []string {
 		return nil
 	}
 	return f
+}
+
+// born is when a process began, in ticks since the machine did; empty for one that has gone.
+func born(pid int) string {
+	if f := stat(fmt.Sprintf("/proc/%d/stat", pid)); len(f) > 19 {
+		return f[19]
+	}
+	return ""
 }
 
 // cpu is the user and system time of the tree, in steps of 10 ms.

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"edgeward/node/client"
 )
 
 // settle is how long a server is left alone before its memory is read.
@@ -146,117 +144,7 @@ func question(input string, shape []int64, values []float32) (plain, binaryBody 
 	return plain, binaryBody, header
 }
 
-// serve asks the product and the floor for the same answers of the same model files.
-func (b *bench) serve(ctx context.Context) (err error) {
-	floor := filepath.Join(b.dir, "floor")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", floor, "./packaging/bench/floor").CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	dir, err := b.demoDirectory(ctx)
-	if err != nil {
-		return err
-	}
-	ours, address, err := b.node(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
-	c, err := client.New(client.Options{URL: "http://" + address, Token: token})
-	if err != nil {
-		return err
-	}
-	libs, err := filepath.Glob(filepath.Join(dir, "native", "onnxruntime-*", "libonnxruntime.so*"))
-	if err != nil || len(libs) == 0 {
-		return fmt.Errorf("no ONNX Runtime below %s (%v)", dir, err)
-	}
-	picture := make([]float32, 64)
-	for i := range picture {
-		picture[i] = float32(i%17) / 16
-	}
-	type model struct {
-		name, file string
-		plain, bin []byte
-		floor      *process
-		floorAt    string
-	}
-	var all []*model
-	for _, m := range []struct {
-		name, input string
-		shape       []int64
-		values      []float32
-	}{{"er-attendance", "features", []int64{1, 14}, row}, {"digits", "image", []int64{1, 1, 8, 8}, picture}} {
-		plain, bin, header := question(m.input, m.shape, m.values)
-		x := &model{name: m.name, file: filepath.Join(b.dir, m.name+".onnx"), plain: post(m.name, plain, 0), bin: post(m.name, bin, header), floorAt: freeAddress()}
-		if err := fetchModel(ctx, c, m.name, x.file); err != nil {
-			return err
-		}
-		if x.floor, err = start(ctx, "http://"+x.floorAt+"/v2/health/ready", nil, floor, libs[0], x.file, x.floorAt); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, x.floor.stop()) }()
-		all = append(all, x)
-	}
-	t := newTable("p50 us", "p99 us", "requests/s", "CPU us/request", "CPU / floor")
-	for range b.rounds {
-		for _, m := range all {
-			for _, body := range []struct {
-				name string
-				raw  []byte
-			}{{"JSON", m.plain}, {"binary", m.bin}} {
-				for _, n := range []int{1, 16} {
-					floorCPU := 0.0
-					for _, side := range []struct {
-						name, address string
-						p             *process
-					}{{"floor", m.floorAt, m.floor}, {"edgeward", address, ours}} {
-						p, err := drive(side.p, side.address, body.raw, n, b.pointLength)
-						if err != nil {
-							return err
-						}
-						name, cpu := fmt.Sprintf("%s, %s, %d clients, %s", m.name, body.name, n, side.name), micros(p.cpu)
-						if side.p == m.floor {
-							floorCPU = cpu
-						}
-						t.add(name, "p50 us", micros(p.p50))
-						t.add(name, "p99 us", micros(p.p99))
-						t.add(name, "requests/s", p.perSecond)
-						t.add(name, "CPU us/request", cpu)
-						t.add(name, "CPU / floor", cpu/floorCPU)
-					}
-				}
-			}
-		}
-	}
-	t.print()
-	return nil
-}
-
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
-
-// fetchModel waits until the endpoint of that name answers and writes the live version's ONNX file.
-func fetchModel(ctx context.Context, c *client.Client, name, path string) error {
-	e, err := c.Endpoint(ctx, name)
-	if err != nil {
-		return err
-	}
-	live := e.Spec.Targets[0].Version
-	if _, err := c.AwaitLive(ctx, name, live); err != nil {
-		return err
-	}
-	v, err := c.ModelVersion(ctx, name, live)
-	if err != nil {
-		return err
-	}
-	file, ok := v.Manifest.File("model")
-	if !ok {
-		return fmt.Errorf("%s/%d has no model file", name, live)
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.ModelFile(ctx, name, live, file.Name, f), f.Close())
-}
 
 // demo plays the demonstration from an empty directory.
 func (b *bench) demo(ctx context.Context) error {
