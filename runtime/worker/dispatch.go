@@ -115,6 +115,10 @@ func greet(kinds Kinds, body []byte) (Service, hello, error) {
 	if err := limit(h.Env.MemoryLimit); err != nil {
 		return Service{}, h, edgeward.E(op, edgeward.Unavailable, "worker.limit", "the memory limit cannot be set: %w", err)
 	}
+	if err := offline(); err != nil {
+		return Service{}, h, edgeward.E(op, edgeward.Unavailable, "worker.offline", "the worker cannot be kept off the network: %w", err).
+			WithHint("this kernel or container forbids seccomp filters; native code does not run without them")
+	}
 	s, err := build(h.Env)
 	return s, h, err
 }

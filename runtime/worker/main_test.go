@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -31,6 +32,17 @@ var sink [][]byte
 func testService(env worker.Env) (worker.Service, error) {
 	return worker.Service{Methods: map[string]worker.Handler{
 		"echo": func(_ context.Context, body []byte, _ func([]byte)) ([]byte, error) { return body, nil },
+		"dial": func(context.Context, []byte, func([]byte)) ([]byte, error) {
+			c, err := net.Dial("tcp", "127.0.0.1:9")
+			if err == nil {
+				c.Close()
+			}
+			u, uerr := net.Listen("unix", "")
+			if uerr == nil {
+				u.Close()
+			}
+			return fmt.Appendf(nil, "%v %v", errors.Is(err, syscall.EACCES), uerr), nil
+		},
 		"pid": func(context.Context, []byte, func([]byte)) ([]byte, error) {
 			return strconv.AppendInt(nil, int64(os.Getpid()), 10), nil
 		},

@@ -47,7 +47,8 @@ type process struct {
 // have no work.
 func environment(threads int) []string {
 	n := strconv.Itoa(max(threads, 1))
-	env := []string{marker + "=1", "OMP_WAIT_POLICY=passive", "OMP_NUM_THREADS=" + n, "MALLOC_ARENA_MAX=2", "GOTRACEBACK=single"}
+	// ONNX Runtime's wheel reports its use to its maker unless it is told not to; offline would stop it anyway.
+	env := []string{marker + "=1", "ORT_DISABLE_TELEMETRY=1", "OMP_WAIT_POLICY=passive", "OMP_NUM_THREADS=" + n, "MALLOC_ARENA_MAX=2", "GOTRACEBACK=single"}
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		if slices.Contains([]string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "GOCOVERDIR"}, name) {

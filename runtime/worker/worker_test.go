@@ -51,6 +51,13 @@ func TestCallAnswers(t *testing.T) {
 	}
 }
 
+func TestAWorkerHasNoNetwork(t *testing.T) {
+	w := newWorker(t, nil)
+	if got := call(t, w, "dial", ""); got != "true <nil>" {
+		t.Errorf("an internet socket refused, and the error of a local one: %q", got)
+	}
+}
+
 func TestErrorsCrossWithKindCodeAndHint(t *testing.T) {
 	w := newWorker(t, nil)
 	_, err := w.Call(within(t, long), "fail", nil, nil)
