@@ -243,6 +243,7 @@ func newDataRecipe(r *remote) *cobra.Command {
 	f.StringVar(&q.Target, "target", "", "`column` to be predicted")
 	f.StringVar(&q.Group, "group-by", "", "`column` that names the series")
 	f.StringVar(&q.Frequency, "frequency", "", "hourly, daily or weekly")
+	f.StringArrayVar(&q.Covariates, "covariate", nil, "further input `column`; a forecast reads it at its origin. May be repeated; a plain table takes all columns where none is named")
 	f.StringArrayVar(&filters, "filter", nil, "`column=value`: only these rows")
 	f.StringVar(&q.Normalise, "normalise", "", "how the target is normalised, such as level")
 	f.BoolVar(&q.Counts, "counts", false, "the target counts something: no forecast below zero")

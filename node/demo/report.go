@@ -21,7 +21,8 @@ type Report struct {
 	MAE          map[string]MAE            `json:"mae"`
 	ByHospital   map[string]map[string]MAE `json:"by_hospital"`
 	Drift        DriftReport               `json:"drift"`
-	Control      Control                   `json:"control"`
+	Control      Control                   `json:"control"`        // of version 1
+	Later        []VersionControl          `json:"later_controls"` // of the versions that replaced it
 	Candidates   []Candidate               `json:"candidates"`
 	Coverage     float64                   `json:"interval_coverage"` // of the live version's 80 % interval over the whole replay
 	MQTTReports  int                       `json:"mqtt_reports"`
@@ -59,6 +60,12 @@ type DriftReport struct {
 type Control struct {
 	Days   int `json:"days"`
 	Alarms int `json:"alarms"`
+}
+
+// VersionControl is the control run of a later version.
+type VersionControl struct {
+	Version int `json:"version"`
+	Control
 }
 
 // Candidate is one attempt to replace a version.
@@ -99,7 +106,7 @@ func (d *demo) report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.MAE, r.ByHospital, r.Drift, r.Control, r.Candidates, r.Versions, r.Coverage = main.mae, main.byGroup, main.drift, main.control, main.candidates, main.versions, main.coverage
+	r.MAE, r.ByHospital, r.Drift, r.Control, r.Later, r.Candidates, r.Versions, r.Coverage = main.mae, main.byGroup, main.drift, main.control, main.later, main.candidates, main.versions, main.coverage
 	adm, err := d.story(ctx, admissions, "")
 	if err != nil {
 		return nil, err
@@ -171,6 +178,7 @@ type story struct {
 	byGroup    map[string]map[string]MAE
 	drift      DriftReport
 	control    Control
+	later      []VersionControl
 	candidates []Candidate
 	versions   []Version
 	coverage   float64
@@ -181,7 +189,12 @@ func (d *demo) story(ctx context.Context, name, beside string) (s story, err err
 	if err != nil {
 		return s, err
 	}
-	s.drift, s.control = driftOf(view), controlOf(view)
+	s.drift, s.control, s.later = driftOf(view), controlOf(view), []VersionControl{}
+	for _, c := range view.Controls {
+		if c.Version != 1 {
+			s.later = append(s.later, VersionControl{c.Version, Control{c.Days, c.Alarms}})
+		}
+	}
 	all, err := client.All(ctx, 0, func(cursor string) (client.List[client.CandidateView], error) {
 		return d.c.Candidates(ctx, name, cursor)
 	})

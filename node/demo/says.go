@@ -17,6 +17,11 @@ func says(r *Report) (out []string) {
 	if r.Drift.AlarmDay != "" {
 		say("The alarm came on %s after %d quiet days; the control run over %d validation days raised %d.", r.Drift.AlarmDay, r.Drift.QuietDays, r.Control.Days, r.Control.Alarms)
 	}
+	for _, c := range r.Later {
+		if c.Alarms > 0 {
+			say("The control run of version %d, over %d days of its own validation, raised %d: its alarms are worth less.", c.Version, c.Days, c.Alarms)
+		}
+	}
 	for _, c := range r.Candidates {
 		switch {
 		case c.Promoted == "" && c.Verdict == "won":

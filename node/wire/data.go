@@ -47,6 +47,8 @@ type RecipeRequest struct {
 	Normalise string            `json:"normalise,omitempty"`
 	Zeros     string            `json:"zeros,omitempty"` // keep or missing: whether a zero is a value or a reporting gap
 	Counts    bool              `json:"counts,omitempty"`
+
+	Covariates []string `json:"covariates,omitempty"` // further input columns; a forecast reads them at its origin. A plain table takes all columns where none is named
 }
 
 // RecipeAnswer is a recipe, why it looks as it does, and what its data lacks.

@@ -29,7 +29,7 @@ type GraphView struct {
 	Model    string          `json:"model"`
 	Version  int             `json:"version"`
 	Inputs   []tensor.Spec   `json:"inputs"`
-	Nodes    []PlannedNode     `json:"nodes"` // in an order in which they can run
+	Nodes    []PlannedNode   `json:"nodes"` // in an order in which they can run
 	Outputs  []GraphTensor   `json:"outputs"`
 	Document json.RawMessage `json:"document"` // canonical, as graph.json has it
 }

@@ -51,7 +51,31 @@ func suggest(v datasets.Version, in wire.RecipeRequest) (recipe.Recipe, []string
 	if r.Kind == recipe.Plain {
 		plain(&r, v)
 	}
+	if len(in.Covariates) == 0 {
+		return r, notes, nil
+	}
+	r.Covariates = nil
+	for _, name := range in.Covariates {
+		c, ok := v.Column(name)
+		kind := kindOf(c.Type)
+		if !ok || kind == "" || name == r.Target || name == r.Time || name == r.Group {
+			return r, notes, edgeward.E("work.suggest", edgeward.Invalid, "recipe.covariate", "column %.80q cannot be a covariate", name).With("column", name).
+				WithHint("name a column of numbers, texts or yes and no that is not target, time or group; columns are %s", strings.Join(columnNames(v), ", "))
+		}
+		r.Covariates = append(r.Covariates, recipe.Covariate{Column: name, Kind: kind})
+	}
 	return r, notes, nil
+}
+
+// kindOf is how a column of a type is read as a covariate; empty where it cannot be.
+func kindOf(t datasets.Type) string {
+	switch t {
+	case datasets.Float, datasets.Integer:
+		return recipe.Numeric
+	case datasets.Text, datasets.Boolean:
+		return recipe.Categorical
+	}
+	return ""
 }
 
 // plain takes every other column of a plain table as an input and makes a text target a classification.
@@ -64,11 +88,9 @@ func plain(r *recipe.Recipe, v datasets.Version) {
 		switch {
 		case c.Name == r.Target:
 			r.Classify = c.Type == datasets.Text || c.Type == datasets.Boolean
-		case filtered[c.Name]:
-		case c.Type == datasets.Float || c.Type == datasets.Integer:
-			r.Covariates = append(r.Covariates, recipe.Covariate{Column: c.Name, Kind: recipe.Numeric})
-		case c.Type == datasets.Text || c.Type == datasets.Boolean:
-			r.Covariates = append(r.Covariates, recipe.Covariate{Column: c.Name, Kind: recipe.Categorical})
+		case filtered[c.Name], kindOf(c.Type) == "":
+		default:
+			r.Covariates = append(r.Covariates, recipe.Covariate{Column: c.Name, Kind: kindOf(c.Type)})
 		}
 	}
 }

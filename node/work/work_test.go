@@ -31,6 +31,16 @@ func TestSuggestGuessesAndSaysSo(t *testing.T) {
 	if r, _, _ := suggest(series, wire.RecipeRequest{Filters: map[string]string{"line": "a"}}); r.Group != "" || len(r.Filters) != 1 {
 		t.Errorf("a filtered column became the group: %+v", r)
 	}
+	series.Columns = append(series.Columns, datasets.Column{Name: "heat", Type: datasets.Float}, datasets.Column{Name: "open", Type: datasets.Boolean})
+	r, _, err = suggest(series, wire.RecipeRequest{Covariates: []string{"heat", "open"}})
+	if want := []recipe.Covariate{{Column: "heat", Kind: recipe.Numeric}, {Column: "open", Kind: recipe.Categorical}}; err != nil || !slices.Equal(r.Covariates, want) {
+		t.Errorf("covariates of a series: %+v, %v", r.Covariates, err)
+	}
+	for _, name := range []string{"at", "line", "parts", "nobody"} {
+		if _, _, err := suggest(series, wire.RecipeRequest{Covariates: []string{name}}); edgeward.CodeOf(err) != "recipe.covariate" {
+			t.Errorf("%s as a covariate: %v", name, err)
+		}
+	}
 	plain := version(datasets.Column{Name: "age", Type: datasets.Integer}, datasets.Column{Name: "ward", Type: datasets.Text}, datasets.Column{Name: "outcome", Type: datasets.Text})
 	r, _, err = suggest(plain, wire.RecipeRequest{Target: "outcome"})
 	want := []recipe.Covariate{{Column: "age", Kind: recipe.Numeric}, {Column: "ward", Kind: recipe.Categorical}}

@@ -2882,6 +2882,7 @@ export interface components {
         };
         RecipeRequest: {
             counts?: boolean;
+            covariates?: string[] | null;
             filters?: {
                 [key: string]: string;
             };
