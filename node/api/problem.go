@@ -88,6 +88,9 @@ func humaError(status int, msg string, errs ...error) huma.StatusError {
 	if status == http.StatusUnprocessableEntity || status == http.StatusBadRequest {
 		p.Code = "request.invalid"
 	}
+	if status == http.StatusRequestEntityTooLarge {
+		p.Code, p.Hint = "request.too_large", "send less at once; the bound of an inference request is http.max_body"
+	}
 	for _, err := range errs {
 		if d, ok := err.(huma.ErrorDetailer); ok {
 			detail := d.ErrorDetail()

@@ -59,11 +59,15 @@ func New(parts Parts, log *slog.Logger) *Server {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serve := s.echo.ServeHTTP
 	if s.parts.Access != nil {
-		s.logged(w, r)
+		serve = s.logged
+	}
+	if r.ContentLength < 0 || r.ContentLength > unread {
+		s.patient(w, r, serve)
 		return
 	}
-	s.echo.ServeHTTP(w, r)
+	serve(w, r)
 }
 
 // OpenAPI returns the contract of /api/v1 as JSON.
