@@ -1,6 +1,6 @@
-// Command notices collects the licence texts of the Go modules linked into a program, and of Go itself, into one
-// compressed file that the program embeds. A module without a licence text is an error: we may not ship it. The same
-// go.sum gives the same bytes.
+// Command notices collects the licence texts of the Go modules linked into a program, of what others wrote among our own
+// packages, and of Go itself, into one compressed file that the program embeds. A module without a licence text is an
+// error: we may not ship it. The same go.sum gives the same bytes.
 //
 //	go run ./packaging/notices -out cmd/edgeward/notices/go.json.zst ./cmd/edgeward
 //
@@ -52,6 +52,7 @@ func main() {
 type pkg struct {
 	ImportPath string
 	Dir        string
+	EmbedFiles []string
 	Standard   bool
 	Module     *struct {
 		Path, Version, Dir string
@@ -72,10 +73,16 @@ func run(out string, programs []string) error {
 	dirs[goroot] = native.Licence{Component: "go", Version: goversion, From: "GOROOT"}
 	modules := map[string]bool{}
 	for _, p := range pkgs {
-		if p.Standard || p.Module == nil || p.Module.Main {
+		if p.Standard || p.Module == nil {
 			continue
 		}
 		m := p.Module
+		if m.Main { // what others wrote and lies among our own: message definitions, data and models, each beside its text
+			for _, d := range p.folders() {
+				dirs[d] = native.Licence{Component: strings.TrimPrefix(strings.TrimPrefix(d, m.Dir), "/"), Version: "in this program", From: "source"}
+			}
+			continue
+		}
 		modules[m.Path] = false
 		for d := p.Dir; len(d) >= len(m.Dir); d = filepath.Dir(d) {
 			dirs[d] = native.Licence{Component: m.Path, Version: m.Version, From: strings.TrimPrefix(strings.TrimPrefix(d, m.Dir), "/")}
@@ -87,7 +94,7 @@ func run(out string, programs []string) error {
 		if err != nil {
 			return err
 		}
-		if len(texts) > 0 {
+		if _, module := modules[whose.Component]; module && len(texts) > 0 {
 			modules[whose.Component] = true
 		}
 		all = append(all, texts...)
@@ -104,6 +111,15 @@ func run(out string, programs []string) error {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.From, b.From), cmp.Compare(a.File, b.File))
 	})
 	return write(out, all, len(modules))
+}
+
+// folders are a package's own folder and those of the files it embeds.
+func (p pkg) folders() []string {
+	out := []string{p.Dir}
+	for _, f := range p.EmbedFiles {
+		out = append(out, filepath.Join(p.Dir, filepath.Dir(f)))
+	}
+	return out
 }
 
 // pack writes the texts of a file of native.Licences, each of which must have one.
@@ -128,7 +144,7 @@ func pack(out, collected string) error {
 
 // linked lists the packages of the programs and of everything they import.
 func linked(programs []string) ([]pkg, error) {
-	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=ImportPath,Dir,Standard,Module"}, programs...)...)
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=ImportPath,Dir,EmbedFiles,Standard,Module"}, programs...)...)
 	cmd.Stderr = os.Stderr
 	raw, err := cmd.Output()
 	if err != nil {
@@ -155,7 +171,10 @@ func toolchain() (root, version string, err error) {
 	return root, version, nil
 }
 
-var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|copyright|notices?|patents|third.?party.*)([-._].*)?$`)
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|copyright|notices?|patents|attribution|third.?party.*)([-._].*)?$`)
+
+// noText are endings of files that are no licence whatever their name.
+var noText = map[string]bool{".go": true, ".json": true, ".zst": true}
 
 // textsIn returns the licence texts that lie directly in dir.
 func textsIn(dir string, whose native.Licence) ([]native.Licence, error) {
@@ -165,7 +184,7 @@ func textsIn(dir string, whose native.Licence) ([]native.Licence, error) {
 	}
 	var out []native.Licence
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !licenceFile.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
+		if !e.Type().IsRegular() || !licenceFile.MatchString(e.Name()) || noText[filepath.Ext(e.Name())] {
 			continue
 		}
 		raw, err := os.ReadFile(filepath.Join(dir, e.Name()))
