@@ -17,7 +17,7 @@ VCS := $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 && echo true || ec
 # No path of this machine, no symbol table, no build id: the same source gives the same bytes everywhere.
 GOBUILD := go build -trimpath -buildvcs=$(VCS) -ldflags "-s -w -buildid="
 # Every package gets this long; a hanging test fails with its goroutines instead of eating the night.
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 20m
 TESTFLAGS ?= -race
 NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 
