@@ -39,8 +39,7 @@ func newDemoCommand(e env) *cobra.Command {
 			return runDemo(cmd.Context(), e, &f, hospital, speed, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&f.dataDir, "data", "", "`directory` for the demonstration's server (default: a temporary one, removed at the end)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document; progress goes to standard error")
+	demoFlags(cmd, &f, &asJSON)
 	cmd.Flags().Float64Var(&speed, "speed", 0, "days a second at most; 0: as fast as the server settles")
 	cmd.AddCommand(newDemoFactoryCommand(e), newDemoBedsCommand(e), newDemoRemoveCommand(e))
 	return cmd
@@ -64,10 +63,15 @@ func newDemoFactoryCommand(e env) *cobra.Command {
 			return runDemo(cmd.Context(), e, &f, factory, speed, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&f.dataDir, "data", "", "`directory` for the demonstration's server (default: a temporary one, removed at the end)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document; progress goes to standard error")
+	demoFlags(cmd, &f, &asJSON)
 	cmd.Flags().Float64Var(&speed, "speed", 0, "parts a second at most; 0: as fast as the server settles")
 	return cmd
+}
+
+// demoFlags are the flags of every demonstration.
+func demoFlags(cmd *cobra.Command, f *serverFlags, asJSON *bool) {
+	cmd.Flags().StringVar(&f.dataDir, "data", "", "`directory` for the demonstration's server (default: a temporary one, removed at the end)")
+	cmd.Flags().BoolVar(asJSON, "json", false, "print the report as one JSON document; progress goes to standard error")
 }
 
 // story is a demonstration that can be played on a running server.
@@ -125,8 +129,7 @@ func newDemoBedsCommand(e env) *cobra.Command {
 			return runDemo(cmd.Context(), e, &f, bedsTomorrow, 0, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&f.dataDir, "data", "", "`directory` for the demonstration's server (default: a temporary one, removed at the end)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document; progress goes to standard error")
+	demoFlags(cmd, &f, &asJSON)
 	return cmd
 }
 

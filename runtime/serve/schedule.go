@@ -23,9 +23,10 @@ const (
 // patience is how much later a request may have come to be answered before one of the next priority: nobody waits for ever.
 const patience = time.Second
 
-// scheduler shares the slots of the machine, one for each thread of a run, among all versions. A request that finds its slots free is run at
-// once, on the goroutine that asks; the others wait in their version's queue, and who ends a run hands its slot to the
-// most urgent of them, together with all that can be joined to it. There is no delay and no goroutine of its own.
+// scheduler shares the slots of the machine, one for each thread of a run, among all versions. A request that finds its
+// slots free is run at once, on the goroutine that asks; the others wait in their version's queue, and who ends a run
+// hands its slots to the most urgent of them, together with all that can be joined to it. There is no delay and no
+// goroutine of its own.
 type scheduler struct {
 	mu     sync.Mutex
 	slots  int      // free
@@ -132,10 +133,7 @@ func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, al
 		select {
 		case <-j.turn:
 		case <-ctx.Done():
-			if q.leave(j) {
-				return nil, 0, late(ctx)
-			}
-			if j.batch == nil { // it is being answered together with others, who go on
+			if q.leave(j) || j.batch == nil { // or it is being answered together with others, who go on
 				return nil, 0, late(ctx)
 			}
 			<-j.turn
