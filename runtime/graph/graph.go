@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"edgeward"
-	"edgeward/runtime/models"
 	"edgeward/runtime/tensor"
+	"edgeward/sync/canonical"
 )
 
 // Format is the format number of a graph document.
@@ -121,7 +121,7 @@ func (g Graph) Canonical() ([]byte, error) {
 		}
 	}
 	g.Nodes = nodes
-	return models.CanonicalJSON(g)
+	return canonical.JSON(g)
 }
 
 // Parts are the digests of the models, each once, in the order of the nodes.

@@ -9,6 +9,7 @@ import (
 
 	"edgeward"
 	"edgeward/runtime/tensor"
+	"edgeward/sync/canonical"
 )
 
 // ManifestFormat is the format number of a manifest.
@@ -91,10 +92,7 @@ type Lineage struct {
 // Canonical returns the canonical bytes and their digest, the version's identity.
 func (m Manifest) Canonical() ([]byte, edgeward.Digest, error) {
 	sort.Slice(m.Files, func(i, j int) bool { return m.Files[i].Name < m.Files[j].Name })
-	b, err := json.Marshal(m)
-	if err == nil {
-		b, err = canonical(b)
-	}
+	b, err := canonical.JSON(m)
 	if err != nil {
 		return nil, "", edgeward.Wrap("models.Canonical", err)
 	}

@@ -1,4 +1,9 @@
-package models
+// Package canonical writes JSON in one form only (RFC 8785, JSON Canonicalization Scheme): equal values are equal bytes,
+// so that a digest or a signature of them can be checked by whoever has the value.
+//
+// No white space; keys in order of their UTF-16 units; numbers as ECMAScript prints them, so a number is a float64 and
+// integers beyond 2^53 belong into strings; strings with the shortest escapes. Of keys that stand twice the last counts.
+package canonical
 
 import (
 	"bytes"
@@ -13,18 +18,16 @@ import (
 	"edgeward"
 )
 
-// CanonicalJSON is v as canonical JSON (RFC 8785): equal values, equal bytes.
-func CanonicalJSON(v any) ([]byte, error) {
+// JSON is v in canonical form. It fails where encoding/json does, and for a number without a finite float64.
+func JSON(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err == nil {
-		b, err = canonical(b)
+		b, err = rewrite(b)
 	}
-	return b, edgeward.Wrap("models.CanonicalJSON", err)
+	return b, edgeward.Wrap("canonical.JSON", err)
 }
 
-// canonical rewrites JSON in the form of RFC 8785: no white space, keys in order of their UTF-16 units, numbers as
-// ECMAScript prints them, strings with the shortest escapes.
-func canonical(b []byte) ([]byte, error) {
+func rewrite(b []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	var v any
@@ -32,13 +35,13 @@ func canonical(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	if err := writeCanonical(&out, v); err != nil {
+	if err := write(&out, v); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
 }
 
-func writeCanonical(w *bytes.Buffer, v any) error {
+func write(w *bytes.Buffer, v any) error {
 	switch v := v.(type) {
 	case nil:
 		w.WriteString("null")
@@ -58,7 +61,7 @@ func writeCanonical(w *bytes.Buffer, v any) error {
 			if i > 0 {
 				w.WriteByte(',')
 			}
-			if err := writeCanonical(w, e); err != nil {
+			if err := write(w, e); err != nil {
 				return err
 			}
 		}
@@ -76,7 +79,7 @@ func writeCanonical(w *bytes.Buffer, v any) error {
 			}
 			writeString(w, k)
 			w.WriteByte(':')
-			if err := writeCanonical(w, v[k]); err != nil {
+			if err := write(w, v[k]); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,197 @@
+package spec
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"edgeward"
+)
+
+// PayloadDesired is the DSSE payload type of a Desired document.
+const PayloadDesired = "application/vnd.edgeward.desired+json"
+
+// Desired is everything a hub wants of one node. The hub's director key signs it. A node takes it only if Fleet and Node are
+// its own, Rev is above the last it took, and Expires has not passed; what runs goes on running in any case.
+type Desired struct {
+	Format    int        `json:"format"`
+	Fleet     string     `json:"fleet"`
+	Node      string     `json:"node"`
+	Site      string     `json:"site"`
+	Rev       uint64     `json:"rev"` // of this node's document; grows with each change, never goes back
+	Issued    time.Time  `json:"issued"`
+	Expires   time.Time  `json:"expires"`
+	Endpoints []Endpoint `json:"endpoints,omitempty"` // by group and name
+	Policy    Policy     `json:"policy,omitzero"`
+}
+
+// Policy is how a node goes about it.
+type Policy struct {
+	Download Window `json:"download,omitzero"` // when bytes may come
+	Activate Window `json:"activate,omitzero"` // when another version may begin to answer
+	WAN      int64  `json:"wan,omitempty"`     // bytes a second from the hub; 0: no limit
+}
+
+// Window is a time of each week, in the node's local time. The zero Window is always open.
+type Window struct {
+	Days  []time.Weekday `json:"days,omitempty"` // none: every day
+	From  string         `json:"from,omitempty"` // "22:00"
+	Until string         `json:"until,omitempty"`
+}
+
+// Endpoint is one endpoint the node should have, and the version behind it.
+type Endpoint struct {
+	Group     string          `json:"group"`
+	Name      string          `json:"name"`
+	Title     string          `json:"title,omitempty"`
+	Model     string          `json:"model"`
+	Version   int             `json:"version"`           // the hub's number, a label
+	Digest    edgeward.Digest `json:"manifest"`          // identity
+	Again     int             `json:"again,omitempty"`   // raised by a person to have a reverted digest tried once more
+	Rollout   string          `json:"rollout,omitempty"` // id of the rollout that wants it
+	Probation Probation       `json:"probation,omitzero"`
+}
+
+// Key names an endpoint of the fleet.
+type Key struct {
+	Group string `json:"group"`
+	Name  string `json:"name"`
+}
+
+func (k Key) String() string { return k.Group + "/" + k.Name }
+
+// Key returns e's.
+func (e Endpoint) Key() Key { return Key{e.Group, e.Name} }
+
+// Probation is what a version has to show on the node before it stays. The zero Probation takes the defaults of Settled.
+type Probation struct {
+	Requests int           `json:"requests,omitempty"`     // compared answers, and later live ones, that are enough to judge
+	Longest  time.Duration `json:"longest_ns,omitempty"`   // after that it is judged with what there is
+	Quiet    string        `json:"quiet,omitempty"`        // with too few requests by then: "commit" or "wait"
+	Disagree float64       `json:"disagree,omitempty"`     // largest share of rows with another class than the old version's
+	Shift    float64       `json:"shift,omitempty"`        // largest mean absolute difference of numbers, as a share of the old answers' mean size
+	Errors   float64       `json:"errors,omitempty"`       // largest share of failed requests
+	Slower   float64       `json:"slower,omitempty"`       // largest p99 as a multiple of the old version's
+	Memory   float64       `json:"memory,omitempty"`       // largest measured memory as a multiple of the old version's
+	Unlike   bool          `json:"allow_unlike,omitempty"` // other outputs or shapes than the old version's are meant
+}
+
+// Settled returns p with the defaults in place of zeros: 100 requests or 10 minutes, quiet commits, at most a tenth of other
+// classes, a shift of half the size, 1 % errors, three times slower, four times the memory.
+func (p Probation) Settled() Probation {
+	set := func(f *float64, to float64) {
+		if *f == 0 {
+			*f = to
+		}
+	}
+	if p.Requests == 0 {
+		p.Requests = 100
+	}
+	if p.Longest == 0 {
+		p.Longest = 10 * time.Minute
+	}
+	if p.Quiet == "" {
+		p.Quiet = "commit"
+	}
+	set(&p.Disagree, 0.1)
+	set(&p.Shift, 0.5)
+	set(&p.Errors, 0.01)
+	set(&p.Slower, 3)
+	set(&p.Memory, 4)
+	return p
+}
+
+// Check reports why p is no probation.
+func (p Probation) Check() error {
+	for _, f := range []float64{p.Disagree, p.Shift, p.Errors, p.Slower, p.Memory} {
+		if f < 0 || f != f {
+			return invalid("probation", "a bound is negative or no number")
+		}
+	}
+	if p.Requests < 0 || p.Requests > 1e6 || p.Longest < 0 || p.Longest > 30*24*time.Hour || p.Disagree > 1 || p.Errors > 1 {
+		return invalid("probation", "requests 0 to 1,000,000, longest to 30 days, shares to 1")
+	}
+	if p.Quiet != "" && p.Quiet != "commit" && p.Quiet != "wait" {
+		return invalid("probation", "quiet is commit or wait, not %q", p.Quiet)
+	}
+	return nil
+}
+
+// ParseDesired reads a document and checks what every reader relies on. Whom it is for is the reader's to check.
+func ParseDesired(b []byte) (Desired, error) {
+	var d Desired
+	if len(b) > MaxDesired {
+		return d, tooLarge("desired", MaxDesired)
+	}
+	if err := json.Unmarshal(b, &d); err != nil {
+		return d, invalid("desired", "%v", err)
+	}
+	return d, d.Check()
+}
+
+// Check reports why d is no usable document.
+func (d Desired) Check() error {
+	if err := readable(d.Format); err != nil {
+		return err
+	}
+	if d.Fleet == "" || d.Node == "" || d.Rev == 0 || d.Issued.IsZero() || d.Expires.Before(d.Issued) {
+		return invalid("desired", "fleet, node, rev, issued and expires are needed")
+	}
+	for i, e := range d.Endpoints {
+		if i > 0 && compareKeys(d.Endpoints[i-1].Key(), e.Key()) >= 0 {
+			return invalid("desired", "endpoints are not in order or stand twice: %s", e.Key())
+		}
+		if err := e.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check reports why e cannot be wanted.
+func (e Endpoint) Check() error {
+	for _, n := range [][2]string{{"group", e.Group}, {"endpoint", e.Name}, {"model", e.Model}} {
+		if err := edgeward.CheckName(n[0], n[1]); err != nil {
+			return err
+		}
+	}
+	if _, err := edgeward.ParseDigest(string(e.Digest)); err != nil {
+		return err
+	}
+	if e.Version < 1 || e.Again < 0 {
+		return invalid("desired", "%s wants version %d", e.Key(), e.Version)
+	}
+	return e.Probation.Check()
+}
+
+// Sort puts endpoints in the order a document has them.
+func Sort(e []Endpoint) {
+	slices.SortFunc(e, func(a, b Endpoint) int { return compareKeys(a.Key(), b.Key()) })
+}
+
+func compareKeys(a, b Key) int {
+	if c := strings.Compare(a.Group, b.Group); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+func readable(format int) error {
+	if format < 1 {
+		return invalid("document", "format %d", format)
+	}
+	if format > Format {
+		return edgeward.E("spec.Parse", edgeward.Conflict, "fleet.format", "the document has format %d, this edgeward reads up to %d", format, Format).
+			WithHint("update this server")
+	}
+	return nil
+}
+
+func invalid(what, format string, args ...any) error {
+	return edgeward.E("spec."+what, edgeward.Invalid, "fleet."+what, format, args...)
+}
+
+func tooLarge(what string, limit int) error {
+	return edgeward.E("spec."+what, edgeward.TooLarge, "fleet."+what, "more than %d bytes", limit)
+}

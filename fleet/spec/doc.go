@@ -1,0 +1,27 @@
+// Package spec is what the servers of a fleet say to each other: documents and their grammar, no behaviour. fleet/DESIGN.md
+// draws who says what to whom.
+//
+// # Rules of every document
+//
+//   - It is JSON. What is signed or digested is canonical JSON (sync/canonical).
+//   - New fields are optional and unknown ones are kept out of the way: a reader ignores what it does not know. A change of
+//     meaning raises Format and adds a line to the history below; a reader refuses a Format above its own
+//     ("fleet.format", with the hint to update).
+//   - Delivery is at least once; each message names its natural key and the receiver is idempotent by it.
+//   - Every parser is bounded: MaxDesired, MaxReported, MaxCode.
+//   - Times are UTC, RFC 3339. Bytes are named by digest, versions by the digest of their manifest; numbers are labels.
+//
+// # History of Format
+//
+//	1  2026-11-25  first
+package spec
+
+// Format is the number of the fleet's language.
+const Format = 1
+
+// Bounds of documents in bytes.
+const (
+	MaxDesired  = 256 << 10
+	MaxReported = 256 << 10
+	MaxCode     = 4 << 10
+)

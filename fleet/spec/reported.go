@@ -1,0 +1,139 @@
+package spec
+
+import (
+	"encoding/json"
+	"time"
+
+	"edgeward"
+)
+
+// Phase is where a wanted version stands on a node. fleet/DESIGN.md draws the ways between them.
+type Phase string
+
+// The phases.
+const (
+	Offered   Phase = "offered"
+	Admitted  Phase = "admitted"
+	Fetching  Phase = "fetching"
+	Verified  Phase = "verified"
+	Staged    Phase = "staged"
+	Probing   Phase = "probation"
+	Committed Phase = "committed"
+	Reverted  Phase = "reverted" // the version before goes on answering
+	Refused   Phase = "refused"  // does not fit this node
+)
+
+// Settled reports whether nothing more happens in this phase by itself.
+func (p Phase) Settled() bool { return p == Committed || p == Reverted || p == Refused }
+
+// Reported is what a node says of itself. It replaces the one before; its natural key is (Node, Boot, Seq).
+type Reported struct {
+	Format    int       `json:"format"`
+	Node      string    `json:"node"`
+	Boot      string    `json:"boot"` // a new one with each start of the process: the session nonce of clone detection
+	Seq       uint64    `json:"seq"`  // grows within a boot
+	At        time.Time `json:"at"`   // the node's clock
+	Rev       uint64    `json:"rev"`  // of the document it acts on; 0: none yet
+	Endpoints []State   `json:"endpoints,omitempty"`
+	Facts     Facts     `json:"facts"`
+	Traffic   Traffic   `json:"traffic,omitzero"`
+}
+
+// State is one endpoint on the node.
+type State struct {
+	Group    string          `json:"group"`
+	Name     string          `json:"name"`
+	Want     edgeward.Digest `json:"want"`
+	Live     edgeward.Digest `json:"live,omitempty"`
+	Previous edgeward.Digest `json:"previous,omitempty"` // stays loaded: what a revert returns to
+	Phase    Phase           `json:"phase"`
+	Since    time.Time       `json:"since"` // of the phase
+	Code     string          `json:"code,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	Fault    Fault           `json:"fault,omitempty"` // of Reverted and Refused
+	Done     int64           `json:"done,omitempty"`  // bytes of Total here, while Fetching
+	Total    int64           `json:"total,omitempty"`
+	Evidence Evidence        `json:"evidence,omitzero"`
+}
+
+// Key returns s's.
+func (s State) Key() Key { return Key{s.Group, s.Name} }
+
+// Fault says whose it is that a version does not run. Only the version's stops a rollout.
+type Fault string
+
+// The faults.
+const (
+	OfVersion Fault = "version" // it does not load, crashes, answers otherwise: it would elsewhere too
+	OfNode    Fault = "node"    // no room, no such device: another node may well run it
+)
+
+// Evidence is what the probation saw.
+type Evidence struct {
+	Compared uint64  `json:"compared,omitempty"` // answers held against the old version's
+	Unlike   uint64  `json:"unlike,omitempty"`   // of these, with other outputs or shapes
+	Rows     uint64  `json:"rows,omitempty"`     // whose class was compared
+	Disagree float64 `json:"disagree"`           // share of Rows with another class
+	Shift    float64 `json:"shift"`              // mean absolute difference of numbers over their mean size
+	Answered uint64  `json:"answered,omitempty"` // live answers since it answers
+	Errors   float64 `json:"errors"`             // share of failed ones
+	Slower   float64 `json:"slower,omitempty"`   // p99 over the old version's
+	Memory   float64 `json:"memory,omitempty"`   // measured, over the old version's
+}
+
+// Traffic is what came over the wire for the fleet, since the node joined.
+type Traffic struct {
+	Received int64 `json:"received,omitempty"` // bytes of blobs and deltas from the hub
+	Peers    int64 `json:"peers,omitempty"`    // from servers of the site
+	Saved    int64 `json:"saved,omitempty"`    // bytes that deltas made unnecessary
+}
+
+// Facts are what the hub must know to tell whether a version fits, and people to find the machine.
+type Facts struct {
+	Name     string            `json:"name"`
+	Version  string            `json:"version"` // of edgeward
+	OS       string            `json:"os"`
+	Arch     string            `json:"arch"`
+	CPU      string            `json:"cpu,omitempty"`
+	Cores    int               `json:"cores,omitempty"`
+	Memory   int64             `json:"memory,omitempty"`    // bytes
+	DiskFree int64             `json:"disk_free,omitempty"` // bytes
+	Engines  map[string]string `json:"engines,omitempty"`   // name to version
+	URL      string            `json:"url,omitempty"`       // of its page, for people
+}
+
+// ParseReported reads a report and checks what every reader relies on.
+func ParseReported(b []byte) (Reported, error) {
+	var r Reported
+	if len(b) > MaxReported {
+		return r, tooLarge("reported", MaxReported)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, invalid("reported", "%v", err)
+	}
+	return r, r.Check()
+}
+
+// Check reports why r is no usable report.
+func (r Reported) Check() error {
+	if err := readable(r.Format); err != nil {
+		return err
+	}
+	if r.Node == "" || r.Boot == "" || r.Seq == 0 || len(r.Boot) > 64 || len(r.Endpoints) > 1000 {
+		return invalid("reported", "node, boot and seq are needed, and at most 1,000 endpoints")
+	}
+	for _, s := range r.Endpoints {
+		if edgeward.CheckName("group", s.Group) != nil || edgeward.CheckName("endpoint", s.Name) != nil || len(s.Reason) > 2000 || len(s.Code) > 100 {
+			return invalid("reported", "endpoint %.80q is not described", s.Name)
+		}
+		for _, d := range []edgeward.Digest{s.Want, s.Live, s.Previous} {
+			if d == "" {
+				continue
+			}
+			if _, err := edgeward.ParseDigest(string(d)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

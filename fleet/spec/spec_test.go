@@ -1,0 +1,155 @@
+package spec_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+	"edgeward/sync/canonical"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var (
+	at       = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	one, two = edgeward.DigestOf([]byte("one")), edgeward.DigestOf([]byte("two"))
+)
+
+func desired() spec.Desired {
+	return spec.Desired{Format: spec.Format, Fleet: "01J", Node: "01N", Site: "north", Rev: 7, Issued: at, Expires: at.Add(14 * 24 * time.Hour),
+		Endpoints: []spec.Endpoint{{Group: "default", Name: "digits", Title: "Digits", Model: "digits", Version: 2, Digest: two, Rollout: "01R",
+			Probation: spec.Probation{Requests: 50, Longest: time.Minute, Quiet: "wait", Disagree: 0.05}}},
+		Policy: spec.Policy{Activate: spec.Window{Days: []time.Weekday{time.Saturday}, From: "22:00", Until: "04:00"}, WAN: 1 << 20}}
+}
+
+func reported() spec.Reported {
+	return spec.Reported{Format: spec.Format, Node: "01N", Boot: "b1", Seq: 3, At: at, Rev: 7,
+		Endpoints: []spec.State{{Group: "default", Name: "digits", Want: two, Live: one, Phase: spec.Reverted, Since: at, Code: "fleet.disagrees", Reason: "61 of 100 rows have another class",
+			Fault: spec.OfVersion, Evidence: spec.Evidence{Compared: 100, Rows: 100, Disagree: 0.61}}},
+		Facts:   spec.Facts{Name: "ward-3", Version: "0.1.0", OS: "linux", Arch: "amd64", Cores: 2, Memory: 8 << 30, Engines: map[string]string{"onnxruntime": "1.31.1"}},
+		Traffic: spec.Traffic{Received: 1000, Saved: 9000}}
+}
+
+func code() spec.Code {
+	return spec.Code{Hubs: []string{"https://127.0.0.1:8443"}, CA: one, Root: two, ID: "01C", Secret: "s3cret"}
+}
+
+// TestGolden holds every document against the bytes that servers of this format have sent: a change here is a change of the
+// language (doc.go).
+func TestGolden(t *testing.T) {
+	for name, v := range map[string]any{
+		"desired": desired(), "reported": reported(), "code": code(),
+		"join-request": spec.JoinRequest{Format: spec.Format, Code: "01C", Secret: "s3cret", Node: "01N", CSR: []byte("csr"), Facts: reported().Facts},
+		"join-answer":  spec.JoinAnswer{Format: spec.Format, Fleet: "01J", Name: "hospital", Site: "north", Chain: [][]byte{[]byte("leaf"), []byte("ca")}, Root: []byte("{}")},
+	} {
+		got, err := canonical.JSON(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("testdata", name+".json")
+		if *update {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %v\ngot  %s\nwant %s", name, err, got, want)
+		}
+	}
+}
+
+func TestWhatIsNoDocument(t *testing.T) {
+	for name, spoil := range map[string]func(*spec.Desired){
+		"no node":          func(d *spec.Desired) { d.Node = "" },
+		"no revision":      func(d *spec.Desired) { d.Rev = 0 },
+		"ends before":      func(d *spec.Desired) { d.Expires = d.Issued.Add(-1) },
+		"no digest":        func(d *spec.Desired) { d.Endpoints[0].Digest = "sha256:../x" },
+		"a path as name":   func(d *spec.Desired) { d.Endpoints[0].Name = "../x" },
+		"twice":            func(d *spec.Desired) { d.Endpoints = append(d.Endpoints, d.Endpoints[0]) },
+		"negative bound":   func(d *spec.Desired) { d.Endpoints[0].Probation.Slower = -1 },
+		"unknown word":     func(d *spec.Desired) { d.Endpoints[0].Probation.Quiet = "perhaps" },
+		"from the old age": func(d *spec.Desired) { d.Format = 0 },
+	} {
+		d := desired()
+		spoil(&d)
+		b, _ := json.Marshal(d)
+		if _, err := spec.ParseDesired(b); edgeward.KindOf(err) != edgeward.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	d := desired()
+	d.Format = spec.Format + 1
+	b, _ := json.Marshal(d)
+	if _, err := spec.ParseDesired(b); edgeward.CodeOf(err) != "fleet.format" || edgeward.HintOf(err) == "" {
+		t.Errorf("a newer format: %v", err)
+	}
+	if _, err := spec.ParseDesired(bytes.Repeat([]byte(" "), spec.MaxDesired+1)); edgeward.KindOf(err) != edgeward.TooLarge {
+		t.Errorf("a document without end: %v", err)
+	}
+}
+
+func TestCode(t *testing.T) {
+	text := code().String()
+	for name, s := range map[string]string{"as it is": text, "out of a mail": "  " + text[:30] + "\r\n  " + text[30:] + "\n"} {
+		if got, err := spec.ParseCode(s); err != nil || got.Secret != "s3cret" || got.Hubs[0] != "https://127.0.0.1:8443" {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for name, c := range map[string]func(*spec.Code){
+		"no hub":        func(c *spec.Code) { c.Hubs = nil },
+		"a plain hub":   func(c *spec.Code) { c.Hubs = []string{"http://hub"} },
+		"hub with user": func(c *spec.Code) { c.Hubs = []string{"https://u:p@hub"} },
+		"no pin":        func(c *spec.Code) { c.CA = "" },
+		"no secret":     func(c *spec.Code) { c.Secret = "" },
+	} {
+		bad := code()
+		c(&bad)
+		if _, err := spec.ParseCode(bad.String()); edgeward.CodeOf(err) != "fleet.code" || edgeward.HintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, s := range []string{"", "ew1-", "ew1-!!!", "EW1-" + text[4:], text[:len(text)-9], strings.Repeat("ew1-A", 2000)} {
+		if _, err := spec.ParseCode(s); edgeward.CodeOf(err) != "fleet.code" {
+			t.Errorf("%.20q: %v", s, err)
+		}
+	}
+}
+
+func TestProbationHasDefaults(t *testing.T) {
+	p := spec.Probation{}.Settled()
+	if err := p.Check(); err != nil || p.Requests != 100 || p.Quiet != "commit" || p.Slower != 3 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p := (spec.Probation{Disagree: 0.01}).Settled(); p.Disagree != 0.01 {
+		t.Errorf("a given bound became %v", p.Disagree)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	b, _ := json.Marshal(desired())
+	f.Add(b)
+	b, _ = json.Marshal(reported())
+	f.Add(b)
+	f.Add([]byte(code().String()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if d, err := spec.ParseDesired(b); err == nil {
+			again, _ := json.Marshal(d)
+			if _, err := spec.ParseDesired(again); err != nil {
+				t.Errorf("what was read is not read again: %v", err)
+			}
+		}
+		_, _ = spec.ParseReported(b)
+		if c, err := spec.ParseCode(string(b)); err == nil {
+			if again, err := spec.ParseCode(c.String()); err != nil || again.ID != c.ID {
+				t.Errorf("what was read is not read again: %v", err)
+			}
+		}
+	})
+}
