@@ -1,0 +1,139 @@
+package rollout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+)
+
+// State is where a rollout stands.
+type State string
+
+// The states. The last three are final.
+const (
+	AwaitingApproval State = "awaiting-approval"
+	Scheduled        State = "scheduled"
+	Running          State = "running"
+	Paused           State = "paused"
+	RollingBack      State = "rolling-back"
+	Succeeded        State = "succeeded"
+	RolledBack       State = "rolled-back"
+	Aborted          State = "aborted"
+)
+
+// Final reports whether nothing more happens.
+func (s State) Final() bool { return s == Succeeded || s == RolledBack || s == Aborted }
+
+// Step is where the current wave stands.
+type Step string
+
+// The steps of a wave.
+const (
+	Waiting    Step = "awaiting-approval" // for a person's go
+	Activating Step = "activating"
+	Soaking    Step = "soaking"
+)
+
+// Version is one of the two ends. The zero Version means that the endpoint does not exist.
+type Version struct {
+	Model  string          `json:"model,omitempty"`
+	Number int             `json:"version,omitempty"`
+	Digest edgeward.Digest `json:"manifest,omitempty"`
+}
+
+// Rollout is one move of an endpoint. It is a value: Next and the commands return the changed one.
+type Rollout struct {
+	ID       string    `json:"id"`
+	Endpoint spec.Key  `json:"endpoint"`
+	From     Version   `json:"from,omitzero"`
+	To       Version   `json:"to"`
+	Plan     Plan      `json:"plan"` // settled
+	By       string    `json:"by"`
+	Reason   string    `json:"reason,omitempty"`
+	Created  time.Time `json:"created"`
+
+	State State     `json:"state"`
+	Since time.Time `json:"since"`
+	Wave  int       `json:"wave"` // from 0
+	Step  Step      `json:"step,omitempty"`
+	Began time.Time `json:"began,omitzero"` // the wave
+	Good  time.Time `json:"good,omitzero"`  // since when all of the wave are committed: the soak counts from here
+
+	Order   []string   `json:"order,omitempty"` // node ids; fixed when it began, late ones at the end
+	Told    []string   `json:"told,omitempty"`  // those who are told To, sorted
+	Aside   []Aside    `json:"aside,omitempty"` // those who do not fit, and those passed over, by node
+	Failed  []string   `json:"failed,omitempty"`
+	Code    string     `json:"code,omitempty"` // why it paused or went back
+	Why     string     `json:"why,omitempty"`
+	Said    []Decision `json:"said,omitempty"` // by persons
+	Aborted bool       `json:"abort,omitempty"`
+}
+
+// Aside is a node that does not take part.
+type Aside struct {
+	Node   string `json:"node"`
+	Reason string `json:"reason"`
+	Absent bool   `json:"absent,omitempty"` // passed over: it gets the version when it is back and the rollout has succeeded
+}
+
+// Decision is what a person said.
+type Decision struct {
+	What   string    `json:"what"` // "approve", "pause", "resume", "abort"
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Node is what the hub knows of a node of the rollout.
+type Node struct {
+	ID     string
+	Site   string
+	Pair   string // names the redundant pair it belongs to; "" none
+	Online bool
+	Seen   spec.State // of the rollout's endpoint, as last reported; zero if never
+}
+
+// Note is something that happened, for the audit and the page.
+type Note struct {
+	What string // "told", "wave", "paused", "failed", "rolling-back", "rolled-back", "succeeded", "aside"
+	Node string
+	Text string
+}
+
+// New returns a rollout that has not begun. The plan has been checked.
+func New(id string, endpoint spec.Key, from, to Version, plan Plan, by, reason string, now time.Time) Rollout {
+	r := Rollout{ID: id, Endpoint: endpoint, From: from, To: to, Plan: plan.Settled(), By: by, Reason: reason, Created: now, Since: now, State: Scheduled}
+	if plan.Approve {
+		r.State = AwaitingApproval
+	}
+	return r
+}
+
+// Wants returns what r wants of a node, and false where r has no say: before it began and for nodes it does not know.
+func (r Rollout) Wants(node string) (Version, bool) {
+	switch {
+	case r.State == AwaitingApproval || r.State == Scheduled:
+		return Version{}, false
+	case r.State == Succeeded:
+		return r.To, true
+	case slices.Contains(r.Told, node) && (r.State == Running || r.State == Paused):
+		return r.To, true
+	default:
+		return r.From, true
+	}
+}
+
+// place is where a node stands in the order.
+func (r Rollout) place(node string) string {
+	s := sha256.Sum256([]byte(r.ID + "\x00" + node))
+	return hex.EncodeToString(s[:])
+}
+
+func (r Rollout) clone() Rollout {
+	r.Order, r.Told, r.Aside, r.Failed, r.Said = slices.Clone(r.Order), slices.Clone(r.Told), slices.Clone(r.Aside), slices.Clone(r.Failed), slices.Clone(r.Said)
+	return r
+}
