@@ -50,7 +50,7 @@ func (n *Node) openScorer(topics mqtt.Topics) error {
 		Wake: n.wakeMQTT, NewID: n.o.NewID, Now: n.now, Log: n.log.With("part", "scorer")}
 	if n.publisher != nil {
 		p.MQTT = &scorer.MQTT{Options: n.mqtt, Topics: topics, ReplyPrefixes: n.cfg.Score.ReplyPrefixes}
-		n.work.AskTopic = topics.Predict
+		n.work.Topics, n.work.Broker, n.work.BrokerUser = &topics, n.mqtt.Broker, n.mqtt.Username
 	}
 	n.work.Drops, n.work.Webhooks = slices.Sorted(maps.Keys(drops)), slices.Sorted(maps.Keys(keyed))
 	n.scorer = scorer.New(p)

@@ -14,7 +14,7 @@ func newEndpointSnippet(r *remote) *cobra.Command {
 	var lang string
 	cmd := &cobra.Command{Use: "snippet NAME", Short: "Print programs that ask an endpoint", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames),
 		Example: "  edgeward endpoint snippet visits-tomorrow --lang python > ask.py\n  export EDGEWARD_TOKEN=$(edgeward token create my-client --role service)\n  python3 ask.py"}
-	cmd.Flags().StringVar(&lang, "lang", "", "only this `language`: curl, python, go, json (the body alone), v2-curl or v2-python (the Open Inference Protocol)")
+	cmd.Flags().StringVar(&lang, "lang", "", "only this `language`: curl, python, go, mqtt, json (the body alone), v2-curl or v2-python (the Open Inference Protocol)")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		s, err := c.Snippets(ctx, args[0], lang)
 		if err != nil {

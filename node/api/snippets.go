@@ -11,7 +11,7 @@ import (
 type snippetsInput struct {
 	NameInput
 	URL  string `query:"url" maxLength:"300" doc:"the address programs will use; default: the one this request came to"`
-	Lang string `query:"lang" maxLength:"20" doc:"one of curl, python, go, json, v2-curl, v2-python; default: all"`
+	Lang string `query:"lang" maxLength:"20" doc:"one of curl, python, go, mqtt, json, v2-curl, v2-python; default: all"`
 	caller
 }
 

@@ -91,6 +91,7 @@ func TestPredictByNames(t *testing.T) {
 	_, err := c.Snippets(ctx, "leak-finder", "cobol")
 	wantError(t, err, edgeward.Invalid, "snippet.lang")
 	for _, name := range []string{"screw-defect", "leak-finder"} {
+		must[client.Scoring](t)(s.CreateScoring(ctx, client.ScoringRequest{Name: name + "-messages", Endpoint: name, Source: client.ScoringSource{Kind: "mqtt"}}))
 		all := must[client.Snippets](t)(c.Snippets(ctx, name, ""))
 		if len(all.Row) == 0 {
 			t.Errorf("%s: no example row", name)
@@ -108,8 +109,12 @@ func runSnippet(t *testing.T, s *server, lang, code, secret string) {
 	switch lang {
 	case "json":
 		return // not a program; the others send it
-	case "curl", "v2-curl":
-		needtest.Tool(t, "curl")
+	case "curl", "v2-curl", "mqtt":
+		tools := []string{"curl"}
+		if lang == "mqtt" {
+			tools = []string{"mosquitto_pub", "mosquitto_sub"}
+		}
+		needtest.Tool(t, tools...)
 		cmd = exec.CommandContext(within(t, time.Minute), "sh", "-c", code)
 	case "python":
 		cmd = exec.CommandContext(within(t, time.Minute), needtest.Python(t), "-c", code)

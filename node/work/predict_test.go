@@ -146,3 +146,20 @@ func TestSnippetsQuoteEveryName(t *testing.T) {
 		}
 	}
 }
+
+func TestBrokerFlagsReachWhatIsConfigured(t *testing.T) {
+	for _, c := range []struct{ broker, user, want string }{
+		{"tcp://127.0.0.1:1883", "", "-h 127.0.0.1 -p 1883"},
+		{"tcp://[::]:1884", "", "-h ward -p 1884"}, // listens everywhere: as programs reach this server
+		{"tcp://0.0.0.0:1884", "", "-h ward -p 1884"},
+		{"mqtt://plant", "", "-h plant -p 1883"},
+		{"tls://plant", "o'hara", `-h plant -p 8883 --cafile "$MQTT_CA" -u 'o'\''hara' -P "$MQTT_PASSWORD"`},
+		{"ws://plant:80", "", ""},
+		{"tcp://$(id):1883", "", ""},
+		{"", "", ""},
+	} {
+		if got, ok := brokerFlags(c.broker, "ward", c.user); got != c.want || ok != (c.want != "") {
+			t.Errorf("%s: %q, want %q", c.broker, got, c.want)
+		}
+	}
+}

@@ -29,12 +29,12 @@ func (w *Work) CreateScoring(ctx context.Context, who Who, s score.Scoring) (sco
 		return s, err
 	}
 	if s.Source.Kind == score.MQTT || slices.ContainsFunc(s.Sinks, func(k score.Sink) bool { return k.Kind == score.ToMQTT }) {
-		if w.AskTopic == nil {
+		if w.Topics == nil {
 			return s, edgeward.E("work.CreateScoring", edgeward.Conflict, "score.no_broker", "this server has no MQTT broker").WithHint("set mqtt.url, or let the built-in broker run (mqtt.broker)")
 		}
 		if s.Source.Kind == score.MQTT && s.Source.Topic == "" {
 			var err error
-			if s.Source.Topic, err = w.AskTopic(s.Endpoint); err != nil {
+			if s.Source.Topic, err = w.Topics.Predict(s.Endpoint); err != nil {
 				return s, err
 			}
 		}

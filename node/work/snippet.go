@@ -49,13 +49,20 @@ func (w *Work) Snippets(ctx context.Context, group, name, base, lang string) (wi
 		return wire.Snippets{}, err
 	}
 	out := wire.Snippets{Row: map[string]any{}, Items: snippets(u, name, &v, fields)}
+	message, err := w.mqttSnippet(ctx, group, name, u, requestBody(fields))
+	if err != nil {
+		return wire.Snippets{}, err
+	}
+	if message != nil {
+		out.Items = slices.Insert(out.Items, slices.IndexFunc(out.Items, func(s wire.Snippet) bool { return s.Lang == "json" }), *message)
+	}
 	for _, f := range fields {
 		out.Row[f.Name] = f.Example
 	}
 	if lang != "" {
 		out.Items = slices.DeleteFunc(out.Items, func(s wire.Snippet) bool { return s.Lang != lang })
 		if len(out.Items) == 0 {
-			return wire.Snippets{}, edgeward.E(op, edgeward.Invalid, "snippet.lang", "there is no snippet in %.40q for this endpoint", lang).WithHint("there are curl, python, go, json, v2-curl and v2-python")
+			return wire.Snippets{}, edgeward.E(op, edgeward.Invalid, "snippet.lang", "there is no snippet in %.40q for this endpoint", lang).WithHint("there are curl, python, go, mqtt, json, v2-curl and v2-python; mqtt where this server has a broker")
 		}
 	}
 	return out, nil
@@ -142,13 +149,13 @@ func filled(shape []int64, d tensor.Datatype) any {
 // snippets writes every program.
 func snippets(base *url.URL, name string, v *models.Version, fields []wire.Field) []wire.Snippet {
 	at := strings.TrimRight(base.String(), "/")
-	body, python := `{"fields": `+object(fields, literal)+`}`, object(fields, pythonic)
+	body, python := requestBody(fields), object(fields, pythonic)
 	ask := at + "/api/v1/endpoints/" + name + "/predict"
 	own := ""
 	if base.Scheme == "https" {
 		own = "# with the server's own certificate: export SSL_CERT_FILE=ca.pem, a copy of its tls/ca.pem\n"
 	}
-	curlBody, pythonBody, goBody, note := "'"+strings.ReplaceAll(body, "'", `'\''`)+"'", `json.dumps({"fields": `+python+`}).encode()`,
+	curlBody, pythonBody, goBody, note := shellQuoted(body), `json.dumps({"fields": `+python+`}).encode()`,
 		"strings.NewReader(`"+strings.ReplaceAll(body, "`", `\u0060`)+"`)", ""
 	if len(body) > maxInline {
 		note = "# request.json: edgeward endpoint snippet " + name + " --lang json > request.json\n"
@@ -240,7 +247,7 @@ func protocol(at string, base *url.URL, name string, v *models.Version, fields [
 	}
 	body := `{"inputs": [` + strings.Join(inputs, ", ") + `]}`
 	return []wire.Snippet{
-		{Lang: "v2-curl", Title: "Open Inference Protocol, curl", Code: "curl -sS " + at + "/v2/models/" + name + "/infer \\\n  -H \"Authorization: Bearer $EDGEWARD_TOKEN\" \\\n  -d '" + strings.ReplaceAll(body, "'", `'\''`) + "'"},
+		{Lang: "v2-curl", Title: "Open Inference Protocol, curl", Code: "curl -sS " + at + "/v2/models/" + name + "/infer \\\n  -H \"Authorization: Bearer $EDGEWARD_TOKEN\" \\\n  -d " + shellQuoted(body)},
 		{Lang: "v2-python", Title: "Open Inference Protocol, Python: pip install tritonclient[http]", Code: `import os
 import numpy as np
 import tritonclient.http as http
@@ -263,6 +270,9 @@ func flattened(v any, flat []any) []any {
 	}
 	return append(flat, v)
 }
+
+// requestBody is a predict request of one row: the example of each field.
+func requestBody(fields []wire.Field) string { return `{"fields": ` + object(fields, literal) + `}` }
 
 // object writes a row in the order of its fields.
 func object(fields []wire.Field, write func(any) string) string {

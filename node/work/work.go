@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/mqtt"
 	"edgeward/node/image"
 	"edgeward/node/store"
 	"edgeward/runtime/infer"
@@ -37,13 +38,15 @@ type Parts struct {
 	Temp    string // a folder on the file system of the blobs
 	Runs    string // a folder for what runs of scorings keep until they end
 
-	Drops, Webhooks []string                              // names of the sinks that are configured
-	AskTopic        func(endpoint string) (string, error) // where requests come by MQTT; nil where there is no broker
-	Rescored        func()                                // scorings or deliveries have changed
-	Limit           int64                                 // bytes of an upload
-	Threads         int                                   // for training
-	Program         image.Program                         // what an exported image runs
-	Pinned          map[edgeward.Digest]infer.Candidate   // versions that one engine only may answer, by digest; set before Run of the node
+	Drops, Webhooks []string                            // names of the sinks that are configured
+	Topics          *mqtt.Topics                        // of messages; nil where there is no broker
+	Broker          string                              // URL of the broker
+	BrokerUser      string                              // who signs in there; empty: nobody needs to
+	Rescored        func()                              // scorings or deliveries have changed
+	Limit           int64                               // bytes of an upload
+	Threads         int                                 // for training
+	Program         image.Program                       // what an exported image runs
+	Pinned          map[edgeward.Digest]infer.Candidate // versions that one engine only may answer, by digest; set before Run of the node
 	Log             *slog.Logger
 }
 
