@@ -43,7 +43,7 @@ test('a scoring is run from its page', async (t) => {
   assert.equal(lines.length, 51);
   assert.match(lines[0], /^valve,x_0,x_1,y,prediction_id,/);
   const sent = page.getByRole('region', { name: 'Deliveries' });
-  await sent.getByText('delivered').nth(1).waitFor({ timeout: 30_000 });
+  await sent.getByText('delivered', { exact: true }).nth(1).waitFor({ timeout: 30_000 });
   await inspect(page, faults, 'j8-scoring');
   await page.setViewportSize(looks.narrow.viewport);
   await inspect(page, faults, 'j8-scoring-narrow');

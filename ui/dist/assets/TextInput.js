@@ -1,1 +1,1 @@
-import{Yn as e,hn as t,nr as n,or as r}from"./base.js";var i=r(),a=e(e=>{let r=n([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(t,{component:`input`,...r,__staticSelector:`TextInput`})});a.classes=t.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
+import{Xn as e,gn as t,rr as n,sr as r}from"./base.js";var i=r(),a=e(e=>{let r=n([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(t,{component:`input`,...r,__staticSelector:`TextInput`})});a.classes=t.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

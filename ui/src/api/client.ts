@@ -77,7 +77,8 @@ async function answer<T>(r: Response): Promise<T> {
 
 export const get = <T>(p: string, query?: Query, signal?: AbortSignal) => send('GET', p, query, undefined, signal).then((r) => answer<T>(r));
 export const getText = (p: string) => send('GET', p).then((r) => r.text());
-export const post = <T>(p: string, body?: unknown) => send('POST', p, undefined, body).then((r) => answer<T>(r));
+/** match of a post: only while the object is as the person saw it; any state where it is absent. */
+export const post = <T>(p: string, body?: unknown, match?: string) => send('POST', p, undefined, body, undefined, match).then((r) => answer<T>(r));
 /** put, patch and remove change the object only while it is as match says: what seen gave when the person looked at it. */
 export const put = <T>(p: string, body: unknown, match = '*') => send('PUT', p, undefined, body, undefined, match).then((r) => answer<T>(r));
 export const patch = <T>(p: string, body: unknown, match = '*') => send('PATCH', p, undefined, body, undefined, match).then((r) => answer<T>(r));

@@ -25,7 +25,7 @@ export const useDemo = (enabled: boolean) =>
 
 export const useDatasets = () => useGet<T.List<T.Dataset>>('dataset', '/datasets', { limit: 500 });
 export const useDataset = (name: string) => useGet<T.Dataset>('dataset', `/datasets/${name}`);
-export const useDatasetVersions = (name: string) => useGet<T.List<T.DatasetVersion>>('dataset', `/datasets/${name}/versions`);
+export const useDatasetVersions = (name: string, enabled = true) => useGet<T.List<T.DatasetVersion>>('dataset', `/datasets/${name}/versions`, {}, { enabled });
 export const useProfile = (name: string, n: number | undefined) =>
   useGet<T.ProfileView>('dataset', `/datasets/${name}/versions/${n}/profile`, {}, { enabled: !!n, staleTime: Infinity });
 

@@ -6914,7 +6914,7 @@ export interface operations {
             query?: {
                 /** @description the address programs will use; default: the one this request came to */
                 url?: string;
-                /** @description one of curl, python, go, json, v2-curl, v2-python; default: all */
+                /** @description one of curl, python, go, mqtt, json, v2-curl, v2-python; default: all */
                 lang?: string;
             };
             header?: never;

@@ -12,7 +12,7 @@ export default function Datasets() {
       title={t('data.title')}
       intro={t('data.intro')}
       query={useDatasets()}
-      at="/data"
+      line={(d) => ({ ...d, to: `/data/${d.name}` })}
       way={{ label: t('begin.import'), verb: 'create', on: 'dataset', form: <Import /> }}
       empty={{ title: t('data.empty'), what: t('data.emptyWhat'), cli: 'edgeward data import FILE.csv my-data' }}
       columns={[

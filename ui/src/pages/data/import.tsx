@@ -1,26 +1,17 @@
 import { useState } from 'react';
-import { Button, Group, Progress, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useLocation } from 'wouter';
 import { upload } from '../../api/client';
 import type { Job } from '../../api/types';
 import { Twin } from '../../parts/copy';
-import { Drop, isName, nameFrom } from '../../parts/drop';
-import { bytes, percent } from '../../parts/format';
+import { columnsOf, Drop, isName, nameFrom, Sending } from '../../parts/drop';
+import { bytes } from '../../parts/format';
 import { JobProgress } from '../../parts/jobprogress';
 import { Card } from '../../parts/page';
 import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 
 const types = ['float', 'integer', 'text', 'boolean', 'date', 'timestamp'];
-
-/** The column names in the first line of a CSV file, none for another format. */
-async function header(f: File): Promise<string[]> {
-  const head = await f.slice(0, 65536).text();
-  if (head.startsWith('PAR1')) return [];
-  const line = head.split(/\r?\n/)[0] ?? '';
-  const mark = [',', ';', '\t', '|'].reduce((a, b) => (line.split(b).length > line.split(a).length ? b : a));
-  return line.split(mark).map((c) => c.trim().replace(/^"|"$/g, '')).filter(Boolean).slice(0, 200);
-}
 
 /** A file becomes a data set, or the next version of one. */
 export function Import({ into }: { into?: string }) {
@@ -40,7 +31,7 @@ export function Import({ into }: { into?: string }) {
     setJob(undefined);
     setDeclared({});
     if (!into) setName(nameFrom(f.name));
-    void header(f).then(setColumns, () => setColumns([]));
+    void columnsOf(f).then((all) => setColumns(all.slice(0, 200)), () => setColumns([]));
   };
   const pairs = Object.entries(declared).map(([c, ty]) => `${c}:${ty}`).join(',');
   const send = async () => {
@@ -78,12 +69,7 @@ export function Import({ into }: { into?: string }) {
               </details>
             )}
             <Trouble error={error} />
-            {sent !== undefined && (
-              <div role="status">
-                <Progress value={sent * 100} aria-label={t('data.uploading')} />
-                <Text size="sm" className="quiet">{t('data.uploading')} · {percent(sent)}</Text>
-              </div>
-            )}
+            <Sending share={sent} />
             {job ? (
               <JobProgress id={job.id} done={(j) => navigate(`/data/${(j.result?.data_set as string | undefined) ?? name}`)} />
             ) : (

@@ -45,7 +45,7 @@ export function TrainTab({ name, version }: { name: string; version: DatasetVers
             fullWidth
           />
           <Text size="sm" className="quiet">{forecast ? t('train.forecastWhat') : t('train.tableWhat')}</Text>
-          <div className="grid" style={{ gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 210px), 1fr))' }}>
+          <div className="fields">
             <Select label={t('train.target')} description={t('train.targetWhat')} data={forecast ? of('integer', 'float') : columns.map((c) => c.name)} value={ask.target ?? null} onChange={(v) => set({ target: v ?? undefined })} searchable allowDeselect={false} required />
             {forecast && <Select label={t('train.time')} description={t('train.timeWhat')} data={of('date', 'timestamp')} value={ask.time ?? null} onChange={(v) => set({ time: v ?? undefined })} allowDeselect={false} required />}
             {forecast && <Select label={t('train.group')} description={t('train.groupWhat')} data={of('text', 'integer', 'boolean').filter((c) => c !== ask.target)} value={ask.group ?? null} onChange={(v) => set({ group: v ?? undefined })} clearable clearButtonProps={{ 'aria-label': t('action.remove') }} placeholder={t('train.oneSeries')} />}
@@ -94,7 +94,7 @@ function Recipe({ answer, name, version, target }: { answer: RecipeAnswer; name:
           <Textarea mt={8} aria-label={t('train.recipe')} value={text} onChange={(e) => setText(e.currentTarget.value)} autosize maxRows={24} spellCheck={false} error={recipe === undefined ? t('train.badJSON') : undefined} styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: '0.82rem' } }} />
         </details>
         <Title order={3}>{t('train.train')}</Title>
-        <div className="grid" style={{ gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 210px), 1fr))' }}>
+        <div className="fields">
           <TextInput label={t('train.model')} description={t('name.rule')} value={model} onChange={(e) => setModel(e.currentTarget.value)} error={isName(model) ? undefined : t('name.bad')} required />
           {(answer.recipe as { kind?: string }).kind === 'forecast' && <TextInput type="date" label={t('train.until')} description={t('train.untilWhat')} value={until} onChange={(e) => setUntil(e.currentTarget.value)} />}
           <TextInput label={t('train.unit')} description={t('train.unitWhat')} value={unit} onChange={(e) => setUnit(e.currentTarget.value)} maxLength={80} />

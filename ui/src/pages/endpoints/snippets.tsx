@@ -3,7 +3,7 @@ import { useGet, useNode } from '../../api/queries';
 import { rows, type EndpointView, type Snippets as Programs } from '../../api/types';
 import { Code } from '../../parts/copy';
 import { useMay, useWho } from '../../parts/may';
-import { Card } from '../../parts/page';
+import { Card, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t } from '../../text';
 
@@ -34,7 +34,7 @@ export function Snippets({ of: e }: { of: EndpointView }) {
                   <Tabs.List mb="sm">{rows(p.items).map((x) => <Tabs.Tab key={x.lang} value={x.lang}>{x.lang}</Tabs.Tab>)}</Tabs.List>
                   {rows(p.items).map((x) => (
                     <Tabs.Panel key={x.lang} value={x.lang}>
-                      <Text size="sm" className="quiet" mb={6}>{x.title}</Text>
+                      <Text size="sm" className="quiet" mb={6}>{x.title}{x.lang === 'mqtt' && <> · <To href={`/scoring?endpoint=${name}`}>{t('use.scoring')}</To></>}</Text>
                       <Code label={x.title}>{x.code}</Code>
                     </Tabs.Panel>
                   ))}
@@ -43,6 +43,9 @@ export function Snippets({ of: e }: { of: EndpointView }) {
             )}
           </Loaded>
         )}
+      </Card>
+      <Card title={t('use.many')}>
+        <Text size="sm">{t('use.manyWhat')} <To href={`/scoring?endpoint=${name}`}>{t('scoring.new')}</To></Text>
       </Card>
       <Card title={t('use.mqtt')}>
         <Text size="sm" mb={8}>{t('use.mqttWhat')}</Text>

@@ -1,12 +1,12 @@
 import { useState } from 'react';
-import { Button, Group, Progress, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { Button, Group, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useLocation } from 'wouter';
 import { upload } from '../../api/client';
 import type { Version } from '../../api/types';
 import { Twin } from '../../parts/copy';
-import { Drop, isName, nameFrom } from '../../parts/drop';
-import { bytes, percent } from '../../parts/format';
+import { Drop, isName, nameFrom, Sending } from '../../parts/drop';
+import { bytes } from '../../parts/format';
 import { Card } from '../../parts/page';
 import { done, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
@@ -59,12 +59,7 @@ export function ImportModel({ into }: { into?: string }) {
             </Group>
             <Textarea label={t('train.use')} description={t('train.useWhat')} value={use} onChange={(e) => setUse(e.currentTarget.value)} autosize minRows={2} maxLength={2000} />
             <Trouble error={error} />
-            {sent !== undefined && (
-              <div role="status">
-                <Progress value={sent * 100} animated={sent >= 1} aria-label={t('data.uploading')} />
-                <Text size="sm" className="quiet">{sent < 1 ? `${t('data.uploading')} · ${percent(sent)}` : t('models.proving')}</Text>
-              </div>
-            )}
+            <Sending share={sent} then={t('models.proving')} />
             <Group><Button onClick={() => void send()} loading={sent !== undefined} disabled={!isName(name)}>{t('data.go')}</Button></Group>
             <Twin>{`edgeward model import ${file.name} ${name || 'NAME'}${task && task !== 'raw' ? ` --task ${task}` : ''}`}</Twin>
           </>

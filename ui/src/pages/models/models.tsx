@@ -13,7 +13,7 @@ export default function Models() {
       title={t('models.title')}
       intro={t('models.intro')}
       query={useModels()}
-      at="/models"
+      line={(m) => ({ ...m, to: `/models/${m.name}` })}
       way={{ label: t('begin.drop'), verb: 'create', on: 'version', form: <ImportModel /> }}
       empty={{ title: t('models.empty'), what: t('models.emptyWhat'), cli: 'edgeward model import FILE.onnx my-model' }}
       columns={[

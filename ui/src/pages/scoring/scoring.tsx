@@ -1,25 +1,42 @@
-import { Button, Group, Progress, Stack, Table } from '@mantine/core';
-import { post } from '../../api/client';
-import { ended, useAct, useDeliveries, useScoring, useScoringRuns } from '../../api/queries';
-import { rows, type Delivery, type Job, type Scoring as S } from '../../api/types';
+import { useState } from 'react';
+import { Group, Stack, Text } from '@mantine/core';
+import { useLocation } from 'wouter';
+import { post, remove, seen } from '../../api/client';
+import { ended, useAct, useScoring } from '../../api/queries';
+import { rows, type Job, type Scoring as S } from '../../api/types';
+import { Ask } from '../../parts/ask';
 import { Code } from '../../parts/copy';
-import { ago, moment, took } from '../../parts/format';
+import { moment } from '../../parts/format';
+import { JobProgress } from '../../parts/jobprogress';
 import { MayButton } from '../../parts/may';
 import { Card, DemoMark, Facts, Page, State, To } from '../../parts/page';
 import { Loaded, Trouble } from '../../parts/trouble';
 import { t, word } from '../../text';
+import { Deliveries } from './deliveries';
+import { RunFile } from './file';
+import { Runs } from './runs';
+import { Reschedule } from './reschedule';
+import { spoken } from './when';
 
 /** One scoring: when it runs, its runs, and where the results went. */
 export default function Scoring({ name }: { name: string }) {
   const q = useScoring(name);
+  const [asked, setAsked] = useState<'when' | 'remove'>();
+  const [, navigate] = useLocation();
   const run = useAct(() => post<Job>(`/scorings/${name}/run`), 'scoring', 'job');
   const stop = useAct(() => post<Job>(`/scorings/${name}/cancel`), 'scoring', 'job');
   const pause = useAct((paused: boolean) => post<S>(`/scorings/${name}/schedule`, { paused }), 'scoring');
+  const gone = useAct(async () => {
+    await remove(`/scorings/${name}`);
+    navigate('/scoring'); // before anything here is read again
+  }, 'scoring');
+  const close = () => setAsked(undefined);
   return (
-    <Loaded query={q} height={300}>
+    <Loaded query={q} height={300} page={name}>
       {(s) => {
         const going = !!s.run && !ended(s.run.state);
         const messages = s.source.kind === 'mqtt';
+        const empty = s.source.kind === 'file' && !s.source.filename;
         return (
           <Page
             title={s.name}
@@ -27,30 +44,52 @@ export default function Scoring({ name }: { name: string }) {
             marks={<>{s.paused && <State of="paused" />}<DemoMark on={s.demo} /></>}
             actions={
               <Group gap={8}>
+                {!messages && <MayButton verb="update" on="scoring" variant="default" onClick={() => setAsked('when')}>{t('scoring.schedule')}</MayButton>}
                 {(messages || s.schedule) && <MayButton verb="update" on="scoring" variant="default" onClick={() => pause.mutate(!s.paused)} loading={pause.isPending}>{s.paused ? t('scoring.resume') : t('scoring.pause')}</MayButton>}
                 {!messages && going && <MayButton verb="cancel" on="scoring" variant="default" onClick={() => stop.mutate(undefined as never)} loading={stop.isPending}>{t('jobs.cancel')}</MayButton>}
-                {!messages && !going && <MayButton verb="create" on="scoring" onClick={() => run.mutate(undefined as never)} loading={run.isPending}>{t('scoring.run')}</MayButton>}
+                {!messages && !going && <MayButton verb="create" on="scoring" onClick={() => run.mutate(undefined as never)} loading={run.isPending} why={empty ? t('scoring.noFile') : undefined}>{t('scoring.run')}</MayButton>}
               </Group>
             }
           >
             <Stack gap="md">
               <Trouble error={run.error ?? stop.error ?? pause.error} />
+              {going && <Card label={t('jobs.progress')}><JobProgress key={s.run!.id} id={s.run!.id} /></Card>}
               <Card label={t('scoring.what')}>
                 <Facts
                   of={[
                     [t('scoring.endpoint'), <To key="e" href={`/endpoints/${s.endpoint}`}>{s.endpoint}</To>],
+                    [t('scoring.by'), s.version ? t('version.short', { v: s.version }) : t('scoring.routed')],
                     [t('scoring.source'), <Source key="s" of={s} />],
-                    [t('scoring.schedule'), s.schedule ? `${s.schedule}${s.zone ? `, ${s.zone}` : ''}` : undefined],
-                    [t('scoring.next'), s.next ? moment(s.next) : undefined],
-                    [t('scoring.sinks'), rows(s.sinks).map((k) => [word('sink', k.kind), k.name].filter(Boolean).join(' ')).join(', ') || undefined],
+                    [t('scoring.columns'), Object.entries(s.columns ?? {}).map(([f, c]) => `${f} ← ${c}`).join(', ') || undefined],
+                    [t('scoring.time'), s.time],
+                    [t('scoring.series'), s.series],
+                    [t('scoring.target'), s.target],
+                    [t('scoring.schedule'), messages ? undefined : spoken(s.schedule, s.zone) || t('when.hand')],
+                    [t('scoring.next'), s.next && !s.paused ? moment(s.next) : undefined],
+                    [t('scoring.sinks'), messages ? undefined : rows(s.sinks).map((k) => [word('sink', k.kind), k.name].filter(Boolean).join(' ')).join(', ') || t('scoring.onlyHere')],
                     [t('col.created'), `${moment(s.created)}, ${s.by}`],
                   ]}
                 />
               </Card>
-              {!messages && <Runs of={s} />}
+              {s.source.kind === 'file' && !going && <RunFile of={s} />}
+              {messages ? <Text className="quiet">{t(s.paused ? 'scoring.messagesPaused' : 'scoring.messagesGo')}</Text> : <Runs of={s} />}
               {rows(s.sinks).length > 0 && <Deliveries name={s.name} />}
-              <Code>{messages ? `mosquitto_pub -q 1 -t ${s.source.topic ?? ''} -m '{"id": "1", "fields": {}}'` : `edgeward score run ${s.name}`}</Code>
+              <Code>{messages ? `edgeward endpoint snippet ${s.endpoint} --lang mqtt` : `edgeward score run ${s.name}${s.source.kind === 'file' ? ' --file FILE.csv' : ''}`}</Code>
+              <Group><MayButton verb="delete" on="scoring" variant="default" onClick={() => setAsked('remove')}>{t('scoring.remove')}</MayButton></Group>
             </Stack>
+            {asked === 'when' && <Reschedule of={s} match={seen(`/scorings/${name}`)} close={close} />}
+            <Ask
+              title={t('scoring.remove')}
+              open={asked === 'remove'}
+              close={close}
+              optional
+              danger
+              go={t('action.remove')}
+              cli={() => `edgeward score remove ${name}`}
+              act={() => gone.mutateAsync(undefined as never)}
+            >
+              <Text>{t('scoring.removeWhat', { name })}</Text>
+            </Ask>
           </Page>
         );
       }}
@@ -62,87 +101,4 @@ function Source({ of: s }: { of: S }) {
   const { kind, data_set: set, version, topic, filename } = s.source;
   if (set) return <><To href={`/data/${set}`}>{set}</To>, {version ? t('version.short', { v: String(version) }) : t('scoring.newest')}</>;
   return <>{[word('source', kind), topic ?? filename].filter(Boolean).join(': ')}</>;
-}
-
-function Runs({ of: s }: { of: S }) {
-  const q = useScoringRuns(s.name);
-  return (
-    <Card title={t('scoring.runs')}>
-      <Loaded query={q}>
-        {(list) =>
-          rows(list.items).length === 0 ? <p className="quiet">{t('scoring.noRun')}</p> : (
-            <div className="scroll" tabIndex={0} role="group" aria-label={t('scoring.runs')}>
-              <Table miw={640}>
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>{t('jobs.started')}</Table.Th>
-                    <Table.Th>{t('col.state')}</Table.Th>
-                    <Table.Th className="num">{t('scoring.rows')}</Table.Th>
-                    <Table.Th className="num">{t('scoring.failed')}</Table.Th>
-                    <Table.Th className="num">{t('predictions.took')}</Table.Th>
-                    <Table.Th>{t('scoring.file')}</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {rows(list.items).map((j, i) => (
-                    <Table.Tr key={j.id}>
-                      <Table.Td><To href={`/jobs/${j.id}`}>{moment(j.created)}</To>{j.state === 'running' && <Progress value={j.progress.done * 100} mt={4} aria-label={t('jobs.progress')} />}</Table.Td>
-                      <Table.Td><State of={j.state} /></Table.Td>
-                      <Table.Td className="num">{typeof j.result?.rows === 'number' ? j.result.rows : ''}</Table.Td>
-                      <Table.Td className="num">{typeof j.result?.failed === 'number' ? j.result.failed : ''}</Table.Td>
-                      <Table.Td className="num">{took(j.started, j.ended)}</Table.Td>
-                      <Table.Td>{j.state === 'succeeded' && i < 10 && <Button size="compact-sm" variant="default" component="a" href={`/api/v1/scorings/${s.name}/result?run=${j.id}`} download>{t('scoring.download')}</Button>}</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </div>
-          )
-        }
-      </Loaded>
-    </Card>
-  );
-}
-
-function Deliveries({ name }: { name: string }) {
-  const q = useDeliveries(name);
-  const again = useAct((id: string) => post<Delivery>(`/deliveries/${id}/again`), 'scoring');
-  return (
-    <Card title={t('scoring.deliveries')}>
-      <Trouble error={again.error} />
-      <Loaded query={q}>
-        {(list) =>
-          rows(list.items).length === 0 ? <p className="quiet">{t('scoring.noDelivery')}</p> : (
-            <div className="scroll" tabIndex={0} role="group" aria-label={t('scoring.deliveries')}>
-              <Table miw={640}>
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>{t('scoring.sink')}</Table.Th>
-                    <Table.Th>{t('col.state')}</Table.Th>
-                    <Table.Th>{t('scoring.attempts')}</Table.Th>
-                    <Table.Th>{t('scoring.next')}</Table.Th>
-                    <Table.Th>{t('scoring.act')}</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {rows(list.items).map((d) => {
-                    const last = rows(d.attempts)[rows(d.attempts).length - 1];
-                    return (
-                      <Table.Tr key={d.id}>
-                        <Table.Td>{[word('sink', d.sink.kind), d.sink.name].filter(Boolean).join(' ')}</Table.Td>
-                        <Table.Td><State of={d.state} /></Table.Td>
-                        <Table.Td>{d.count}{last && <span className="quiet"> · {ago(last.at)}{last.message ? `: ${last.message}` : ''}</span>}</Table.Td>
-                        <Table.Td>{d.state === 'waiting' && d.next ? moment(d.next) : ''}</Table.Td>
-                        <Table.Td><MayButton size="compact-sm" variant="default" verb="update" on="scoring" onClick={() => again.mutate(d.id)}>{t('scoring.again')}</MayButton></Table.Td>
-                      </Table.Tr>
-                    );
-                  })}
-                </Table.Tbody>
-              </Table>
-            </div>
-          )
-        }
-      </Loaded>
-    </Card>
-  );
 }
