@@ -35,6 +35,8 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel":            {"node/trace"},
 	"golang.org/x/crypto/argon2":          {"node/auth"},
 	"github.com/opencontainers":           {"sync/oci"},
+	"github.com/theupdateframework":       {"sync/tuf"},
+	"github.com/secure-systems-lab":       {"sync/tuf"},
 }
 
 // fences are imports that the floors allow and the design does not.

@@ -1,0 +1,91 @@
+package tuf
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"edgeward"
+)
+
+// What follows is what thieves of keys can make; the package itself has no way to.
+
+func do[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Forged is s with evil in its models file, signed by by, and with a good snapshot and timestamp of the hub's key.
+func Forged(t testing.TB, s Set, hub Key, now time.Time, evil Target, by ...Key) Set {
+	t.Helper()
+	v := do(s.open(noTime))
+	models := maps.Clone(v.models)
+	if models == nil {
+		models = map[string]Target{}
+	}
+	models[evil.Path()] = evil
+	return forged(s, Models, modelsFile(models, versionOf(s.Models)+1, expiry(now)), hub, now, by...)
+}
+
+// Unrevoked is s with an empty revoked file.
+func Unrevoked(t testing.TB, s Set, hub Key, now time.Time, by Key) Set {
+	t.Helper()
+	return forged(s, Revoked, revokedFile(nil, versionOf(s.Revoked)+1, expiry(now)), hub, now, by)
+}
+
+func forged(s Set, role string, signed any, hub Key, now time.Time, by ...Key) Set {
+	payload := do(canonical(signed))
+	var sigs []metadata.Signature
+	for _, k := range by {
+		sigs = append(sigs, metadata.Signature{KeyID: k.Public().ID(), Signature: k.sign(payload)})
+	}
+	return do(s.with(role, do(metadataFile(payload, sigs))).seal(hub, false, now))
+}
+
+// Replayed is s with the models file of old in a new snapshot.
+func Replayed(t testing.TB, s, old Set, hub Key, now time.Time) Set {
+	t.Helper()
+	s.Models = old.Models
+	return do(s.seal(hub, false, now))
+}
+
+// FastForwarded is s with the highest timestamp and snapshot there are.
+func FastForwarded(t testing.TB, s Set, hub Key, now time.Time) Set {
+	t.Helper()
+	return raised(s, hub, now, math.MaxInt64, func(any) {})
+}
+
+func raised(s Set, hub Key, now time.Time, version int64, spoil func(any)) Set {
+	snap := do(metadata.Snapshot().FromBytes(s.Snapshot)).Signed
+	snap.Version, snap.Expires = version, expiry(now)
+	spoil(&snap)
+	s.Snapshot = do(signFile(snap, hub))
+	ts := metadata.TimestampType{Type: Timestamp, SpecVersion: metadata.SPECIFICATION_VERSION, Version: version, Expires: now.Add(timestampLife).Truncate(time.Second),
+		Meta: map[string]*metadata.MetaFiles{"snapshot.json": {Version: version, Length: int64(len(s.Snapshot)), Hashes: digestHashes(edgeward.DigestOf(s.Snapshot))}}}
+	spoil(&ts)
+	s.Timestamp = do(signFile(ts, hub))
+	return s
+}
+
+// Canonical is text in the form that is signed.
+func Canonical(t testing.TB, text string) []byte {
+	t.Helper()
+	var v any
+	if err := decode(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	return do(canonical(v))
+}
+
+func decode(text string, v *any) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	return d.Decode(v)
+}
