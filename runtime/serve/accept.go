@@ -36,7 +36,7 @@ func (in *instance) accept(inputs []tensor.Tensor, c *counters) error {
 		if len(t.Shape) != 2 || int64(width) != t.Shape[1] {
 			width = 0
 		}
-		if in.anything && width == 0 {
+		if width == 0 && (in.anything || !in.missing || t.Finite()) {
 			continue
 		}
 		rows, outside, err := scan(t, ranges[:width], in.anything)

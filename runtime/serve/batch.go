@@ -3,6 +3,7 @@ package serve
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 
 	"edgeward"
 	"edgeward/runtime/tensor"
@@ -39,22 +40,33 @@ func find(ts []tensor.Tensor, name string) (tensor.Tensor, bool) {
 	return tensor.Tensor{}, false
 }
 
-// join puts the rows of all jobs under each other.
-func join(sig tensor.Signature, jobs []*job) []tensor.Tensor {
-	rows := 0
+// joined is the memory of inputs that were put together for one run, of mostKept bytes at most.
+var joined = sync.Pool{New: func() any { return new([]byte) }}
+
+const mostKept = 1 << 20
+
+// join puts the rows of all jobs under each other, in memory, which is made larger if need be.
+func join(sig tensor.Signature, jobs []*job, memory *[]byte) []tensor.Tensor {
+	rows, bytes := 0, 0
 	for _, j := range jobs {
 		rows += j.rows
+		bytes += j.bytes
+	}
+	all := slices.Grow((*memory)[:0], bytes)
+	if cap(all) <= mostKept {
+		*memory = all
 	}
 	out := make([]tensor.Tensor, len(sig.Inputs))
 	for i, spec := range sig.Inputs {
 		first, _ := find(jobs[0].inputs, spec.Name) // rowsOf has seen it
 		t := tensor.Tensor{Name: spec.Name, Datatype: first.Datatype, Shape: slices.Clone(first.Shape)}
 		t.Shape[0] = int64(rows)
-		t.Data = make([]byte, 0, len(first.Data)/jobs[0].rows*rows)
+		begin := len(all)
 		for _, j := range jobs {
 			x, _ := find(j.inputs, spec.Name)
-			t.Data = append(t.Data, x.Data...)
+			all = append(all, x.Data...)
 		}
+		t.Data = all[begin:len(all):len(all)]
 		out[i] = t
 	}
 	return out

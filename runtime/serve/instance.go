@@ -33,7 +33,7 @@ type About struct {
 }
 
 // Session is a loaded version. Run may be called by many goroutines; Close is called once, when no Run is under way.
-// Run must not change the inputs. An error of kind Unavailable says that the session may be lost: the request is asked
+// Run must not change the inputs, nor keep or answer with their memory. An error of kind Unavailable says that the session may be lost: the request is asked
 // once more, and if that fails too the version is loaded again, beside this session, which is then closed. So closing one
 // session must not touch another of the same version. An error that tells of the end of the session's process has a killer
 // in its chain.

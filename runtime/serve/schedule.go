@@ -281,7 +281,9 @@ func (q *queue) lead(j *job, timeout time.Duration) {
 	defer cancel()
 	inputs, rows := j.inputs, j.rows
 	if len(batch) > 1 {
-		inputs, rows = join(q.sig, batch), 0
+		memory := joined.Get().(*[]byte)
+		defer joined.Put(memory)
+		inputs, rows = join(q.sig, batch, memory), 0
 		for _, x := range batch {
 			rows += x.rows
 		}

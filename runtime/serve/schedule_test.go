@@ -48,7 +48,7 @@ func (s *slow) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, er
 		words[i] = fmt.Sprint(x)
 	}
 	text, err := tensor.FromStrings("text", []int64{int64(rows)}, words)
-	return []tensor.Tensor{{Name: "y", Datatype: tensor.FP32, Shape: []int64{int64(rows), 1}, Data: in[0].Data}, text}, err
+	return []tensor.Tensor{{Name: "y", Datatype: tensor.FP32, Shape: []int64{int64(rows), 1}, Data: slices.Clone(in[0].Data)}, text}, err
 }
 
 func (*slow) About() About { return About{Engine: "test", Device: "cpu"} }

@@ -1,6 +1,8 @@
 package tensor_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -177,6 +179,46 @@ func TestCheckFinite(t *testing.T) {
 	wantCode(t, half.CheckFinite(), "input.not_finite")
 	x, _ := tensor.FromInt64s("x", []int64{1}, []int64{1})
 	wantCode(t, x.CheckFinite(), "")
+}
+
+// TestFinite puts each kind of number at each place of tensors of many lengths.
+func TestFinite(t *testing.T) {
+	for d, of := range map[tensor.Datatype]struct{ one, most, least, missing, infinite []byte }{
+		tensor.FP64: {le64(1), le64(math.MaxFloat64), le64(-math.SmallestNonzeroFloat64), le64(math.NaN()), le64(math.Inf(-1))},
+		tensor.FP32: {le32(1), le32(math.MaxFloat32), le32(-math.SmallestNonzeroFloat32), le32(float32(math.NaN())), le32(float32(math.Inf(-1)))},
+		tensor.BF16: {[]byte{0x80, 0x3f}, []byte{0x7f, 0xff}, []byte{0x01, 0x80}, []byte{0x81, 0x7f}, []byte{0x80, 0xff}},
+		tensor.FP16: {[]byte{0x00, 0x3c}, []byte{0xff, 0xfb}, []byte{0x01, 0x80}, []byte{0x01, 0x7c}, []byte{0x00, 0xfc}},
+	} {
+		for n := range 40 {
+			x := tensor.Tensor{Name: "x", Datatype: d, Shape: []int64{int64(n)}, Data: bytes.Repeat(of.one, n)}
+			for at := range n {
+				for want, v := range map[bool][][]byte{true: {of.one, of.most, of.least}, false: {of.missing, of.infinite}} {
+					for _, b := range v {
+						copy(x.Data[at*len(b):], b)
+						if x.Finite() != want || (x.CheckFinite() == nil) != want {
+							t.Fatalf("%s [%d]: element %d is %x, and Finite is %v", d, n, at, b, !want)
+						}
+					}
+				}
+				copy(x.Data[at*len(of.one):], of.one)
+			}
+			if !x.Finite() {
+				t.Fatalf("%s [%d] of ones", d, n)
+			}
+		}
+	}
+}
+
+func le64(v float64) []byte { return binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)) }
+func le32(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
+
+func BenchmarkFinite(b *testing.B) {
+	x, _ := tensor.FromFloat32s("x", []int64{3072}, make([]float32, 3072))
+	for b.Loop() {
+		if !x.Finite() {
+			b.Fatal("it is not")
+		}
+	}
 }
 
 // TestFloat16 checks all 65,536 patterns: to float32 and back is the identity, and rounding goes to the nearest.

@@ -227,9 +227,7 @@ func (t Tensor) Strings() ([]string, error) {
 // CheckFinite is an Invalid error if a floating-point element is NaN or infinite. Whether a missing value (NaN) is
 // welcome is the caller's rule: a tree model takes it, most image models do not.
 func (t Tensor) CheckFinite() error {
-	switch t.Datatype {
-	case FP16, BF16, FP32, FP64:
-	default:
+	if t.Finite() {
 		return nil
 	}
 	for i, n := 0, len(t.Data)/t.Datatype.Size(); i < n; i++ {
@@ -239,6 +237,33 @@ func (t Tensor) CheckFinite() error {
 		}
 	}
 	return nil
+}
+
+// Finite reports whether no element is NaN or infinite, which no other datatype than those of floating point can be.
+func (t Tensor) Finite() bool {
+	var ones uint64 // the exponents of the elements in eight bytes: NaN and infinity have all of their bits set
+	switch t.Datatype {
+	case FP64:
+		ones = 0x7ff0 << 48
+	case FP32:
+		ones = 0x7f800000 * 0x1_0000_0001
+	case BF16:
+		ones = 0x7f80 * 0x1_0001_0001_0001
+	case FP16:
+		ones = 0x7c00 * 0x1_0001_0001_0001
+	default:
+		return true
+	}
+	low, sign := ones&^(ones<<1), ones<<1&^ones // all of them and one more carry into the sign's bit, and no further
+	carried, b := uint64(0), t.Data
+	for ; len(b) >= 32; b = b[32:] {
+		carried |= (le.Uint64(b)&ones + low) | (le.Uint64(b[8:])&ones + low) | (le.Uint64(b[16:])&ones + low) | (le.Uint64(b[24:])&ones + low)
+	}
+	var rest [32]byte
+	for b := rest[:(copy(rest[:], b)+7)&^7]; len(b) > 0; b = b[8:] {
+		carried |= le.Uint64(b)&ones + low
+	}
+	return carried&sign == 0
 }
 
 // Float16 converts an IEEE 754 binary16 number to float32, exactly.
