@@ -6,7 +6,7 @@
 // pass the contract in runtime/engine/enginetest; read it as the specification of what is written here.
 //
 //   - Run may be called by many goroutines at once. It checks its inputs against the signature and answers outputs in
-//     the signature's order. Inputs are only read; outputs are the caller's.
+//     the signature's order. Inputs are only read, and not after the answer; outputs are the caller's.
 //   - When ctx ends, Run stops as soon as the library lets it and answers an error that is ctx's error.
 //   - Close waits for running calls, frees the model and gives its memory back to the system. Run after Close is
 //     Unavailable "engine.closed"; Close may be called again.

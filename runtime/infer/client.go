@@ -13,7 +13,7 @@ import (
 	"edgeward/runtime/tensor"
 )
 
-// Caller is a worker, as far as a Client needs it; *worker.Worker is one.
+// Caller is a worker, as far as a Client needs it; *worker.Worker is one. When Call returns it has no more use for body.
 type Caller interface {
 	Call(ctx context.Context, method string, body []byte, progress func([]byte)) ([]byte, error)
 }
@@ -194,7 +194,12 @@ func (c *Client) Run(ctx context.Context, key string, inputs []tensor.Tensor) ([
 		return nil, notLoaded(key)
 	}
 	e.used.Store(now())
-	body := tensor.Append(runHead(key, tensor.EncodedSize(inputs)), inputs)
+	message := messages.Get().(*[]byte)
+	defer messages.Put(message)
+	body := tensor.Append(runHead((*message)[:0], key, tensor.EncodedSize(inputs)), inputs)
+	if cap(body) <= mostMessage {
+		*message = body
+	}
 	for attempt := 0; ; attempt++ {
 		at, err := c.ready(ctx, e)
 		if err != nil {
@@ -213,6 +218,11 @@ func (c *Client) Run(ctx context.Context, key string, inputs []tensor.Tensor) ([
 		return tensor.Decode(out)
 	}
 }
+
+// messages are the memory of requests on their way to a worker, of mostMessage bytes at most.
+var messages = sync.Pool{New: func() any { return new([]byte) }}
+
+const mostMessage = 1 << 20
 
 // ready enters a model, which is loaded first if it is not.
 func (c *Client) ready(ctx context.Context, e *entry) (*place, error) {

@@ -13,7 +13,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Add(append(runHead("key", 0), 1, 2, 3))
+	f.Add(append(runHead(nil, "key", 0), 1, 2, 3))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var h loadHead
 		parts, err := unpack(b, &h)
@@ -40,7 +40,7 @@ func FuzzUnpack(f *testing.F) {
 
 func TestRunHeadKeepsAlignment(t *testing.T) {
 	for _, key := range []string{"", "k", "1234567", "12345678", string(make([]byte, MaxKey))} {
-		h := runHead(key, 0)
+		h := runHead(nil, key, 0)
 		got, rest, err := splitRun(append(h, "rest"...))
 		if len(h)%8 != 0 || err != nil || got != key || string(rest) != "rest" {
 			t.Errorf("key of %d bytes: %d, %q, %v", len(key), len(h), rest, err)

@@ -50,9 +50,10 @@ func NewService(env worker.Env) (worker.Service, error) {
 // ServiceOf builds the service with other engines, for tests.
 func ServiceOf(engines ...engine.Engine) worker.Service {
 	s := &service{engines: engines, models: map[string]*model{}, warmed: map[string]bool{}}
-	return worker.Service{Methods: map[string]worker.Handler{
-		methodLoad: s.load, methodRun: s.run, methodUnload: s.unload, methodStats: s.stats,
-	}}
+	return worker.Service{
+		Methods: map[string]worker.Handler{methodLoad: s.load, methodRun: s.run, methodUnload: s.unload, methodStats: s.stats},
+		Borrows: map[string]bool{methodRun: true}, // an engine has read its inputs when it answers
+	}
 }
 
 type service struct {

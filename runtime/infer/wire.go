@@ -3,6 +3,7 @@ package infer
 import (
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 
 	"edgeward"
 	"edgeward/runtime/engine"
@@ -87,12 +88,15 @@ func unpack(b []byte, head any) ([][]byte, error) {
 	return parts, nil
 }
 
-// runHead is the start of a run's body: the key behind its length, padded so that the tensors' data stay aligned.
-func runHead(key string, room int) []byte {
+// runHead appends the start of a run's body to dst, with room for so many bytes after it: the key behind its length,
+// padded so that the tensors' data stay aligned.
+func runHead(dst []byte, key string, room int) []byte {
 	n := (1 + len(key) + 7) / 8 * 8
-	h := make([]byte, n, n+room)
-	h[0] = byte(len(key))
-	copy(h[1:], key)
+	dst = slices.Grow(dst, n+room)
+	h := append(append(dst, byte(len(key))), key...)
+	for len(h) < len(dst)+n {
+		h = append(h, 0)
+	}
 	return h
 }
 

@@ -217,6 +217,9 @@ func (c *child) serveLane(ctx context.Context, lane *wire) {
 			lane.conn.Close()
 			return
 		}
+		if method, _, err := splitCall(f.body); err == nil && c.service.Borrows[method] {
+			lane.reuse(f.body)
+		}
 	}
 }
 

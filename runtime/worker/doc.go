@@ -62,14 +62,15 @@ const (
 )
 
 // Handler serves one method. ctx ends at the caller's deadline or cancellation, and with the parent. body is the
-// handler's own. progress sends a message to the caller at once, in order, and may be called from several goroutines
+// handler's own, except where the Service Borrows it. progress sends a message to the caller at once, in order, and may be called from several goroutines
 // until the handler returns. The answer must fit one frame.
 type Handler func(ctx context.Context, body []byte, progress func([]byte)) ([]byte, error)
 
 // Service is what a worker of one kind does.
 type Service struct {
 	Methods map[string]Handler
-	Close   func() // called when the parent has gone or closed; may be nil; has one second
+	Borrows map[string]bool // methods whose handlers keep nothing of body: its memory holds the lane's next request
+	Close   func()          // called when the parent has gone or closed; may be nil; has one second
 }
 
 // Kinds maps a kind of worker ("infer", "train", "query") to the function that builds its service in the child. An

@@ -51,6 +51,8 @@ type wire struct {
 	in   *bufio.Reader
 	max  int // payload bytes
 
+	spare []byte // memory for the next frame's body, if it fits; belongs to who reads
+
 	mu  sync.Mutex // held while writing
 	out []byte     // reused
 }
@@ -75,12 +77,31 @@ func (w *wire) read() (frame, error) {
 		return frame{}, err
 	}
 	if n > 0 {
-		f.body = make([]byte, n)
+		f.body = w.room(n)
 		if _, err := io.ReadFull(w.in, f.body); err != nil {
 			return frame{}, err
 		}
 	}
 	return f, nil
+}
+
+// mostSpare bounds what a lane that rests keeps.
+const mostSpare = 1 << 20
+
+// room returns memory for a body of n bytes, in the spare where that fits.
+func (w *wire) room(n int) []byte {
+	b := w.spare
+	if w.spare = nil; cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// reuse takes a body that nobody looks at any more for the next frame.
+func (w *wire) reuse(body []byte) {
+	if cap(body) <= mostSpare {
+		w.spare = body
+	}
 }
 
 func parseHeader(h [headerSize]byte, max int) (frame, int, error) {

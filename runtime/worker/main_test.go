@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -30,7 +31,10 @@ var sink [][]byte
 
 // testService does by name what worker processes do by accident.
 func testService(env worker.Env) (worker.Service, error) {
-	return worker.Service{Methods: map[string]worker.Handler{
+	return worker.Service{Borrows: map[string]bool{"borrow": true}, Methods: map[string]worker.Handler{
+		"borrow": func(_ context.Context, body []byte, _ func([]byte)) ([]byte, error) {
+			return fmt.Appendf(nil, "%p %x", body, sha256.Sum256(body)), nil
+		},
 		"echo": func(_ context.Context, body []byte, _ func([]byte)) ([]byte, error) { return body, nil },
 		"dial": func(context.Context, []byte, func([]byte)) ([]byte, error) {
 			c, err := net.Dial("tcp", "127.0.0.1:9")

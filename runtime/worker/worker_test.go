@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -131,6 +132,25 @@ func TestKillDuringACallEndsAllCallsInFlight(t *testing.T) {
 	}
 	if got := call(t, w, "echo", "again"); got != "again" {
 		t.Errorf("after the kill echo answered %q", got)
+	}
+}
+
+func TestABorrowedBodyIsTheNextRequestsMemory(t *testing.T) {
+	w := newWorker(t, nil)
+	place := ""
+	for i := range 20 {
+		body := strings.Repeat(string(rune('a'+i)), 100_000-1000*i)
+		at, sum, _ := strings.Cut(call(t, w, "borrow", body), " ")
+		if sum != fmt.Sprintf("%x", sha256.Sum256([]byte(body))) {
+			t.Fatalf("request %d arrived as another", i)
+		}
+		if i%3 > 0 && at != place {
+			t.Errorf("request %d is at %s, the one before was at %s", i, at, place)
+		}
+		place = at
+		if i%3 == 2 && call(t, w, "echo", body) != body { // it keeps the memory that it got
+			t.Fatalf("echo %d answered something else", i)
+		}
 	}
 }
 
