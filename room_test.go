@@ -37,6 +37,7 @@ var owners = map[string][]string{
 	"github.com/opencontainers":           {"sync/oci"},
 	"github.com/theupdateframework":       {"sync/tuf"},
 	"github.com/secure-systems-lab":       {"sync/tuf"},
+	"filippo.io/age":                      {"sync/tuf"},
 }
 
 // fences are imports that the floors allow and the design does not.

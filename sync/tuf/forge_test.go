@@ -1,6 +1,8 @@
 package tuf
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"maps"
 	"math"
@@ -88,4 +90,83 @@ func decode(text string, v *any) error {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	return d.Decode(v)
+}
+
+// SeededKey is the same key in every process, as fuzzing needs it.
+func SeededKey(name string) Key {
+	h := sha256.Sum256([]byte(name))
+	return Key{ed25519.NewKeyFromSeed(h[:])}
+}
+
+// CheapScrypt makes passphrases cheap for the test.
+func CheapScrypt(t testing.TB) {
+	old := work
+	work = 10
+	t.Cleanup(func() { work = old })
+}
+
+// Malformed are repositories whose every signature is good, with a null or nonsense where an object belongs. The hub's key signs snapshot and
+// timestamp, persons the models file.
+func Malformed(t testing.TB, s Set, hub Key, now time.Time, persons ...Key) map[string]Set {
+	t.Helper()
+	out := map[string]Set{}
+	now = now.Add(time.Minute)
+	for name, spoil := range map[string]func(any){
+		"no meta in the timestamp": func(f any) {
+			if ts, ok := f.(*metadata.TimestampType); ok {
+				ts.Meta = nil
+			}
+		},
+		"a null snapshot in the timestamp": func(f any) {
+			if ts, ok := f.(*metadata.TimestampType); ok {
+				ts.Meta["snapshot.json"] = nil
+			}
+		},
+		"a negative length in the timestamp": func(f any) {
+			if ts, ok := f.(*metadata.TimestampType); ok {
+				ts.Meta["snapshot.json"].Length = -1
+			}
+		},
+		"an unknown hash in the timestamp": func(f any) {
+			if ts, ok := f.(*metadata.TimestampType); ok {
+				ts.Meta["snapshot.json"].Hashes = metadata.Hashes{"md5": {1}}
+			}
+		},
+		"no meta in the snapshot": func(f any) {
+			if sn, ok := f.(*metadata.SnapshotType); ok {
+				sn.Meta = nil
+			}
+		},
+		"null targets in the snapshot": func(f any) {
+			if sn, ok := f.(*metadata.SnapshotType); ok {
+				sn.Meta["targets.json"] = nil
+			}
+		},
+		"null models in the snapshot": func(f any) {
+			if sn, ok := f.(*metadata.SnapshotType); ok {
+				sn.Meta["models.json"] = nil
+			}
+		},
+		"models of version -1 in the snapshot": func(f any) {
+			if sn, ok := f.(*metadata.SnapshotType); ok {
+				sn.Meta["models.json"].Version = -1
+			}
+		},
+	} {
+		out[name] = raised(s, hub, now, now.Unix(), spoil)
+	}
+	n := versionOf(s.Models) + 1
+	f := modelsFile(nil, n, expiry(now))
+	f.Targets["models/default/digits/x"] = nil
+	out["a null target"] = forged(s, Models, f, hub, now, persons...)
+	f = modelsFile(nil, n, expiry(now))
+	f.Targets["models/default/digits/x"] = &metadata.TargetFiles{Custom: raw(7)}
+	out["a target whose custom is a number"] = forged(s, Models, f, hub, now, persons...)
+	return out
+}
+
+// JSON is v as bytes.
+func JSON(t testing.TB, v any) []byte {
+	t.Helper()
+	return do(json.Marshal(v))
 }

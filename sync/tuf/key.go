@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -10,7 +11,10 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
+	"filippo.io/age"
+	"filippo.io/age/armor"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"edgeward"
@@ -112,21 +116,31 @@ func ParseKey(b []byte) (Key, error) {
 
 const maxKeyFile = 16 << 10
 
-// WriteFile writes k to path, readable by its owner only, durable. It never replaces a file (Conflict "fleet.key_exists").
-func (k Key) WriteFile(path string) error {
+// work is the cost of trying one passphrase: scrypt with N = 2^work, about a second and 256 MiB. A variable for tests.
+var work = 18
+
+// WriteFile writes k to path, readable by its owner only, durable. With a passphrase (at least 12 characters, else "fleet.passphrase") the PEM is
+// encrypted by age (filippo.io/age, scrypt, armored), so that the age command opens it too. It never replaces a file (Conflict "fleet.key_exists").
+func (k Key) WriteFile(path, passphrase string) error {
 	const op = "tuf.Key.WriteFile"
-	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return edgeward.E(op, edgeward.Conflict, "fleet.key_exists", "%s is there already", path).WithHint("choose another file: a lost key cannot be made again")
-	}
 	b, err := k.PEM()
 	if err != nil {
 		return err
 	}
+	if passphrase != "" {
+		if b, err = lock(b, passphrase); err != nil {
+			return edgeward.Wrap(op, err)
+		}
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return edgeward.E(op, edgeward.Conflict, "fleet.key_exists", "%s is there already", path).WithHint("choose another file: a lost key cannot be made again")
+	}
 	return edgeward.Wrap(op, disk.WriteFile(path, b, 0o600))
 }
 
-// ReadKey reads a key file. One that others than its owner may read is refused (Forbidden "fleet.key_open").
-func ReadKey(path string) (Key, error) {
+// ReadKey reads a key file. One that others than its owner may read is refused (Forbidden "fleet.key_open"). passphrase is called for an
+// encrypted file only; a wrong one is Forbidden "fleet.passphrase".
+func ReadKey(path string, passphrase func() (string, error)) (Key, error) {
 	const op = "tuf.ReadKey"
 	f, err := os.Open(path)
 	if err != nil {
@@ -138,9 +152,54 @@ func ReadKey(path string) (Key, error) {
 		return Key{}, edgeward.E(op, edgeward.Forbidden, "fleet.key_open", "%s may be read by others (%v)", path, st.Mode().Perm()).WithHint("chmod 600 %s", path)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && bytes.HasPrefix(bytes.TrimSpace(b), []byte(armor.Header)) {
+		var phrase string
+		if phrase, err = passphrase(); err == nil {
+			b, err = unlock(b, phrase)
+		}
+	}
 	if err != nil {
 		return Key{}, edgeward.Wrap(op, err)
 	}
 	k, err := ParseKey(b)
 	return k, edgeward.Wrap(op, err)
+}
+
+func lock(b []byte, passphrase string) ([]byte, error) {
+	if utf8.RuneCountInString(passphrase) < 12 {
+		return nil, edgeward.E("tuf.lock", edgeward.Invalid, "fleet.passphrase", "the passphrase is too short").WithHint("take at least 12 characters, best four or more words")
+	}
+	r, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	r.SetWorkFactor(work)
+	var out bytes.Buffer
+	text := armor.NewWriter(&out)
+	w, err := age.Encrypt(text, r)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(b)
+	err = errors.Join(err, w.Close(), text.Close())
+	return out.Bytes(), err
+}
+
+func unlock(b []byte, passphrase string) ([]byte, error) {
+	wrong := func(err error) ([]byte, error) {
+		return nil, edgeward.E("tuf.unlock", edgeward.Forbidden, "fleet.passphrase", "the key file does not open: %w", err).WithHint("the passphrase is another, or the file is damaged")
+	}
+	id, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return wrong(err)
+	}
+	id.SetMaxWorkFactor(20)
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(b)), id)
+	if err != nil {
+		return wrong(err)
+	}
+	if b, err = io.ReadAll(io.LimitReader(r, maxKeyFile)); err != nil {
+		return wrong(err)
+	}
+	return b, nil
 }

@@ -39,7 +39,7 @@ type Set struct {
 func (s Set) File(name string) ([]byte, bool) {
 	role, number, numbered := strings.Cut(name, "/")
 	n, err := strconv.ParseInt(number, 10, 64)
-	if numbered && (err != nil || n < 1 || strconv.FormatInt(n, 10) != number) || !numbered && role != Timestamp {
+	if numbered == (role == Timestamp) || numbered && (err != nil || n < 1 || strconv.FormatInt(n, 10) != number) {
 		return nil, false
 	}
 	if role == Root {

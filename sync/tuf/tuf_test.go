@@ -46,7 +46,12 @@ type place struct {
 
 func found(t testing.TB) *place {
 	t.Helper()
-	p := &place{t: t, ada: someone(t, "Ada"), bob: someone(t, "Bob"), cem: someone(t, "Cem"), dan: someone(t, "Dan"), hub: someone(t, "hub").key, now: start}
+	return foundBy(t, func(name string) person { return someone(t, name) })
+}
+
+func foundBy(t testing.TB, one func(name string) person) *place {
+	t.Helper()
+	p := &place{t: t, ada: one("Ada"), bob: one("Bob"), cem: one("Cem"), dan: one("Dan"), hub: one("hub").key, now: start}
 	begin, err := tuf.Begin(p.charter(), p.now)
 	if err != nil {
 		t.Fatal(err)
