@@ -63,10 +63,9 @@ func (r Runner) Load(ctx context.Context, v models.Version, t serve.Terms) (serv
 	for _, t := range rep.Candidates {
 		if t.Candidate == *rep.Chosen {
 			s.about.Engine += " " + t.Version
-			s.about.Bytes = t.MemoryBytes
 		}
 	}
-	s.about.Cold = !r.Infer.Loaded(key)
+	s.about.Cold, s.about.Bytes = !r.Infer.Loaded(key), r.Infer.Size(key)
 	return s, nil
 }
 

@@ -151,6 +151,16 @@ func (c *Client) Models() (all []Held, held int64) {
 	return all, c.held
 }
 
+// Size is what a model counts in the memory budget, loaded or not: what was measured, and no less than its file. 0: unknown.
+func (c *Client) Size(key string) int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if e := c.models[key]; e != nil {
+		return e.size
+	}
+	return 0
+}
+
 // Loaded reports whether a model is in memory now.
 func (c *Client) Loaded(key string) bool {
 	c.mu.RLock()

@@ -324,7 +324,11 @@ func (f *follower) apply(d Deployment, r Route) {
 	}
 	f.swap(t)
 	if r.Live != f.lastLive && r.Live != 0 {
-		f.note(Evidence{At: f.Now(), Version: r.Live, What: "swap", OK: true, Detail: fmt.Sprintf("version %d answers, before it version %d", r.Live, f.lastLive)})
+		detail := fmt.Sprintf("version %d answers, before it none", r.Live)
+		if f.lastLive != 0 {
+			detail = fmt.Sprintf("version %d answers, before it version %d", r.Live, f.lastLive)
+		}
+		f.note(Evidence{At: f.Now(), Version: r.Live, What: "swap", OK: true, Detail: detail})
 		f.lastLive = r.Live
 	}
 }

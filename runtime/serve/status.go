@@ -45,7 +45,7 @@ type VersionStatus struct {
 	Attempts int             `json:"attempts,omitempty"`
 	Engine   string          `json:"engine,omitempty"`       // such as "onnxruntime 1.31.1"
 	Device   string          `json:"device,omitempty"`       // such as "cpu"
-	Memory   int64           `json:"memory_bytes,omitempty"` // resident bytes that came with it, where its session measures them
+	Memory   int64           `json:"memory_bytes,omitempty"` // resident bytes that came with it as measured, and no less than its file
 	Since    time.Time       `json:"since,omitzero"`         // loaded since
 	LoadMS   float64         `json:"load_ms,omitempty"`
 	WarmUS   float64         `json:"warm_us,omitempty"`  // median of the warm-up runs
