@@ -63,6 +63,10 @@ func title(model string, in wire.TrainRequest) string {
 // Retrain implements monitor.Work: the champion's own recipe on newer days.
 func (w *Work) Retrain(ctx context.Context, r monitor.Retraining) (jobs.Job, error) {
 	c := r.Champion
+	if len(c.Manifest.Recipe) == 0 || c.Manifest.Lineage.DataSet == "" {
+		return jobs.Job{}, edgeward.E("work.Retrain", edgeward.Conflict, "train.no_recipe", "%s was imported: this server has neither its data nor its recipe", c.Ref()).
+			WithHint("train the next version where this one was made, then: edgeward model import FILE %s", c.Model)
+	}
 	in := wire.TrainRequest{DataSet: c.Manifest.Lineage.DataSet, Recipe: c.Manifest.Recipe, To: &r.To, Task: c.Manifest.Task, IntendedUse: c.Manifest.IntendedUse,
 		Limits: c.Manifest.Limits, Unit: c.Manifest.Unit, Demo: c.Demo}
 	if !r.From.IsZero() {
