@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -36,11 +37,12 @@ func printDrift(w io.Writer, v client.DriftView) {
 	if v.Alert != nil {
 		alert = fmt.Sprintf("%s since %s", v.Alert.State, when(v.Alert.Since))
 	}
+	unit := cmp.Or(v.Unit, "step")
 	control := ""
 	if n := len(v.Controls); n > 0 {
-		control = fmt.Sprintf("%d alarms in %s days", v.Controls[n-1].Alarms, count(v.Controls[n-1].Days))
+		control = fmt.Sprintf("%d alarms in %s %ss", v.Controls[n-1].Alarms, count(v.Controls[n-1].Days), unit)
 	}
-	facts(w, "endpoint", v.Endpoint, "version", count(v.Version), "verdict", verdict, "statistic", statistic, "alarm", whenever(v.AlarmAt), "quiet before", fmt.Sprintf("%d steps", v.Quiet),
+	facts(w, "endpoint", v.Endpoint, "version", count(v.Version), "verdict", verdict, "statistic", statistic, "alarm", whenever(v.AlarmAt), "quiet before", fmt.Sprintf("%d %ss", v.Quiet, unit),
 		"control run", control, "promised", fmt.Sprintf("a false alarm in %s years", num(v.Settings.YearsPerFalseAlarm)), "truth to", whenever(v.Watermark), "alert", alert,
 		"loop", string(v.Loop.Phase), "because", v.Loop.Reason, "working", yes(v.Busy))
 	if v.Verdict != nil {

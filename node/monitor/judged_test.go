@@ -58,6 +58,9 @@ func TestAClassifierIsWatchedByWhatPeopleSayOfItsAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if v.Unit != "answer" {
+				t.Errorf("it counts by %q", v.Unit)
+			}
 			if len(v.Controls) != 1 || v.Controls[0].Days != 100 || v.Controls[0].Alarms != 0 {
 				t.Errorf("controls are %+v", v.Controls)
 			}

@@ -9,6 +9,7 @@ import (
 	"edgeward/node/wire"
 	"edgeward/runtime/drift"
 	"edgeward/runtime/loop"
+	"edgeward/runtime/recipe"
 	"edgeward/runtime/serve"
 )
 
@@ -25,6 +26,7 @@ func (m *Monitor) View(ctx context.Context, key serve.Key) (wire.DriftView, erro
 		return v, nil
 	}
 	v.Version, v.Settings, v.Verdict, v.Loop, v.Busy, v.Quiet = w.Version, w.Settings, w.Verdict, w.Loop, w.busy, w.Quiet
+	v.Unit = w.unit()
 	v.Course = append(v.Course, w.Course...)
 	v.Reports = append(v.Reports, w.Reports...)
 	v.Alarmed = w.Alarmed
@@ -42,6 +44,21 @@ func (m *Monitor) View(ctx context.Context, key serve.Key) (wire.DriftView, erro
 		v.AlarmAt = &at
 	}
 	return v, nil
+}
+
+// unit is what the detector counts.
+func (w *watched) unit() string {
+	switch {
+	case w.classOf != nil:
+		return "answer"
+	case w.frequency == recipe.Hourly:
+		return "hour"
+	case w.frequency == recipe.Daily:
+		return "day"
+	case w.frequency == recipe.Weekly:
+		return "week"
+	}
+	return "step"
 }
 
 // Brief is what an endpoint's line shows of its monitor.

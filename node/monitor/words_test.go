@@ -184,8 +184,8 @@ func TestQuietDaysRaiseNothing(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	v, err := m.View(t.Context(), key)
-	if err != nil || v.AlarmAt != nil || len(v.Course) != 200 || v.Quiet != 200 || len(v.Controls) != 1 || v.Controls[0].Alarms != 0 {
-		t.Errorf("alarm %v, course of %d, %d quiet, controls %+v, %v", v.AlarmAt, len(v.Course), v.Quiet, v.Controls, err)
+	if err != nil || v.AlarmAt != nil || len(v.Course) != 200 || v.Quiet != 200 || len(v.Controls) != 1 || v.Controls[0].Alarms != 0 || v.Unit != "step" {
+		t.Errorf("alarm %v, course of %d, %d quiet %ss, controls %+v, %v", v.AlarmAt, len(v.Course), v.Quiet, v.Unit, v.Controls, err)
 	}
 }
 

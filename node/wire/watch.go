@@ -19,7 +19,8 @@ type DriftView struct {
 	Course    []Point        `json:"course"` // one per target, newest last, at most 1,000
 	Alert     *alerts.Alert  `json:"alert,omitempty"`
 	AlarmAt   *time.Time     `json:"alarm_at,omitempty"`
-	Quiet     int            `json:"quiet_days"`             // targets watched before the alarm
+	Unit      string         `json:"unit,omitempty"`         // what is counted, a point of the course each: hour, day or week of a forecast, answer (one that was judged), or step
+	Quiet     int            `json:"quiet_days"`             // units watched before the alarm
 	Controls  []ControlRun   `json:"controls"`               // of each watched version, newest last
 	Reports   []drift.Report `json:"reports"`                // newest first; an alarm's carries evidence
 	Alarmed   *drift.Report  `json:"alarm_report,omitempty"` // the newest alarm's report, with its evidence
@@ -29,7 +30,7 @@ type DriftView struct {
 	Busy      bool           `json:"busy"`     // work for this endpoint is queued or running
 }
 
-// ControlRun is the detector over validation days that were used for nothing else.
+// ControlRun is the detector over validation days that were used for nothing else; over judged answers where those are counted.
 type ControlRun struct {
 	Version int `json:"version"`
 	Days    int `json:"days"`
