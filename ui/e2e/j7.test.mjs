@@ -21,6 +21,15 @@ test('an endpoint is run from its page', async (t) => {
   for (const use of ['first', 'second', 'third']) await server.run('model', 'import', onnx, 'valve-leak', '--intended-use', use);
   await server.run('endpoint', 'create', 'valve-leak', '--model', 'valve-leak', '--title', 'Leaks of valves');
   await server.run('deploy', 'promote', 'valve-leak', '1', '--reason', 'the first one');
+  const { page, faults, context } = await open(browser);
+  await signIn(page, server);
+  faults.length = 0; // the 401 before sign-in
+  await page.goto(`${server.url}/endpoints/valve-leak`);
+  await page.getByRole('heading', { name: 'Leaks of valves', level: 1 }).waitFor();
+  await page.getByText('No request since the server started.').waitFor();
+  await page.getByText('No run yet.').waitFor();
+  await inspect(page, faults, 'j7-idle');
+
   const clients = (async () => {
     for (let i = 0; asking; i++) {
       await server.api('POST', '/endpoints/valve-leak/predict', { rows: Array.from({ length: 5 }, (_, k) => ({ x: [i % 7, k] })) }).catch((e) => asking && assert.fail(e));
@@ -28,11 +37,6 @@ test('an endpoint is run from its page', async (t) => {
     }
   })();
 
-  const { page, faults, context } = await open(browser);
-  await signIn(page, server);
-  faults.length = 0; // the 401 before sign-in
-  await page.goto(`${server.url}/endpoints/valve-leak`);
-  await page.getByRole('heading', { name: 'Leaks of valves', level: 1 }).waitFor();
   const dialog = page.getByRole('dialog');
   const because = async (reason) => {
     await dialog.getByLabel('Reason').fill(reason);
@@ -83,9 +87,18 @@ test('an endpoint is run from its page', async (t) => {
     await until('the variant', 10_000, async () => (await spec()).variants?.[0]?.name === 'sharper');
     await page.getByRole('region', { name: 'Limits and policies' }).getByRole('button', { name: 'Change' }).click();
     await dialog.getByLabel('All callers together').fill('5000');
+    await dialog.getByLabel('Rows of several requests in one run').fill('8');
+    await dialog.getByText('Cache, memory, shadow and words').click();
+    await dialog.getByLabel('Answers kept for equal requests').fill('100');
+    await dialog.getByLabel('Minutes until the memory is freed').fill('15');
+    await dialog.getByLabel('callers wait').check();
+    await dialog.getByText('edgeward endpoint set valve-leak --rate 5000 --max-batch 8 --cache 100 --shadow-wait --idle-unload 900s').waitFor();
     await inspect(page, faults, 'j7-limits');
     await because('More than that is a mistake.');
     await page.getByText('5,000 requests a second').waitFor();
+    await page.getByText('at most 8', { exact: true }).waitFor();
+    const x = (await server.api('GET', '/endpoints/valve-leak')).endpoint;
+    assert.deepEqual([x.max_batch, x.cache, x.idle_unload_s, x.shadow_wait], [8, 100, 900, true]);
   });
 
   await t.test('one tries it, and takes the program along', async () => {

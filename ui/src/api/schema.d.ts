@@ -1779,6 +1779,7 @@ export interface components {
             quiet_days: number;
             reports: components["schemas"]["DriftReport"][] | null;
             settings: components["schemas"]["DriftSettings"];
+            unit?: string;
             verdict?: components["schemas"]["DriftVerdict"];
             /** Format: int64 */
             version: number;

@@ -33,6 +33,11 @@ export function bytes(n: number | null | undefined): string {
 }
 
 export const seconds = (s: number) => intl('sec', (l) => new Intl.NumberFormat(l, { style: 'unit', unit: 'second', maximumFractionDigits: 1 })).format(s);
+/** A time span in the unit that suits it: seconds, minutes or hours. */
+export const lasting = (s: number) => {
+  const [unit, size] = s < 120 ? ['second', 1] : s < 7200 ? ['minute', 60] : ['hour', 3600];
+  return intl(`last${unit}`, (l) => new Intl.NumberFormat(l, { style: 'unit', unit: unit as string, unitDisplay: 'long', maximumFractionDigits: 1 })).format(s / (size as number));
+};
 export const millis = (ms: number | null | undefined) =>
   ms == null ? '–' : intl('ms', (l) => new Intl.NumberFormat(l, { style: 'unit', unit: 'millisecond', maximumSignificantDigits: 3 })).format(ms);
 

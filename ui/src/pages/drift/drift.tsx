@@ -5,7 +5,7 @@ import { useAct, useDrift, useEndpoint } from '../../api/queries';
 import { rows, type DriftView, type Job } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Chart } from '../../parts/chart';
-import { day, num, sig, some, step } from '../../parts/format';
+import { num, sig, some, step } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { Card, DemoMark, Page, State, Stats, To } from '../../parts/page';
 import { done, Loaded } from '../../parts/trouble';
@@ -25,7 +25,7 @@ export default function Drift({ name }: { name: string }) {
       title={t('drift.of', { name: endpoint.data?.endpoint.title || name })}
       crumbs={[[t('drift.title'), '/drift'], [name, `/endpoints/${name}`]]}
       marks={<><State of={q.data?.verdict?.verdict} kind="drift" /><DemoMark on={endpoint.data?.endpoint.demo} />{q.data?.busy && <Badge color="blue">{t('drift.busy')}</Badge>}</>}
-      actions={q.data && <MayButton verb="create" on="version" onClick={() => setAsking(true)}>{t('drift.retrain')}</MayButton>}
+      actions={q.data && <MayButton verb="create" on="version" onClick={() => setAsking(true)} why={q.data.unit === 'answer' ? t('drift.imported') : undefined}>{t('drift.retrain')}</MayButton>}
     >
       <Loaded query={q} height={400}>
         {(v) => (
@@ -85,26 +85,27 @@ function Course({ of: v }: { of: DriftView }) {
   const course = rows(v.course);
   const threshold = v.verdict?.threshold;
   const alarm = some(v.alarm_at);
+  const unit = (v.unit || 'step') as 'day';
   const control = rows(v.controls).find((c) => c.version === v.version) ?? rows(v.controls).at(-1);
   return (
-    <Card title={t('drift.course')}>
+    <Card title={t(`drift.course.${unit}`)}>
       <Text className="quiet" size="sm" mb="sm">
-        {t('drift.what', { years: num(v.settings.years_per_false_alarm || 4, 1) })}{' '}
+        {t(v.unit === 'answer' ? 'drift.whatJudged' : 'drift.what', { years: num(v.settings.years_per_false_alarm || 4, 1) })}{' '}
         {v.verdict && !v.verdict.promise && t('drift.noPromise', { x: sig(v.verdict.autocorrelation) })}
       </Text>
       <Stats
         of={[
           [t('drift.watching'), v.version ? <To href={`/endpoints/${v.endpoint}`}>{t('version.short', { v: v.version })}</To> : '–'],
           [t('drift.statistic'), v.verdict ? `${sig(v.verdict.statistic)} / ${sig(threshold)}` : '–'],
-          [t('drift.quietDays'), num(v.quiet_days)],
-          [t('drift.alarmDay'), alarm ? day(alarm) : t('profile.none')],
-          [t('drift.control'), control ? t('drift.controlSaid', { n: control.alarms, days: num(control.days) }) : '–'],
+          [t(`drift.before.${unit}`), num(v.quiet_days)],
+          [t('drift.alarmDay'), alarm ? step(v.alarm_at) : t('profile.none')],
+          [t('drift.control'), control ? t('drift.controlSaid', { n: control.alarms, steps: t(`drift.steps.${unit}`, { n: control.days }) }) : '–'],
         ]}
       />
       {course.length > 1 ? (
         <div style={{ marginTop: 14 }}>
           <Chart
-            label={t('drift.course')}
+            label={t(`drift.course.${unit}`)}
             times={course.map((p) => p.at)}
             lines={[
               { label: t('drift.statistic'), values: course.map((p) => Math.max(p.m, 0.01)), colour: '--edge-forecast' },
@@ -117,7 +118,7 @@ function Course({ of: v }: { of: DriftView }) {
           />
         </div>
       ) : (
-        <Text className="quiet" mt="sm">{t('drift.noCourse')}</Text>
+        <Text className="quiet" mt="sm">{t(v.unit === 'answer' ? 'drift.noJudged' : 'drift.noCourse')}</Text>
       )}
     </Card>
   );

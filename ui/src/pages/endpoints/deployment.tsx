@@ -97,7 +97,7 @@ export function Deployment({ of: e }: { of: EndpointView }) {
                           ({ canary: percent(of(x.version) / 100, 1), shadow: t('change.copies'), variant: t('change.byName'), direct: t('change.byNumber') } as Record<string, string>)[x.role] ?? '–'
                         )}
                       </Table.Td>
-                      <Table.Td>{s?.loaded ? t('engines.yes') : s?.error ? <span style={{ color: 'var(--edge-bad)' }}>{s.error}</span> : t('change.notYet')}</Table.Td>
+                      <Table.Td>{s?.loaded ? t(s.cold ? 'change.cold' : 'engines.yes') : s?.error ? <span style={{ color: 'var(--edge-bad)' }}>{s.error}</span> : t('change.notYet')}</Table.Td>
                       <Table.Td>{s?.engine ?? '–'} <span className="quiet">{s?.device}</span></Table.Td>
                       <Table.Td className="num">{s?.memory_bytes ? bytes(s.memory_bytes) : '–'}</Table.Td>
                       {may && (

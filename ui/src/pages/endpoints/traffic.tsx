@@ -30,49 +30,45 @@ export function Traffic({ of: e, at }: { of: EndpointView; at: number }) {
           ]}
         />
         {live && live.rates.length > 1 && <Spark of={live.rates} />}
-        <Text size="sm" className="quiet" mt={6}>{t('traffic.liveWhat')}</Text>
+        <Text size="sm" className="quiet" mt={6}>{t(live && live.p50 === undefined ? 'traffic.idle' : 'traffic.liveWhat')}</Text>
       </Card>
-      {(counters.length > 0 || !!m?.overloaded || !!m?.limited) && (
-        <Card title={t('traffic.title')}>
-          <Stats of={[[t('endpoints.predictions'), num(e.records.predictions)], [t('traffic.truths'), num(e.records.truths)], [t('traffic.overloaded'), num(m?.overloaded)], [t('traffic.limited'), num(m?.limited)]]} />
-          {counters.length > 0 && (
-            <div className="scroll" tabIndex={0} role="group" aria-label={t('traffic.title')} style={{ marginTop: 12 }}>
-              <Table miw={520}>
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>{t('col.version')}</Table.Th>
-                    <Table.Th className="num">{t('col.requests')}</Table.Th>
-                    <Table.Th className="num">{t('col.errors')}</Table.Th>
-                    <Table.Th className="num">{t('traffic.refused')}</Table.Th>
-                    <Table.Th className="num">p50</Table.Th>
-                    <Table.Th className="num">p95</Table.Th>
-                    <Table.Th className="num">p99</Table.Th>
+      <Card title={t('traffic.title')}>
+        <Stats of={[[t('endpoints.predictions'), num(e.records.predictions)], [t('traffic.truths'), num(e.records.truths)], [t('traffic.overloaded'), num(m?.overloaded)], [t('traffic.limited'), num(m?.limited)]]} />
+        {counters.length === 0 ? <Text className="quiet" mt={8}>{t('traffic.none')}</Text> : (
+          <div className="scroll" tabIndex={0} role="group" aria-label={t('traffic.title')} style={{ marginTop: 12 }}>
+            <Table miw={520}>
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>{t('col.version')}</Table.Th>
+                  <Table.Th className="num">{t('col.requests')}</Table.Th>
+                  <Table.Th className="num">{t('col.errors')}</Table.Th>
+                  <Table.Th className="num">{t('traffic.refused')}</Table.Th>
+                  <Table.Th className="num">p50</Table.Th>
+                  <Table.Th className="num">p95</Table.Th>
+                  <Table.Th className="num">p99</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {counters.map((c) => (
+                  <Table.Tr key={c.role + c.version}>
+                    <Table.Td>{t('version.short', { v: c.version })} <State of={c.role} kind="role" /> {c.variant}</Table.Td>
+                    <Table.Td className="num">{num(c.requests)}</Table.Td>
+                    <Table.Td className="num" style={bad(c.errors)}>{num(c.errors)}</Table.Td>
+                    <Table.Td className="num">{num(c.refused)}</Table.Td>
+                    <Table.Td className="num">{ms(c.p50_us)}</Table.Td>
+                    <Table.Td className="num">{ms(c.p95_us)}</Table.Td>
+                    <Table.Td className="num">{ms(c.p99_us)}</Table.Td>
                   </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {counters.map((c) => (
-                    <Table.Tr key={c.role + c.version}>
-                      <Table.Td>{t('version.short', { v: c.version })} <State of={c.role} kind="role" /> {c.variant}</Table.Td>
-                      <Table.Td className="num">{num(c.requests)}</Table.Td>
-                      <Table.Td className="num" style={bad(c.errors)}>{num(c.errors)}</Table.Td>
-                      <Table.Td className="num">{num(c.refused)}</Table.Td>
-                      <Table.Td className="num">{ms(c.p50_us)}</Table.Td>
-                      <Table.Td className="num">{ms(c.p95_us)}</Table.Td>
-                      <Table.Td className="num">{ms(c.p99_us)}</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </div>
-          )}
-        </Card>
-      )}
-      {runs.length > 0 && (
-        <Card title={t('runs.title')}>
-          <Text size="sm" className="quiet" mb={10}>{t('runs.what')}</Text>
-          <div className="grid">{runs.map((r) => <Sizes key={r.version} of={r} />)}</div>
-        </Card>
-      )}
+                ))}
+              </Table.Tbody>
+            </Table>
+          </div>
+        )}
+      </Card>
+      <Card title={t('runs.title')}>
+        <Text size="sm" className="quiet" mb={10}>{t('runs.what')}</Text>
+        {runs.length === 0 ? <Text className="quiet">{t('runs.none')}</Text> : <div className="grid">{runs.map((r) => <Sizes key={r.version} of={r} />)}</div>}
+      </Card>
     </>
   );
 }
