@@ -1,1 +1,1 @@
-import{Xn as e,gn as t,rr as n,sr as r}from"./base.js";var i=r(),a=e(e=>{let r=n([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(t,{component:`input`,...r,__staticSelector:`TextInput`})});a.classes=t.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
+import{Zn as e,_n as t,cr as n,ir as r}from"./base.js";var i=n(),a=e(e=>{let n=r([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(t,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=t.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
