@@ -26,7 +26,7 @@ func (n *Node) Run(ctx context.Context) error {
 	failed := make(chan error, 16)
 	// Layers start in this order and stop in reverse: what a layer needs is below it.
 	layers := [][]part{
-		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}, {"models", n.workers.infer.Tend}},
+		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}, {"models", n.workers.infer.Tend}, {"memory", rests}},
 		{{"serve", n.serve.Run}},
 		{{"jobs", n.jobs.Run}, {"monitor", n.monitor.Run}, {"scorer", n.runScorer}},
 		{{"http", n.runHTTP}, {"grpc", n.runGRPC}, {"watch", n.watch}, {"sweep", n.sweep}},

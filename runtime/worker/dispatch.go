@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -57,6 +58,8 @@ func Dispatch(kinds Kinds) {
 type child struct {
 	*wire
 	service Service
+
+	ended atomic.Uint64 // calls
 
 	mu    sync.Mutex
 	calls map[uint64]context.CancelFunc
@@ -169,6 +172,7 @@ func (c *child) run(lanes int) {
 	for i := range lanes {
 		go c.serveLane(ctx, inherited(controlFD+1+i, c.max))
 	}
+	go c.rests(ctx)
 	for {
 		f, err := c.read()
 		if err != nil {
@@ -247,6 +251,7 @@ func (c *child) call(parent context.Context, lane *wire, f frame) ([]byte, error
 		c.mu.Lock()
 		delete(c.calls, f.id)
 		c.mu.Unlock()
+		c.ended.Add(1)
 	}()
 	out, err := h(ctx, body, func(p []byte) {
 		if len(p) <= lane.max && lane.write(frame{kind: kindProgress, id: f.id}, p) != nil {

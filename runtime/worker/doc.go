@@ -27,6 +27,7 @@
 //   - A process without a call for Options.Idle ends, and its memory goes back to the system; the next call starts a fresh
 //     one. No call is lost to that, and it is neither a death nor a failure. What a handler kept between calls is gone, as
 //     after a death.
+//   - A process that nobody has called for ten seconds gives back what only work needs (runtime/pages), once.
 //   - The child has no network: it cannot make an internet socket, nor can what it starts.
 //   - The child never outlives the parent: it ends when the socket closes, and the kernel kills it (Pdeathsig) should it
 //     be too busy to notice.
