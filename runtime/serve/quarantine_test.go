@@ -212,7 +212,7 @@ func TestAPoisonousVersionHarmsNoOtherEndpoint(t *testing.T) {
 			w := start(t, nil, func(c *serve.Config) {
 				c.Runner = runner
 				if how == "loop" {
-					c.Timeout = time.Second
+					c.Timeout = 3 * time.Second // the others wait as long while their worker starts again
 				}
 			})
 			rooms := serve.Key{Group: "ward", Name: "rooms"}
@@ -226,6 +226,7 @@ func TestAPoisonousVersionHarmsNoOtherEndpoint(t *testing.T) {
 			w.Notify(rooms)
 			w.ready(w.promote(1))
 			w.ready(w.promote(2))
+			w.until("ready beside it", func(serve.Status) bool { st, _ := w.Status(rooms); return st.State == serve.Ready })
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			var others sync.WaitGroup
