@@ -32,6 +32,8 @@ func (t Tensor) jsonAt(i int) any {
 		return json.Number(strconv.FormatUint(le.Uint64(t.Data[8*i:]), 10))
 	case Int64:
 		return json.Number(strconv.FormatInt(int64(le.Uint64(t.Data[8*i:])), 10))
+	case Uint8, Uint16, Uint32, Int8, Int16, Int32: // readers of integers want no exponent
+		return json.Number(strconv.FormatInt(int64(t.at(i)), 10))
 	}
 	x := t.at(i)
 	if math.IsNaN(x) || math.IsInf(x, 0) {
