@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"edgeward/node/scorer"
 	"edgeward/node/wire"
+	"edgeward/runtime/score"
 	"edgeward/runtime/serve"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,9 +18,11 @@ type metrics struct {
 	serve  *serve.Server
 	fallen func() map[string]int
 	models func() wire.ModelMemory
+	sinks  func() []scorer.Count
 	triton triton
 
 	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency, loaded, held, budget, quarantined *prometheus.Desc
+	attempts, failures, deliveries                                                                                        *prometheus.Desc
 	runs, waiting, queued, computed                                                                                       *prometheus.Desc
 }
 
@@ -27,7 +31,7 @@ func newMetrics(n *Node) http.Handler {
 		return prometheus.NewDesc("edgeward_"+name, help, labels, nil)
 	}
 	by := []string{"group", "endpoint", "version", "role"}
-	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models, triton: newTriton(),
+	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models, sinks: n.scorer.Counts, triton: newTriton(),
 		requests:    desc("serve_requests_total", "Requests given to a version.", by...),
 		errors:      desc("serve_errors_total", "Requests a version gave no answer to.", by...),
 		refused:     desc("serve_refused_total", "Requests refused for their inputs.", by...),
@@ -44,6 +48,9 @@ func newMetrics(n *Node) http.Handler {
 		loaded:      desc("models_loaded", "Models in memory."),
 		held:        desc("models_held_bytes", "Bytes that the loaded models take together, as measured when they were proved."),
 		budget:      desc("models_budget_bytes", "Bytes that loaded models may take together."),
+		attempts:    desc("score_attempts_total", "Attempts to deliver the result of a scoring.", "group", "kind", "sink"),
+		failures:    desc("score_attempt_failures_total", "Attempts that did not deliver.", "group", "kind", "sink"),
+		deliveries:  desc("score_deliveries_total", "Deliveries that ended: delivered, or failed and given up.", "group", "kind", "sink", "state"),
 		quarantined: desc("serve_quarantined", "Versions in quarantine.", "group", "endpoint")}
 	r := prometheus.NewRegistry()
 	r.MustRegister(m, prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}))
@@ -88,6 +95,13 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			}
 			ch <- prometheus.MustNewConstHistogram(m.latency, n, float64(c.LatencySumUS)/1e6, buckets, by...)
 		}
+	}
+	for _, c := range m.sinks() {
+		by := []string{c.Group, c.Sink.Kind, c.Sink.Name}
+		count(m.attempts, c.Attempts, by...)
+		count(m.failures, c.Failures, by...)
+		count(m.deliveries, c.Delivered, append(by, string(score.Delivered))...)
+		count(m.deliveries, c.GivenUp, append(by, string(score.Failed))...)
 	}
 	for kind, n := range m.fallen() {
 		count(m.deaths, uint64(n), kind)

@@ -41,6 +41,7 @@ type Scorer struct {
 
 	mu     sync.Mutex
 	flying map[string]bool // deliveries under way
+	counts map[key]*Count
 	wg     sync.WaitGroup
 
 	ears ears // of Run alone
@@ -48,7 +49,7 @@ type Scorer struct {
 
 // New returns a scorer that does nothing yet.
 func New(p Parts) *Scorer {
-	return &Scorer{Parts: p, poke: make(chan struct{}, 1), flying: map[string]bool{}}
+	return &Scorer{Parts: p, poke: make(chan struct{}, 1), flying: map[string]bool{}, counts: map[key]*Count{}}
 }
 
 // Poke asks Run to look again: a scoring, a run or a delivery changed.
@@ -196,10 +197,13 @@ func (s *Scorer) attempt(ctx context.Context, d score.Delivery) {
 	if wrong != nil {
 		s.Log.Warn("a result was not delivered", "scoring", d.Scoring, "sink", d.Sink.String(), "delivery", d.ID, "err", wrong)
 	}
-	_, err := s.Store.ChangeDelivery(ctx, d.Group, d.ID, Principal, s.Now(), func(d *score.Delivery) error {
+	tried, err := s.Store.ChangeDelivery(ctx, d.Group, d.ID, Principal, s.Now(), func(d *score.Delivery) error {
 		*d = d.Tried(a, wrong)
 		return nil
 	}, out...)
+	if err == nil {
+		s.count(tried, wrong != nil)
+	}
 	if len(out) > 0 {
 		s.Wake()
 	}

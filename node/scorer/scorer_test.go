@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -203,6 +204,11 @@ func TestDeliveriesAreTriedUntilTheyArrive(t *testing.T) {
 	b.scorer.Poke()
 	if gone = await(t, b, gone.ID, func(d score.Delivery) bool { return d.Count == 1 }); gone.State != score.Failed || gone.Attempts[0].Code != "score.not_configured" {
 		t.Errorf("a drop that is not configured any more: %+v", gone)
+	}
+	stop()
+	want := []scorer.Count{{Group: "g", Sink: gone.Sink, Attempts: 1, Failures: 1, GivenUp: 1}, {Group: "g", Sink: d.Sink, Attempts: 2, Failures: 1, Delivered: 1}}
+	if got := b.scorer.Counts(); !slices.Equal(got, want) {
+		t.Errorf("counted %+v, want %+v", got, want)
 	}
 }
 
