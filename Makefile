@@ -81,7 +81,7 @@ bench-serving: build
 
 # The ONNX project's operator tests through our protocols; bare ONNX Runtime is the oracle.
 conformance: pack
-	EDGEWARD_REQUIRE_ALL=1 go test -count=1 -v -run Conformance ./node/systemtest/conformance
+	CONFORMANCE_EVERY=1 EDGEWARD_REQUIRE_ALL=1 go test -count=1 -v -timeout $(TEST_TIMEOUT) -run Conformance ./node/systemtest/conformance
 
 # Long tests look at EDGEWARD_SOAK for how long they are to run.
 DURATION ?= 1h

@@ -30,6 +30,8 @@ type Options struct {
 	Part   string // over the socket: the part of the product that is acting, such as demo-policy
 	Group  string // current group; "" leaves it to the server
 	CAFile string // PEM file of the CA that signed the server's certificate; "": the system's
+
+	Through func(http.RoundTripper) http.RoundTripper // what requests and answers pass on their way; nil: nothing
 }
 
 // Client talks to one server. It is safe for concurrent use.
@@ -65,7 +67,11 @@ func New(o Options) (*Client, error) {
 	} else if u, err := url.Parse(base); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, edgeward.E("client.New", edgeward.Invalid, "client.url", "%q is no server address", o.URL).WithHint("write http://127.0.0.1:8080")
 	}
-	return &Client{o: o, base: base, http: &http.Client{Transport: t,
+	var through http.RoundTripper = t
+	if o.Through != nil {
+		through = o.Through(t)
+	}
+	return &Client{o: o, base: base, http: &http.Client{Transport: through,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 

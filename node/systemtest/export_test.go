@@ -305,7 +305,7 @@ func alone(t *testing.T, live *client.Client, x asking, layout, root string) {
 		url, _, _ = strings.Cut(after, "\n")
 		return ok && url != ""
 	})
-	c := must[*client.Client](t)(client.New(client.Options{URL: url, Token: token}))
+	c := must[*client.Client](t)(client.New(client.Options{URL: url, Token: token, Through: conforming(t)}))
 	if _, err := c.AwaitReady(within(t, 30*time.Second)); err != nil {
 		t.Fatal(err)
 	}

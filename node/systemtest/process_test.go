@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"edgeward/node/api/oip/oiptest"
 	"edgeward/node/client"
 )
 
@@ -103,7 +104,7 @@ func serve(t testing.TB, dir string, more ...string) (*process, *client.Client) 
 		url, _, _ = strings.Cut(after, "\n")
 		return ok && url != ""
 	})
-	c, err := client.New(client.Options{URL: url, Token: bootstrap})
+	c, err := client.New(client.Options{URL: url, Token: bootstrap, Through: conforming(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +153,9 @@ func do(t testing.TB, r *http.Request) answer {
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
+	}
+	if err := oiptest.CheckAnswer(r, resp.StatusCode, resp.Header, b); err != nil {
+		t.Error(err)
 	}
 	return answer{resp, b}
 }

@@ -14,6 +14,7 @@ import (
 
 	"edgeward"
 	"edgeward/node"
+	"edgeward/node/api/oip/oiptest"
 	"edgeward/node/client"
 	"edgeward/node/config"
 )
@@ -96,11 +97,16 @@ func start(t testing.TB, o options) *server {
 // as is a client with another token, in another group.
 func (s *server) as(t testing.TB, token, group string) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Options{URL: s.url, Token: token, Group: group})
+	c, err := client.New(client.Options{URL: s.url, Token: token, Group: group, Through: conforming(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// conforming has every answer of /v2 that a client gets held against the Open Inference Protocol's own files.
+func conforming(t testing.TB) func(http.RoundTripper) http.RoundTripper {
+	return func(rt http.RoundTripper) http.RoundTripper { return oiptest.CheckedBy(t, rt) }
 }
 
 // request sends a request that no client would and returns the answer with its body read.

@@ -51,7 +51,7 @@ func start(t *testing.T, change ...func(*oip.Config)) *server {
 	oip.New(config).Register(e, func(c echo.Context, v auth.Verb, _ auth.Resource) (auth.Principal, error) {
 		return oiptest.Allow(strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer "), v)
 	})
-	s.Server = httptest.NewServer(e)
+	s.Server = httptest.NewServer(oiptest.Checked(t, e))
 	t.Cleanup(s.Close)
 	return s
 }

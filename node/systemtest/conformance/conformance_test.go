@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -32,7 +31,7 @@ import (
 	"edgeward"
 	"edgeward/node/api/oip"
 	"edgeward/node/api/oip/oipgrpc"
-	"edgeward/node/api/oip/oippb"
+	"edgeward/node/api/oip/oiptest"
 	"edgeward/node/auth"
 	"edgeward/packaging/needtest"
 	"edgeward/runtime/engine"
@@ -63,19 +62,30 @@ func TestMain(m *testing.M) {
 }
 
 // TestONNXConformance sends every node case of the ONNX project's own backend tests through an endpoint: a worker process
-// holds the model, a client asks by the Open Inference Protocol with binary tensors. Bare ONNX Runtime, in Python, is the
-// oracle: we pass exactly where it passes. The list of differences is empty, and there is no list of exceptions.
+// holds the model, clients ask by the Open Inference Protocol in each of its forms (see ways). Bare ONNX Runtime, in Python,
+// is the oracle: we pass exactly where it passes. The list of differences is empty, and there is no list of exceptions.
 //
-// CONFORMANCE_EVERY=n takes each n-th case.
+// CONFORMANCE_EVERY=n takes each n-th case, 1 all of them, as make conformance does. Without it all are taken in CI
+// (EDGEWARD_REQUIRE_ALL=1), else each tenth.
 func TestONNXConformance(t *testing.T) {
 	if len(native.Sets()) == 0 {
 		needtest.Missing(t, "native-pack")
 	}
-	cases := oracle(t, needtest.Python(t, "onnx", "onnxruntime", "ml_dtypes"))
+	every := 10
+	if os.Getenv("EDGEWARD_REQUIRE_ALL") == "1" {
+		every = 1
+	}
+	if v := os.Getenv("CONFORMANCE_EVERY"); v != "" {
+		var err error
+		if every, err = strconv.Atoi(v); err != nil || every < 1 {
+			t.Fatalf("CONFORMANCE_EVERY is %q", v)
+		}
+	}
+	cases := oracle(t, needtest.Python(t, "onnx", "onnxruntime", "ml_dtypes"), every)
 	s := newServer(t, cases)
 	var mu sync.Mutex
 	var differ []string
-	passed, same, answers := map[string]int{}, 0, 0
+	passed, asked, same, answers := map[string]int{}, map[string]int{}, 0, 0
 	queue := make(chan *testCase)
 	var all sync.WaitGroup
 	for range 4 {
@@ -83,6 +93,7 @@ func TestONNXConformance(t *testing.T) {
 			for c := range queue {
 				for by, verdict := range s.try(c) {
 					mu.Lock()
+					asked[by]++
 					if verdict.got == nil {
 						passed[by]++
 					}
@@ -107,13 +118,26 @@ func TestONNXConformance(t *testing.T) {
 	}
 	close(queue)
 	all.Wait()
-	t.Logf("%d cases; bare ONNX Runtime passes %d, we %v; %d of %d answers equal its answers bit for bit", len(cases), pass, passed, same, answers)
+	t.Logf("%d cases; bare ONNX Runtime passes %d; of those asked %v pass %v; %d of %d answers equal its answers bit for bit", len(cases), pass, asked, passed, same, answers)
 	slices.Sort(differ)
 	for _, d := range differ {
 		t.Error(d)
 	}
 	if pass == 0 {
 		t.Error("nothing passed: there is no oracle")
+	}
+	for _, way := range []string{"REST", "gRPC"} { // these two can carry every case
+		if asked[way] != len(cases) || passed[way] != pass {
+			t.Errorf("%s: %d of %d cases asked, %d pass, want %d", way, asked[way], len(cases), passed[way], pass)
+		}
+	}
+	for _, way := range []string{"REST JSON", "gRPC contents"} {
+		if asked[way] < len(cases)/2 {
+			t.Errorf("only %d of %d cases were asked by %s", asked[way], len(cases), way)
+		}
+	}
+	if every == 1 && len(cases) < 1800 {
+		t.Errorf("only %d cases: this is not the whole of ONNX's tests", len(cases))
 	}
 }
 
@@ -149,14 +173,10 @@ type piece struct {
 }
 
 // oracle runs bare ONNX Runtime over the cases.
-func oracle(t *testing.T, python string) []*testCase {
+func oracle(t *testing.T, python string, every int) []*testCase {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cases")
-	every := os.Getenv("CONFORMANCE_EVERY")
-	if every == "" {
-		every = "1"
-	}
-	if out, err := exec.CommandContext(t.Context(), python, "testdata/conformance.py", path, every).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), python, "testdata/conformance.py", path, strconv.Itoa(every)).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	f, err := os.Open(path)
@@ -242,7 +262,7 @@ func newServer(t *testing.T, cases []*testCase) *server {
 		Register(e, func(echo.Context, auth.Verb, auth.Resource) (auth.Principal, error) {
 			return auth.Principal{Group: "main"}, nil
 		})
-	h := httptest.NewServer(e)
+	h := httptest.NewServer(oiptest.Checked(t, e))
 	t.Cleanup(h.Close)
 	s.url = h.URL
 	return s
@@ -278,7 +298,7 @@ func (s *server) try(c *testCase) map[string]attempt {
 		s.mu.Unlock()
 		s.Notify(key)
 	}()
-	asks := map[string]func(string, *testCase) ([]tensor.Tensor, error){"REST": s.rest, "gRPC": s.grpc}
+	asks := s.ways(c)
 	out := map[string]attempt{}
 	for {
 		select {
@@ -308,75 +328,6 @@ func (s *server) try(c *testCase) map[string]attempt {
 	}
 }
 
-// rest asks over HTTP with binary tensors both ways.
-func (s *server) rest(endpoint string, c *testCase) ([]tensor.Tensor, error) {
-	type parameters struct {
-		Size   int  `json:"binary_data_size,omitempty"`
-		Binary bool `json:"binary_data_output,omitempty"`
-	}
-	type part struct {
-		Name       string          `json:"name"`
-		Datatype   tensor.Datatype `json:"datatype"`
-		Shape      []int64         `json:"shape"`
-		Parameters json.RawMessage `json:"parameters"`
-	}
-	head := struct {
-		Inputs     []part     `json:"inputs"`
-		Parameters parameters `json:"parameters"`
-	}{Inputs: []part{}, Parameters: parameters{Binary: true}}
-	var data []byte
-	for _, x := range c.inputs {
-		head.Inputs = append(head.Inputs, part{x.Name, x.Datatype, append([]int64{}, x.Shape...), fmt.Appendf(nil, `{"binary_data_size":%d}`, len(x.Data))})
-		data = append(data, x.Data...)
-	}
-	j, err := json.Marshal(head)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, s.url+"/v2/models/"+endpoint+"/infer", bytes.NewReader(append(j, data...)))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Inference-Header-Content-Length", strconv.Itoa(len(j)))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, body)
-	}
-	n, err := strconv.Atoi(resp.Header.Get("Inference-Header-Content-Length"))
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		Outputs []struct {
-			part
-			Parameters struct {
-				Size int `json:"binary_data_size"`
-			} `json:"parameters"`
-		} `json:"outputs"`
-	}
-	if err := json.Unmarshal(body[:n], &answer); err != nil {
-		return nil, err
-	}
-	rest := body[n:]
-	out := []tensor.Tensor{}
-	for _, o := range answer.Outputs {
-		x, err := tensor.New(o.Name, o.Datatype, o.Shape, rest[:o.Parameters.Size])
-		if err != nil {
-			return nil, err
-		}
-		out, rest = append(out, x), rest[o.Parameters.Size:]
-	}
-	return out, nil
-}
-
 // listen serves the protocol over gRPC and connects to it.
 func (s *server) listen(service *oip.Service) {
 	s.Helper()
@@ -402,28 +353,6 @@ func (s *server) listen(service *oip.Service) {
 			s.Error(err)
 		}
 	})
-}
-
-// grpc asks by ModelInfer with raw contents.
-func (s *server) grpc(endpoint string, c *testCase) ([]tensor.Tensor, error) {
-	in := &oippb.ModelInferRequest{ModelName: endpoint}
-	for _, x := range c.inputs {
-		in.Inputs = append(in.Inputs, &oippb.ModelInferRequest_InferInputTensor{Name: x.Name, Datatype: string(x.Datatype), Shape: x.Shape})
-		in.RawInputContents = append(in.RawInputContents, x.Data)
-	}
-	var answer oippb.ModelInferResponse
-	if err := s.conn.Invoke(s.Context(), "/inference.GRPCInferenceService/ModelInfer", in, &answer); err != nil {
-		return nil, err
-	}
-	out := []tensor.Tensor{}
-	for i, o := range answer.GetOutputs() {
-		x, err := tensor.New(o.GetName(), tensor.Datatype(o.GetDatatype()), append([]int64{}, o.GetShape()...), answer.GetRawOutputContents()[i])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, x)
-	}
-	return out, nil
 }
 
 // compare holds an answer against what ONNX expects, as its own runner does.

@@ -63,7 +63,7 @@ func start(t *testing.T, change ...func(*oipgrpc.Config)) *server {
 	s.addr = ln.Addr().String()
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(ln) }()
-	if s.ClientConn, err = grpc.NewClient(s.addr, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+	if s.ClientConn, err = grpc.NewClient(s.addr, append(checked(t), grpc.WithTransportCredentials(insecure.NewCredentials()))...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -76,6 +76,41 @@ func start(t *testing.T, change ...func(*oipgrpc.Config)) *server {
 		}
 	})
 	return s
+}
+
+// checked are the options of a client that holds every answer against the protocol's own file.
+func checked(t *testing.T) []grpc.DialOption {
+	look := func(method string, answer any, err error) {
+		m, ok := answer.(proto.Message)
+		if !ok || err != nil {
+			return
+		}
+		if err := oiptest.CheckMessage(method, m); err != nil {
+			t.Errorf("%s: the answer is not the protocol's: %v", method, err)
+		}
+	}
+	return []grpc.DialOption{
+		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, in, out any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+			err := invoke(ctx, method, in, out, c, o...)
+			look(method, out, err)
+			return err
+		}),
+		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+			s, err := open(ctx, d, c, method, o...)
+			return checkedStream{s, func(m any, err error) { look(method, m, err) }}, err
+		}),
+	}
+}
+
+type checkedStream struct {
+	grpc.ClientStream
+	look func(any, error)
+}
+
+func (s checkedStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	s.look(m, err)
+	return err
 }
 
 // ask calls a method as one who may do all, or as the bearer.

@@ -23,7 +23,7 @@ func (s *Server) config(_ context.Context, p auth.Principal, in *pb.ModelConfigR
 	}
 	out := &pb.ModelConfig{Name: c.Name, Platform: c.Platform, Backend: c.Backend, MaxBatchSize: c.MaxBatchSize, Parameters: map[string]*pb.ModelParameter{},
 		VersionPolicy:          &pb.ModelVersionPolicy{PolicyChoice: &pb.ModelVersionPolicy_Specific_{Specific: &pb.ModelVersionPolicy_Specific{Versions: c.VersionPolicy.Specific.Versions}}},
-		ModelTransactionPolicy: &pb.ModelTransactionPolicy{}}
+		ModelTransactionPolicy: &pb.ModelTransactionPolicy{}, ResponseCache: &pb.ModelResponseCache{}}
 	for k, v := range c.Parameters {
 		out.Parameters[k] = &pb.ModelParameter{StringValue: v.Value}
 	}
