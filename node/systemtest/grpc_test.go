@@ -176,7 +176,7 @@ func TestGRPCWithTLS(t *testing.T) {
 }
 
 const repositoryScript = `
-import sys, numpy as np, tritonclient.grpc as g, tritonclient.http as h
+import sys, time, numpy as np, tritonclient.grpc as g, tritonclient.http as h
 url, addr, path, owner, operator, scientist = sys.argv[1:]
 model = open(path, "rb").read()
 x = np.array([[3, 1]], np.float32)
@@ -215,8 +215,13 @@ for mod, client in ((h, h.InferenceServerClient(url.removeprefix("http://"))), (
     client.load_model(name, headers=as_(operator))
     assert infer() == [[5.5]]
     stats = client.get_inference_statistics(name, headers=as_(owner))
-    n = stats["model_stats"][0]["inference_stats"]["success"]["count"] if mod is h else stats.model_stats[0].inference_stats.success.count
-    assert n == 2, stats
+    if mod is h:
+        m = stats["model_stats"][0]
+        n, last, runs, sizes = m["inference_stats"]["success"]["count"], m["last_inference"], m["execution_count"], [(b["batch_size"], b["compute_infer"]["count"]) for b in m["batch_stats"]]
+    else:
+        m = stats.model_stats[0]
+        n, last, runs, sizes = m.inference_stats.success.count, m.last_inference, m.execution_count, [(b.batch_size, b.compute_infer.count) for b in m.batch_stats]
+    assert n == 2 and sizes == [(1, runs)] and 0 <= time.time() * 1000 - last < 600_000, stats
     config = client.get_model_config(name, headers=as_(owner)) if mod is h else client.get_model_config(name, headers=as_(owner), as_json=True)["config"]
     assert config["max_batch_size"] == 1024 and config["input"][0]["dims"] in ([2], ["2"]) and config["backend"], config
 print("ok")

@@ -45,6 +45,7 @@ type counters struct {
 	dropped, compared, differ, unrecord atomic.Uint64
 	unsampled, hits, misses             atomic.Uint64
 	sumUS                               atomic.Uint64
+	last                                atomic.Int64 // when the last request was received, in milliseconds; 0: none
 	latency                             histogram
 	comparisons                         comparisons // of a shadow
 }
@@ -84,6 +85,7 @@ type Counters struct {
 	CacheHits    uint64       `json:"cache_hits"`            // answers taken from the cache
 	CacheMisses  uint64       `json:"cache_misses"`          // answers the cache did not have
 	LatencySumUS uint64       `json:"latency_sum_us"`        // of all requests that were answered
+	LastMS       int64        `json:"-"`                     // when the last request was received, in milliseconds since 1970; 0: none
 	P50US        uint64       `json:"p50_us"`
 	P90US        uint64       `json:"p90_us"`
 	P95US        uint64       `json:"p95_us"`
@@ -103,7 +105,7 @@ func (c *counters) snapshot() Counters {
 		Requests: c.requests.Load(), Refused: c.refused.Load(), Errors: c.errors.Load(), InFlight: c.inFlight.Load(),
 		Rows: c.rows.Load(), InputsOut: c.inputsOut.Load(), AnswersOut: c.answersOut.Load(),
 		Dropped: c.dropped.Load(), Compared: c.compared.Load(), Differ: c.differ.Load(), Unrecorded: c.unrecord.Load(), Unsampled: c.unsampled.Load(), CacheHits: c.hits.Load(), CacheMisses: c.misses.Load(),
-		LatencySumUS: c.sumUS.Load(),
+		LatencySumUS: c.sumUS.Load(), LastMS: c.last.Load(),
 	}
 	var n uint64
 	for i := range c.latency {

@@ -166,6 +166,7 @@ func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, 
 		return Answer{}, err
 	}
 	c.requests.Add(1)
+	c.last.Store(r.ReceivedAt.UnixMilli())
 	c.inFlight.Add(1)
 	got, err := s.ask(ctx, t, in, r, last)
 	out := got.out

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"math/bits"
 	"slices"
 	"strconv"
 	"sync"
@@ -50,48 +49,6 @@ type queue struct {
 	cost    cost
 
 	*runs
-}
-
-// runs counts what a version's queue did, also while the version is loaded again.
-type runs struct {
-	version             int
-	runs, rows          atomic.Uint64
-	queuedUS, computeUS atomic.Uint64
-	sizes               [batchBuckets]atomic.Uint64
-	now                 atomic.Pointer[queue] // the loaded one; nil: none
-}
-
-// batchBuckets is for runs of at most 1, 2, 4, … MaxBatch rows.
-const batchBuckets = 7
-
-// Runs is a snapshot of how one version's requests were put together and run since the process started.
-type Runs struct {
-	Version   int      `json:"version"`
-	Batch     int      `json:"batch"`      // most rows of a run that joins requests; 1: they are not joined, 0: not loaded
-	Waiting   int      `json:"waiting"`    // requests in the queue now
-	Running   int      `json:"running"`    // runs under way now
-	Runs      uint64   `json:"runs"`       // ended runs
-	Rows      uint64   `json:"rows"`       // that they answered
-	QueuedUS  uint64   `json:"queued_us"`  // sum of the requests' waiting
-	ComputeUS uint64   `json:"compute_us"` // sum of the runs' times, the way to the worker included
-	FixedUS   float64  `json:"fixed_us"`   // what a run costs whatever its size, as learnt
-	PerRowUS  float64  `json:"per_row_us"` // and what each row adds
-	Sizes     []uint64 `json:"sizes"`      // runs of 1, 2, 3 to 4, 5 to 8, … rows
-}
-
-func (r *runs) snapshot() Runs {
-	s := Runs{Version: r.version, Runs: r.runs.Load(), Rows: r.rows.Load(), QueuedUS: r.queuedUS.Load(), ComputeUS: r.computeUS.Load(), Sizes: make([]uint64, batchBuckets)}
-	for i := range r.sizes {
-		s.Sizes[i] = r.sizes[i].Load()
-	}
-	if q := r.now.Load(); q != nil {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		s.Batch, s.Waiting, s.Running = int(q.batch.Load()), len(q.waiting), q.running
-		fixed, perRow := q.cost.fit()
-		s.FixedUS, s.PerRowUS = float64(fixed.Nanoseconds())/1e3, float64(perRow.Nanoseconds())/1e3
-	}
-	return s
 }
 
 // job is one request in the scheduler.
@@ -344,14 +301,6 @@ func (q *queue) until(batch []*job, timeout time.Duration) (context.Context, con
 		}
 		cancel()
 	}
-}
-
-// observed counts a run.
-func (r *runs) observed(rows int, took time.Duration) {
-	r.runs.Add(1)
-	r.rows.Add(uint64(rows))
-	r.computeUS.Add(uint64(took.Microseconds()))
-	r.sizes[min(bits.Len(uint(rows-1)), batchBuckets-1)].Add(1)
 }
 
 // ended gives the slot of a run back, to whoever waits.

@@ -15,17 +15,27 @@ type Duration struct {
 
 // Statistics is what one version did since the process started, in Triton's words. Requests of shadows are in the
 // executions only, for nobody was answered. A run of several requests counts as one execution; the times of input and
-// output are in compute_infer, which ends when the worker has answered.
+// output are in compute_infer, which ends when the worker has answered. A request that is not joined with others counts as
+// one inference and a batch of one, however many rows it has. Not kept, and so empty or 0: the time of failed requests,
+// cache times, responses of decoupled models (there are none) and the memory of a device.
 type Statistics struct {
 	Name           string          `json:"name"`
 	Version        string          `json:"version"`
-	LastInference  uint64          `json:"last_inference"` // always 0: not kept
+	LastInference  uint64          `json:"last_inference"` // when the last request was received, in milliseconds since 1970
 	InferenceCount uint64          `json:"inference_count"`
 	ExecutionCount uint64          `json:"execution_count"`
 	Inference      InferStatistics `json:"inference_stats"`
 	Responses      struct{}        `json:"response_stats"`
-	Batches        []struct{}      `json:"batch_stats"`
+	Batches        []Batch         `json:"batch_stats"` // the smallest first
 	Memory         []struct{}      `json:"memory_usage"`
+}
+
+// Batch is what the executions of one size took.
+type Batch struct {
+	Size          uint64   `json:"batch_size"`
+	ComputeInput  Duration `json:"compute_input"`
+	ComputeInfer  Duration `json:"compute_infer"`
+	ComputeOutput Duration `json:"compute_output"`
 }
 
 // InferStatistics are the sums over a version's requests.
@@ -71,7 +81,7 @@ func statistics(m serve.Metrics, version int) []Statistics {
 		if !ok {
 			i = len(out)
 			at[v] = i
-			out = append(out, Statistics{Name: m.Key.Name, Version: strconv.Itoa(v), Batches: []struct{}{}, Memory: []struct{}{}})
+			out = append(out, Statistics{Name: m.Key.Name, Version: strconv.Itoa(v), Batches: []Batch{}, Memory: []struct{}{}})
 		}
 		return &out[i]
 	}
@@ -79,7 +89,9 @@ func statistics(m serve.Metrics, version int) []Statistics {
 		if version != 0 && c.Version != version || c.Role == record.Shadow {
 			continue
 		}
-		i := &of(c.Version).Inference
+		x := of(c.Version)
+		x.LastInference = max(x.LastInference, uint64(max(c.LastMS, 0)))
+		i := &x.Inference
 		i.Success.Count += c.Requests - c.Errors - uint64(max(c.InFlight, 0))
 		i.Success.NS += c.LatencySumUS * 1000
 		i.Fail.Count += c.Errors + c.Refused
@@ -95,6 +107,10 @@ func statistics(m serve.Metrics, version int) []Statistics {
 		s.Inference.Queue = Duration{s.Inference.Success.Count, r.QueuedUS * 1000}
 		s.Inference.ComputeInfer = Duration{r.Runs, r.ComputeUS * 1000}
 		s.Inference.ComputeInput.Count, s.Inference.ComputeOutput.Count = r.Runs, r.Runs
+		for _, b := range r.BySize {
+			n := Duration{Count: b.Runs}
+			s.Batches = append(s.Batches, Batch{uint64(b.Rows), n, Duration{b.Runs, b.ComputeUS * 1000}, n})
+		}
 	}
 	return out
 }

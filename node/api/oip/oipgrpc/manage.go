@@ -54,7 +54,11 @@ func (s *Server) statistics(_ context.Context, p auth.Principal, in *pb.ModelSta
 	duration := func(d oip.Duration) *pb.StatisticDuration { return &pb.StatisticDuration{Count: d.Count, Ns: d.NS} }
 	for _, x := range stats {
 		i := x.Inference
-		out.ModelStats = append(out.ModelStats, &pb.ModelStatistics{Name: x.Name, Version: x.Version, LastInference: x.LastInference, InferenceCount: x.InferenceCount, ExecutionCount: x.ExecutionCount,
+		var batches []*pb.InferBatchStatistics
+		for _, b := range x.Batches {
+			batches = append(batches, &pb.InferBatchStatistics{BatchSize: b.Size, ComputeInput: duration(b.ComputeInput), ComputeInfer: duration(b.ComputeInfer), ComputeOutput: duration(b.ComputeOutput)})
+		}
+		out.ModelStats = append(out.ModelStats, &pb.ModelStatistics{Name: x.Name, Version: x.Version, LastInference: x.LastInference, InferenceCount: x.InferenceCount, ExecutionCount: x.ExecutionCount, BatchStats: batches,
 			InferenceStats: &pb.InferStatistics{Success: duration(i.Success), Fail: duration(i.Fail), Queue: duration(i.Queue), ComputeInput: duration(i.ComputeInput),
 				ComputeInfer: duration(i.ComputeInfer), ComputeOutput: duration(i.ComputeOutput), CacheHit: duration(i.CacheHit), CacheMiss: duration(i.CacheMiss)}})
 	}

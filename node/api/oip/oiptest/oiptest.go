@@ -115,8 +115,8 @@ func (e *Endpoints) Status(serve.Key) (serve.Status, bool) {
 
 // Metrics says that three requests were answered in two runs, one failed and one was refused.
 func (e *Endpoints) Metrics(key serve.Key) (serve.Metrics, bool) {
-	return serve.Metrics{Key: key, Versions: []serve.Counters{{Version: 1, Role: record.Live, Requests: 4, Errors: 1, Refused: 1, LatencySumUS: 30}, {Version: 1, Role: record.Shadow, Requests: 9}},
-		Runs: []serve.Runs{{Version: 1, Batch: 8, Runs: 2, Rows: 6, QueuedUS: 5, ComputeUS: 20}}}, true
+	return serve.Metrics{Key: key, Versions: []serve.Counters{{Version: 1, Role: record.Live, Requests: 4, Errors: 1, Refused: 1, LatencySumUS: 30, LastMS: Now.UnixMilli()}, {Version: 1, Role: record.Shadow, Requests: 9}},
+		Runs: []serve.Runs{{Version: 1, Batch: 8, Runs: 2, Rows: 6, QueuedUS: 5, ComputeUS: 20, BySize: []serve.Size{{Rows: 2, Runs: 1, ComputeUS: 8}, {Rows: 4, Runs: 1, ComputeUS: 12}}}}}, true
 }
 
 // AllMetrics is Metrics of sums and of another group's endpoint.

@@ -87,6 +87,7 @@ config = client.get_model_config("sums", headers=AUTH).config
 assert config.max_batch_size == 0 and config.input[0].data_type == 11 and list(config.input[0].dims) == [-1, 2] and config.backend == "onnxruntime", config
 stats = client.get_inference_statistics("sums", "1", headers=AUTH).model_stats
 assert stats[0].inference_stats.success.count == 3 and stats[0].inference_stats.success.ns == 30000 and stats[0].inference_count == 6, stats
+assert stats[0].last_inference == 1709294400000 and [(b.batch_size, b.compute_infer.count, b.compute_infer.ns) for b in stats[0].batch_stats] == [(2, 1, 8000), (4, 1, 12000)], stats
 assert client.get_inference_statistics(headers=AUTH).model_stats == stats
 assert [(m.name, m.state) for m in client.get_model_repository_index(headers=AUTH).models] == [("sums", "READY"), ("sums", "UNAVAILABLE")]
 client.load_model("new", headers=AUTH, config='{"backend": "onnxruntime"}', files={"file:1/model.onnx": b"abc"})
