@@ -30,11 +30,20 @@ func (b *bench) drivers(ctx context.Context) (wrk, analyzer string, err error) {
 	return wrk, analyzer, err
 }
 
-// setUpAnalyzer takes perf_analyzer out of its wheel. Where the system is older than the one it was built on, it is made
-// to start by weaken.py and perf_analyzer.cc.
+// analyzer only sets perf_analyzer up, for the tests that ask by it.
+func (b *bench) analyzer(ctx context.Context) error {
+	program, err := b.setUpAnalyzer(ctx)
+	if err == nil {
+		fmt.Println(program)
+	}
+	return err
+}
+
+// setUpAnalyzer takes perf_analyzer out of its wheel, with the CUDA runtime that it opens before it uses shared memory of any
+// kind. Where the system is older than the one it was built on, it is made to start by weaken.py and perf_analyzer.cc.
 func (b *bench) setUpAnalyzer(ctx context.Context) (string, error) {
 	dir := filepath.Join(b.peers, "perf_analyzer")
-	program := filepath.Join(dir, "run")
+	program, cuda := filepath.Join(dir, "run"), filepath.Join(dir, "libcudart.so")
 	works := func(path string) error {
 		out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
 		if err != nil {
@@ -42,7 +51,7 @@ func (b *bench) setUpAnalyzer(ctx context.Context) (string, error) {
 		}
 		return nil
 	}
-	if works(program) == nil {
+	if _, err := os.Stat(cuda); err == nil && works(program) == nil {
 		return program, nil
 	}
 	fmt.Fprintf(os.Stderr, "bench: sets perf_analyzer up in %s, once\n", dir)
@@ -53,31 +62,32 @@ func (b *bench) setUpAnalyzer(ctx context.Context) (string, error) {
 		}
 		return nil
 	}
-	if err := run("python3", "-m", "pip", "download", "-q", "--no-input", "--require-hashes", "--no-deps", "-d", dir, "--platform", "manylinux_2_38_x86_64",
-		"--python-version", "3.12", "--only-binary", ":all:", "-r", b.script("perf_analyzer.txt")); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), run("python3", "-m", "pip", "download", "-q", "--no-input", "--require-hashes", "--no-deps", "-d", dir, "--platform", "manylinux_2_38_x86_64",
+		"--platform", "manylinux2014_x86_64", "--python-version", "3.12", "--only-binary", ":all:", "-r", b.script("perf_analyzer.txt"))); err != nil {
 		return "", err
 	}
 	wheels, _ := filepath.Glob(filepath.Join(dir, "*.whl"))
-	if len(wheels) != 1 {
-		return "", fmt.Errorf("%d wheels in %s", len(wheels), dir)
-	}
-	if err := run("python3", "-m", "zipfile", "-e", wheels[0], dir); err != nil {
-		return "", err
+	for _, w := range wheels {
+		if err := run("python3", "-m", "zipfile", "-e", w, dir); err != nil {
+			return "", err
+		}
 	}
 	original := filepath.Join(dir, "perf_analyzer", "bin", "perf_analyzer")
-	if err := os.Chmod(original, 0o700); err != nil {
+	if err := errors.Join(os.Chmod(original, 0o700), os.Symlink("nvidia/cuda_runtime/lib/libcudart.so.12", cuda)); err != nil {
 		return "", err
 	}
-	if works(original) == nil {
-		return program, errors.Join(os.Symlink(original, program), works(program))
+	script := "#!/bin/sh\nat=$(dirname \"$0\")\nexport LD_LIBRARY_PATH=\"$at\"\nexec \"$at/perf_analyzer/bin/perf_analyzer\" \"$@\"\n"
+	if works(original) != nil {
+		script = "#!/bin/sh\nat=$(dirname \"$0\")\nexport LD_LIBRARY_PATH=\"$at\"\nLD_PRELOAD=\"$at/missing.so\" exec \"$at/weak\" \"$@\"\n"
+		weak := filepath.Join(dir, "weak")
+		if err := run("python3", b.script("weaken.py"), original, weak); err != nil {
+			return "", err
+		}
+		if err := errors.Join(os.Chmod(weak, 0o700), run("g++", "-O1", "-shared", "-fPIC", "-o", filepath.Join(dir, "missing.so"), b.script("perf_analyzer.cc"))); err != nil {
+			return "", err
+		}
 	}
-	weak, missing := filepath.Join(dir, "weak"), filepath.Join(dir, "missing.so")
-	script := "#!/bin/sh\nLD_PRELOAD=" + missing + " exec " + weak + " \"$@\"\n"
-	err := run("python3", b.script("weaken.py"), original, weak)
-	if err == nil {
-		err = errors.Join(os.Chmod(weak, 0o700), run("g++", "-O1", "-shared", "-fPIC", "-o", missing, b.script("perf_analyzer.cc")), os.WriteFile(program, []byte(script), 0o700))
-	}
-	return program, errors.Join(err, works(program))
+	return program, errors.Join(os.WriteFile(program, []byte(script), 0o700), works(program))
 }
 
 // wrkResult is the line that the script below prints: requests, microseconds, errors, percentiles in microseconds.

@@ -1,13 +1,14 @@
 // Command bench measures the product on the machine it runs on and prints the tables of docs/benchmarks.md.
 //
-//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident]...
+//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident|analyzer]...
 //
 // Every topic runs its competitors in turn within each round, so that a busy minute of the machine hits all of them, and
 // prints medians with the smallest and the largest value in brackets. Everything listens on loopback and lives in a
 // temporary folder. Peers in Python are measured where -python names an interpreter that has them (mlflow for start,
 // lightgbm and numpy for train); without one they are left out and the table says so. The peers of serving are set up from
 // their packages (peers/*.txt) in .cache/peers, once; what is missing is left out aloud, and with EDGEWARD_REQUIRE_ALL=1 it
-// is an error. The topics swap and resident run once, whatever the rounds, and only where they are named.
+// is an error. The topics swap and resident run once, whatever the rounds, and only where they are named; analyzer measures
+// nothing: it sets perf_analyzer up in .cache/peers, where tests find it.
 package main
 
 import (
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot}
+	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot, "analyzer": b.analyzer}
 	wanted := f.Args()
 	if len(wanted) == 0 {
 		wanted = []string{"start", "serving", "train", "demo", "hot"}

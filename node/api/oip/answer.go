@@ -66,7 +66,7 @@ func encode(r Request, endpoint string, a Answer) (body []byte, header int, bina
 			b = strconv.AppendInt(b, p.Offset, 10)
 			b = append(b, `,"shared_memory_byte_size":`...)
 			b = strconv.AppendInt(b, p.Size, 10)
-			b = append(b, "}}"...)
+			b = append(b, `,"binary_data_size":0}}`...) // behind the JSON: Triton's C++ client asks it of every output with parameters
 			continue
 		}
 		asBinary := r.binaryOut

@@ -302,7 +302,7 @@ func TestSharedMemory(t *testing.T) {
 		{"POST", "/v2/models/sums/infer", `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":"a","shared_memory_byte_size":8}}],` +
 			`"outputs":[{"name":"n"},{"name":"y","parameters":{"shared_memory_region":"a","shared_memory_offset":8,"shared_memory_byte_size":8}}]}`, "", 200,
 			`{"id":"` + oiptest.ID + `","model_name":"sums","model_version":"1","parameters":{"edgeward_prediction_id":"` + oiptest.ID + `","edgeward_role":"live"},"outputs":[{"name":"n","datatype":"INT64","shape":[1],"data":[1]},` +
-				`{"name":"y","datatype":"FP32","shape":[1,1],"parameters":{"shared_memory_region":"a","shared_memory_offset":8,"shared_memory_byte_size":4}}]}`},
+				`{"name":"y","datatype":"FP32","shape":[1,1],"parameters":{"shared_memory_region":"a","shared_memory_offset":8,"shared_memory_byte_size":4,"binary_data_size":0}}]}`},
 		{"POST", "/v2/models/sums/infer", strings.Replace(good, "}]}", `}],"outputs":[{"name":"y","parameters":{"shared_memory_region":"a","shared_memory_byte_size":4}}]}`, 1), "", 400, ""}, // two rows do not fit
 		{"POST", at + "/unregister", "", "", 200, "{}"},
 		{"GET", at + "/status", "", "", 200, "[]"},
@@ -572,9 +572,10 @@ func TestMetadataAndHealth(t *testing.T) {
 // TestManagement asks what clients plan and watch by, and makes models answer.
 func TestManagement(t *testing.T) {
 	s := start(t)
-	stats := `{"name":"sums","version":"1","last_inference":0,"inference_count":6,"execution_count":2,"inference_stats":{"success":{"count":3,"ns":30000},"fail":{"count":2,"ns":0},` +
+	stats := `{"name":"sums","version":"1","last_inference":1709294400000,"inference_count":6,"execution_count":2,"inference_stats":{"success":{"count":3,"ns":30000},"fail":{"count":2,"ns":0},` +
 		`"queue":{"count":3,"ns":5000},"compute_input":{"count":2,"ns":0},"compute_infer":{"count":2,"ns":20000},"compute_output":{"count":2,"ns":0},"cache_hit":{"count":0,"ns":0},"cache_miss":{"count":0,"ns":0}},` +
-		`"response_stats":{},"batch_stats":[],"memory_usage":[]}`
+		`"response_stats":{},"batch_stats":[{"batch_size":2,"compute_input":{"count":1,"ns":0},"compute_infer":{"count":1,"ns":8000},"compute_output":{"count":1,"ns":0}},` +
+		`{"batch_size":4,"compute_input":{"count":1,"ns":0},"compute_infer":{"count":1,"ns":12000},"compute_output":{"count":1,"ns":0}}],"memory_usage":[]}`
 	for _, c := range []struct {
 		method, path, body string
 		status             int
