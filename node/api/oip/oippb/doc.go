@@ -7,4 +7,6 @@
 // protoc (PyPI package grpcio-tools 1.85.1) and protoc-gen-go v1.36.12 on the path:
 //
 //	python3 -m grpc_tools.protoc -I. --go_out=. --go_opt=Moip.proto="./;oippb" oip.proto
+//
+// and its line "Code generated" moved to the top.
 package oippb
