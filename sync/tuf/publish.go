@@ -24,7 +24,8 @@ func Publish(s Set, p Proposal, hub Key, now time.Time) (Set, error) {
 	if err != nil {
 		return s, edgeward.Wrap(op, err)
 	}
-	for _, need := range n.needs(p) {
+	needs := n.needs(p)
+	for _, need := range needs {
 		if m := need.Missing(); m > 0 {
 			return s, edgeward.E(op, edgeward.Conflict, "fleet.threshold", "%s: %d of %d signatures are missing", need.Role, m, need.Threshold).
 				WithHint("let another person sign: edgeward fleet sign")
@@ -36,7 +37,7 @@ func Publish(s Set, p Proposal, hub Key, now time.Time) (Set, error) {
 	next := s
 	for _, f := range p.Files {
 		sigs := []metadata.Signature{}
-		for _, need := range n.needs(p) {
+		for _, need := range needs {
 			for _, h := range need.Signed {
 				if id := h.Key.ID(); need.Role == f.Role && !has(sigs, id) {
 					sigs = append(sigs, metadata.Signature{KeyID: id, Signature: f.sig(id)})

@@ -281,11 +281,11 @@ func (p Proposal) Add(s Set, sigs ...Signature) (Proposal, []Need, error) {
 	if err != nil {
 		return p, nil, edgeward.Wrap(op, err)
 	}
-	out := Proposal{slices.Clone(p.Files)}
+	out, needs := Proposal{slices.Clone(p.Files)}, n.needs(p)
 	for _, sig := range sigs {
 		ok := false
 		for i, f := range out.Files {
-			if f.Role != sig.Role || !n.may(p, sig, f.Payload) {
+			if f.Role != sig.Role || !may(needs, sig, f.Payload) {
 				continue
 			}
 			ok = true
@@ -301,8 +301,9 @@ func (p Proposal) Add(s Set, sigs ...Signature) (Proposal, []Need, error) {
 	return out, n.needs(out), nil
 }
 
-func (n outcome) may(p Proposal, sig Signature, payload []byte) bool {
-	for _, need := range n.needs(p) {
+// may reports whether sig is a good signature of one of whom needs ask for.
+func may(needs []Need, sig Signature, payload []byte) bool {
+	for _, need := range needs {
 		for _, h := range need.Holders {
 			if need.Role == sig.Role && h.Key.ID() == sig.Key && verifySig(h.Key, payload, sig.Sig) {
 				return true

@@ -66,8 +66,10 @@ func (v *Verifier) Refresh(ctx context.Context, fetch Fetch, now time.Time) erro
 	const op = "tuf.Verifier.Refresh"
 	v.refresh.Lock()
 	defer v.refresh.Unlock()
-	before := v.Set()
-	after, seen, err := refresh(ctx, before, fetch, now)
+	v.mu.Lock()
+	before, known := v.set, v.view
+	v.mu.Unlock()
+	after, seen, err := refresh(ctx, before, known, fetch, now)
 	if !equal(before, after) {
 		if serr := v.store.SaveTrust(ctx, after); serr != nil {
 			return edgeward.Wrap(op, errors.Join(serr, err)) // not durable: not believed
@@ -94,8 +96,9 @@ func equal(a, b Set) bool {
 
 // refresh is the client workflow of the specification (5.3 to 5.6), but for one thing: timestamp and snapshot are believed only
 // together with all files they list. So a thief of the hub's key who lists what nobody signed keeps no node from the real hub's files. A root is
-// believed at once. After an error the Set holds the new roots and otherwise what it held, and the view is nil.
-func refresh(ctx context.Context, was Set, fetch Fetch, now time.Time) (Set, *view, error) {
+// believed at once. After an error the Set holds the new roots and otherwise what it held, and the view is nil. known is the view
+// of was: where root and timestamp are the same bytes, everything is.
+func refresh(ctx context.Context, was Set, known *view, fetch Fetch, now time.Time) (Set, *view, error) {
 	s := was
 	var v view
 	get := func(role string, version, limit int64) ([]byte, error) {
@@ -129,7 +132,7 @@ func refresh(ctx context.Context, was Set, fetch Fetch, now time.Time) (Set, *vi
 				return err
 			}
 			s = s.with(Root, b)
-			was.Roots = s.Roots
+			was.Roots, known = s.Roots, nil
 		}
 		if v.tm.Root.Signed.IsExpired(now) {
 			return &metadata.ErrExpiredMetadata{Msg: "root is expired"}
@@ -145,6 +148,10 @@ func refresh(ctx context.Context, was Set, fetch Fetch, now time.Time) (Set, *vi
 		b, err := get(Timestamp, 0, MaxTimestamp)
 		if err != nil {
 			return err
+		}
+		if known != nil && bytes.Equal(b, was.Timestamp) {
+			v = *known
+			return v.fresh(now)
 		}
 		if _, err = v.tm.UpdateTimestamp(b); err == nil {
 			s.Timestamp = b
