@@ -197,6 +197,25 @@ func TestWhichHubANodeTalksTo(t *testing.T) {
 	}
 }
 
+// TestOthersCheckTheHub: curl or a browser that was given the CA's certificate takes the hub under its names, by the usual rules.
+func TestOthersCheckTheHub(t *testing.T) {
+	ca := must(pki.NewCA("f1", start))
+	hub := pki.HubTLS(ca.Authority, show(must(ca.IssueHub([]string{"hub.lan", "10.0.0.7", "::1"}, start))), func(pki.Peer) error { return nil }, func() time.Time { return start })
+	pool := x509.NewCertPool()
+	pool.AddCert(must(x509.ParseCertificate(ca.DER())))
+	for name, ok := range map[string]bool{"hub.lan": true, "10.0.0.7": true, "::1": true, "other.lan": false} {
+		s, c, _ := talk(t, hub, &tls.Config{RootCAs: pool, ServerName: name, Time: func() time.Time { return start }})
+		if (s == nil && c == nil) != ok {
+			t.Errorf("%s: server %v, client %v", name, s, c)
+		}
+	}
+	for _, name := range []string{"", "https://hub.lan", "hub.lan:8443", "hub lan", strings.Repeat("a", 300)} {
+		if _, err := ca.IssueHub([]string{name}, start); edgeward.CodeOf(err) != "fleet.hub_name" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestTwoNodesTalk(t *testing.T) {
 	ca := must(pki.NewCA("f1", start))
 	a, b := join(t, ca, "a", start), join(t, ca, "b", start)

@@ -103,6 +103,46 @@ func TestAnIndependentClientAgrees(t *testing.T) {
 	}
 }
 
+// TestAnIndependentEnvelope holds our envelopes against securesystemslib's, both ways.
+func TestAnIndependentEnvelope(t *testing.T) {
+	python := needtest.Python(t, "securesystemslib", "cryptography")
+	k := someone(t, "hub").key
+	ours, err := tuf.SignEnvelope("application/x+json", []byte(`{"ü":1}`), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := k.PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "-c", pythonEnvelope, string(ours), string(pem))
+	cmd.Stderr = os.Stderr
+	theirs, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := tuf.OpenEnvelope(theirs, "a/b", 100, k.Public())
+	if err != nil || string(b) != "theirs" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+const pythonEnvelope = `
+import json, sys
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import CryptoSigner
+signer = CryptoSigner(load_pem_private_key(sys.argv[2].encode(), None))
+data = json.loads(sys.argv[1])
+signer.public_key.keyid = data["signatures"][0]["keyid"]
+ours = Envelope.from_dict(data)
+ours.verify([signer.public_key], 1)
+assert ours.payload == '{"ü":1}'.encode(), ours.payload
+theirs = Envelope(b"theirs", "a/b", {})
+theirs.sign(signer)
+print(json.dumps(theirs.to_dict()))
+`
+
 const pythonClient = `
 import datetime, json, os, sys
 home, url, now, target, revoked, none = sys.argv[1:7]
