@@ -21,7 +21,7 @@ import (
 // marker is the environment variable that tells a process it was started by a Worker, beside its arguments.
 const marker = "EDGEWARD_WORKER"
 
-// controlFD is where the parent's exec puts the control socket; the lanes follow it.
+// controlFD is where the parent's exec puts the control socket; the pipes of the lanes follow it, perLane each.
 const controlFD = 3
 
 // hello is the parent's first frame, welcome the child's answer.
@@ -65,15 +65,39 @@ type child struct {
 	calls map[uint64]context.CancelFunc
 }
 
-// inherited returns the socket the parent left at fd. It blocks: who reads it keeps a thread, which the kernel wakes
+// inherited returns the file the parent left at fd. It blocks: who reads it keeps a thread, which the kernel wakes
 // without our scheduler in between.
-func inherited(fd, max int) *wire {
+func inherited(fd int) *os.File {
 	syscall.CloseOnExec(fd)
-	return newWire(os.NewFile(uintptr(fd), "socket"), max)
+	return os.NewFile(uintptr(fd), "worker")
+}
+
+// calls is the child's end of a lane.
+type calls struct {
+	*wire
+	own *wire // to a caller who is alone
+}
+
+func (c *child) lane(i int) calls {
+	fd := controlFD + 1 + perLane*i
+	return calls{newWire(pipes{inherited(fd), inherited(fd + 1)}, c.max), &wire{conn: inherited(fd + 2), max: c.max}}
+}
+
+// to is where the answer to f goes.
+func (l calls) to(f frame) *wire {
+	if f.alone {
+		return l.own
+	}
+	return l.wire
+}
+
+func (l calls) close() {
+	l.conn.Close()
+	l.own.conn.Close()
 }
 
 func serve(kinds Kinds) error {
-	w := inherited(controlFD, 1<<20)
+	w := newWire(inherited(controlFD), 1<<20)
 	f, err := w.read()
 	if err != nil || f.kind != kindHello {
 		return fmt.Errorf("no hello from the parent: %w", err)
@@ -170,7 +194,7 @@ func (c *child) run(lanes int) {
 	// takes none away from a waiting lane and sleeps itself.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), lanes+1))
 	for i := range lanes {
-		go c.serveLane(ctx, inherited(controlFD+1+i, c.max))
+		go c.serveLane(ctx, c.lane(i))
 	}
 	go c.rests(ctx)
 	for {
@@ -201,7 +225,7 @@ func (c *child) run(lanes int) {
 }
 
 // serveLane answers the calls of one lane, one after the other, until the parent closes it.
-func (c *child) serveLane(ctx context.Context, lane *wire) {
+func (c *child) serveLane(ctx context.Context, lane calls) {
 	runtime.LockOSThread() // it waits in the kernel most of the time
 	for {
 		f, err := lane.read()
@@ -213,12 +237,12 @@ func (c *child) serveLane(ctx context.Context, lane *wire) {
 			err = edgeward.E("worker", edgeward.TooLarge, "worker.answer_too_large", "the answer has %d bytes, and at most %d fit", len(out), lane.max)
 		}
 		if err != nil {
-			err = lane.write(frame{kind: kindError, id: f.id}, encodeError(err))
+			err = lane.to(f).write(frame{kind: kindError, id: f.id}, encodeError(err))
 		} else {
-			err = lane.write(frame{kind: kindResult, id: f.id}, out)
+			err = lane.to(f).write(frame{kind: kindResult, id: f.id}, out)
 		}
 		if err != nil { // the parent sees the end of the lane and ends the process
-			lane.conn.Close()
+			lane.close()
 			return
 		}
 		if method, _, err := splitCall(f.body); err == nil && c.service.Borrows[method] {
@@ -228,7 +252,7 @@ func (c *child) serveLane(ctx context.Context, lane *wire) {
 }
 
 // call runs the handler that a frame names.
-func (c *child) call(parent context.Context, lane *wire, f frame) ([]byte, error) {
+func (c *child) call(parent context.Context, lane calls, f frame) ([]byte, error) {
 	method, body, err := splitCall(f.body)
 	if err != nil {
 		return nil, err
@@ -254,8 +278,8 @@ func (c *child) call(parent context.Context, lane *wire, f frame) ([]byte, error
 		c.ended.Add(1)
 	}()
 	out, err := h(ctx, body, func(p []byte) {
-		if len(p) <= lane.max && lane.write(frame{kind: kindProgress, id: f.id}, p) != nil {
-			lane.conn.Close()
+		if len(p) <= lane.max && lane.to(f).write(frame{kind: kindProgress, id: f.id}, p) != nil {
+			lane.close()
 		}
 	})
 	if err != nil && ctx.Err() != nil {

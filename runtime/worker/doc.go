@@ -3,8 +3,8 @@
 //
 // # Two ends
 //
-// The parent (a Worker) starts this same program again with the arguments "worker KIND" and its ends of socket pairs from
-// file descriptor 3 on: a control socket, and a lane for each handler that may run at once. The child meets Dispatch on
+// The parent (a Worker) starts this same program again with the arguments "worker KIND" and its ends of a socket pair and
+// of pipes from file descriptor 3 on: a control socket, and a lane for each handler that may run at once. The child meets Dispatch on
 // the first line of main (and of TestMain), finds that it was started as a worker, builds the Service of its kind and
 // serves until the control socket closes. Nobody else can connect: there is no address. Arguments, environment and stderr carry no data of users.
 //
@@ -39,13 +39,14 @@
 //
 // # Wire
 //
-// Frames both ways, little-endian: length of the payload u32, kind u8, three zero bytes, call id u64, time left in
+// Frames both ways, little-endian: length of the payload u32, kind u8, alone u8, two zero bytes, call id u64, time left in
 // microseconds i64 (0: no deadline), payload. On the control socket the parent opens with hello (JSON: protocol, build,
 // kind, limits, Env), the child answers ready or error, and from then on the parent sends cancel there. On a lane one
 // call is under way at a time: call (parent), any number of progress and then result or error (child). The calling
 // goroutine writes and reads on its lane by itself and a thread of the child waits in the kernel for each: a call costs
-// two wake-ups, and no goroutine hands it to another. Kinds 8 and 9 are reserved for calls and results whose body is a
-// memfd passed along.
+// two wake-ups, and no goroutine hands it to another. A lane has three pipes: calls, answers, and answers to calls with
+// alone 1, whose caller waits in the kernel as well. Kinds 8 and 9 are reserved for calls and results whose body is a memfd
+// passed along on the control socket.
 package worker
 
 import (

@@ -12,7 +12,7 @@ import (
 )
 
 // Protocol is the version of the wire form. Parent and child must agree.
-const Protocol = 2
+const Protocol = 3
 
 type kind uint8
 
@@ -30,22 +30,23 @@ const (
 const headerSize = 24
 
 type frame struct {
-	kind kind
-	id   uint64
-	left time.Duration // until the deadline; 0: none
-	body []byte
+	kind  kind
+	alone bool // a call whose answer goes to the caller's own pipe
+	id    uint64
+	left  time.Duration // until the deadline; 0: none
+	body  []byte
 }
 
 // whole is how large a frame may be to be copied together and written by one call; of larger ones the parts are written.
 const whole = 32 << 10
 
-// socket is a net.Conn in the parent and a blocking file in the child.
+// socket is a net.Conn or a lane's pipes, which block in the child.
 type socket interface {
 	io.ReadWriteCloser
 	SetDeadline(time.Time) error
 }
 
-// wire is one end of a socket. Reads come from one goroutine, writes from any.
+// wire is one end of a socket, or of pipes. Reads come from one goroutine, writes from any.
 type wire struct {
 	conn socket
 	in   *bufio.Reader
@@ -107,11 +108,11 @@ func (w *wire) reuse(body []byte) {
 func parseHeader(h [headerSize]byte, max int) (frame, int, error) {
 	n := binary.LittleEndian.Uint32(h[:])
 	left := int64(binary.LittleEndian.Uint64(h[16:]))
-	f := frame{kind: kind(h[4]), id: binary.LittleEndian.Uint64(h[8:])}
+	f := frame{kind: kind(h[4]), alone: h[5] == 1, id: binary.LittleEndian.Uint64(h[8:])}
 	switch {
 	case int64(n) > int64(max):
 		return f, 0, fmt.Errorf("%w: %d bytes pass the bound of %d", errFrame, n, max)
-	case h[5]|h[6]|h[7] != 0, f.kind < kindHello, f.kind > kindProgress, left < 0, left > int64(1<<62)/int64(time.Microsecond):
+	case h[5] > 1 || h[5] == 1 && f.kind != kindCall, h[6]|h[7] != 0, f.kind < kindHello, f.kind > kindProgress, left < 0, left > int64(1<<62)/int64(time.Microsecond):
 		return f, 0, fmt.Errorf("%w: kind %d", errFrame, f.kind)
 	}
 	f.left = time.Duration(left) * time.Microsecond
@@ -129,6 +130,9 @@ func (w *wire) write(f frame, parts ...[]byte) error {
 	var h [headerSize]byte
 	binary.LittleEndian.PutUint32(h[:], uint32(n))
 	h[4] = byte(f.kind)
+	if f.alone {
+		h[5] = 1
+	}
 	binary.LittleEndian.PutUint64(h[8:], f.id)
 	binary.LittleEndian.PutUint64(h[16:], uint64(f.left/time.Microsecond))
 	w.out = append(w.out[:0], h[:]...)

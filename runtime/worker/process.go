@@ -37,7 +37,9 @@ type process struct {
 	mu      sync.Mutex
 	free    []*lane      // used last is used next: its thread is warm
 	waiting []chan *lane // calls that found no free lane, first come first served
-	killed  string       // why we killed it, if we did
+	gave    time.Time    // when the last call ended
+	took    time.Duration
+	killed  string // why we killed it, if we did
 	proc    *os.Process
 	reason  error // set before done closes
 	outside bool  // somebody else killed it; set with reason
@@ -68,18 +70,18 @@ func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) 
 			f.Close()
 		}
 	}()
-	for i := range 1 + o.Concurrency { // the first is the control socket
-		conn, file, err := socketPair()
+	conn, file, err := socketPair()
+	if err != nil {
+		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no socket pair: %w", err)
+	}
+	p.wire, theirs = newWire(conn, o.MaxFrame), append(theirs, file)
+	for range o.Concurrency {
+		l, files, err := newLane(o.MaxFrame)
 		if err != nil {
 			p.closeSockets()
-			return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no socket pair: %w", err)
+			return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "no pipes: %w", err)
 		}
-		theirs = append(theirs, file)
-		if i == 0 {
-			p.wire = newWire(conn, o.MaxFrame)
-			continue
-		}
-		p.lanes = append(p.lanes, &lane{wire: newWire(conn, o.MaxFrame)})
+		p.lanes, theirs = append(p.lanes, l), append(theirs, files...)
 	}
 	p.free = slices.Clone(p.lanes)
 	cmd := exec.Command(o.Program, "worker", o.Kind)
@@ -95,7 +97,7 @@ func launch(ctx context.Context, o Options, log *slog.Logger) (*process, error) 
 		p.closeSockets()
 		return nil, edgeward.E(op, edgeward.Unavailable, "worker.start", "%w", err)
 	}
-	err := p.greet(ctx, o)
+	err = p.greet(ctx, o)
 	if err == nil {
 		return p, nil
 	}
@@ -141,7 +143,7 @@ func (p *process) closeSockets() {
 		p.conn.Close()
 	}
 	for _, l := range p.lanes {
-		l.conn.Close()
+		l.close()
 	}
 }
 
@@ -165,11 +167,14 @@ func (p *process) reap(cmd *exec.Cmd, started chan<- error) {
 	p.outside = p.killed == "" && fromOutside(waitErr, kills)
 	p.reason = p.obituary(waitErr)
 	for _, l := range p.free {
-		l.conn.Close()
+		l.close()
 	}
 	p.mu.Unlock()
 	close(p.reaped)
 }
+
+// past is a deadline that ends waiting at once.
+var past = time.Unix(1, 0)
 
 // greet sends hello and waits for the answer.
 func (p *process) greet(ctx context.Context, o Options) error {
