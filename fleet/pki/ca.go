@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"edgeward"
@@ -82,6 +83,9 @@ func (a Authority) DER() []byte { return a.cert.Raw }
 
 // Digest is what a join code pins.
 func (a Authority) Digest() edgeward.Digest { return edgeward.DigestOf(a.cert.Raw) }
+
+// Since is when the fleet was made: no clock that shows an earlier time is right.
+func (a Authority) Since() time.Time { return a.cert.NotBefore.Add(slack) }
 
 // PEM is certificate and private key, for the hub's data directory: a secret.
 func (c CA) PEM() ([]byte, error) {
@@ -167,9 +171,28 @@ func (c CA) IssueHub(names []string, now time.Time) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der, c.cert.Raw}, PrivateKey: key, Leaf: leaf}, edgeward.Wrap(op, err)
 }
 
+// HubCert returns the hub's certificate to show: made with the first connection and anew when a third of its life is over.
+func (c CA) HubCert(names []string, now func() time.Time) Cert {
+	var mu sync.Mutex
+	var cert tls.Certificate
+	return func() (*tls.Certificate, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at := now(); cert.Leaf == nil || ShouldRenew(cert.Leaf, at) {
+			made, err := c.IssueHub(names, at)
+			if err != nil {
+				return nil, err
+			}
+			cert = made
+		}
+		shown := cert
+		return &shown, nil
+	}
+}
+
 func (c CA) issue(t *x509.Certificate, pub *ecdsa.PublicKey, now time.Time) ([]byte, error) {
-	if now.Before(c.cert.NotBefore) {
-		now = c.cert.NotBefore // the hub's clock is behind: what it issues must not have expired once it is right
+	if now.Before(c.Since()) {
+		now = c.Since() // the hub's clock is behind: what it issues must not have expired once it is right
 	}
 	t.NotBefore, t.NotAfter, t.KeyUsage, t.BasicConstraintsValid = now.Add(-slack), now.Add(Life), x509.KeyUsageDigitalSignature, true
 	if t.NotAfter.After(c.cert.NotAfter) {

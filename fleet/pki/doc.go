@@ -19,7 +19,7 @@
 // # Wrong clocks
 //
 // A server's clock may stand at 1970 after a power cut, or at 2099. Clock gives the time to judge by: the real-time clock,
-// set right by what the hub said in a live session, and never before the latest time that a signature carried. A node judges the hub's certificate by
+// set right by what the hub said in a live session, and without the hub never before the latest time that a signature carried. A node judges the hub's certificate by
 // signature and URI, never by time: the hub's key lies beside the CA's, so expiry would protect from nobody, and a node with a wrong clock could not
 // even ask for the time. The hub judges nodes by its own clock.
 //

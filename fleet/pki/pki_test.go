@@ -265,6 +265,25 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+func TestTheHubRenewsItsOwn(t *testing.T) {
+	ca := must(pki.NewCA("f1", start))
+	now := start
+	cert := ca.HubCert([]string{"hub.lan"}, func() time.Time { return now })
+	first := must(cert()).Leaf.SerialNumber
+	now = start.Add(29 * day)
+	if got := must(cert()).Leaf.SerialNumber; got.Cmp(first) != 0 {
+		t.Error("made anew after 29 days")
+	}
+	now = start.Add(31 * day)
+	if got := must(cert()).Leaf; got.SerialNumber.Cmp(first) == 0 || got.NotAfter != now.Add(pki.Life) {
+		t.Errorf("not made anew after 31 days: until %s", got.NotAfter)
+	}
+	now = start.Add(20 * 365 * day)
+	if _, err := cert(); edgeward.CodeOf(err) != "fleet.authority" {
+		t.Errorf("twenty years later: %v", err)
+	}
+}
+
 func TestRequestsThatAreRefused(t *testing.T) {
 	ca := must(pki.NewCA("f1", start))
 	_, good, _ := pki.Request("n1")
@@ -383,6 +402,17 @@ func TestWrongClocks(t *testing.T) {
 	}
 	if got := c.Signed(start.Add(-day)).Floor; got != start {
 		t.Errorf("the floor went back to %s", got)
+	}
+	// A hub whose clock ran ahead for a while and signed so: once it is right, its nodes are.
+	ahead := pki.Clock{}.Signed(start).Heard(start, start.Add(70*365*day)).Signed(start.Add(70 * 365 * day))
+	if got := ahead.At(start); got.Before(start.Add(69 * 365 * day)) {
+		t.Errorf("the hub's time is not followed: %s", got)
+	}
+	if got := ahead.Heard(start, start).At(start); got != start {
+		t.Errorf("a floor of the future stays: %s", got)
+	}
+	if got := (pki.Clock{Floor: ca.Since()}).At(time.Unix(0, 0)); got != start {
+		t.Errorf("the hub's own floor is %s", got)
 	}
 	// A hub whose clock fell back issues nothing that has expired once its clock is right again.
 	if leaf := join(t, ca, "n1", time.Unix(0, 0)).cert.Leaf; leaf.NotAfter.Before(start.Add(pki.Life - day)) {

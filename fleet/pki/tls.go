@@ -18,6 +18,7 @@ type Admit func(Peer) error
 
 // HubTLS is for the hub's listener. A client without certificate is let through: the join route is for it, and every other route must
 // ask Authority.Peer. One with a certificate must be a node that admit lets in. Admit again per request: connections live long.
+// Serve it by http.Server.ServeTLS(l, "", ""), and leave Certificates empty: crypto/tls would show those to whoever calls by address.
 func HubTLS(a Authority, cert Cert, admit Admit, now func() time.Time) *tls.Config {
 	c := base(cert)
 	c.ClientAuth = tls.RequestClientCert

@@ -37,6 +37,8 @@
 // makes the new snapshot and timestamp and verifies the outcome as a node would before it returns it. A proposal is made for the
 // published versions: once they move on it is refused (fleet.proposal_outdated). The hub keeps at most one open.
 //
+// A signature cannot be taken back: who holds the hub's key can publish a proposal that enough persons signed and then dropped. Revoke what it adds.
+//
 // # What a node may rely on
 //
 // A Verifier starts from a root whose digest it was given (the join code's) and believes only what follows from it:

@@ -69,31 +69,31 @@ func TestAnotherFleetsRootIsRefused(t *testing.T) {
 	want(t, "junk with the right digest", err, "fleet.untrusted")
 }
 
-// TestManyRoots: a node that slept through twelve new roots follows all of them, and a cut on the way costs nothing.
+// TestManyRoots: a node that slept through seven new roots follows all of them, and a cut on the way costs nothing.
 func TestManyRoots(t *testing.T) {
 	p := found(t)
 	v := p.model(1, 1)
 	n := p.node()
-	for i := range 12 {
+	for i := range 7 {
 		old := p.bob
 		p.bob = someone(t, fmt.Sprint("Bob ", i))
 		p.amend(p.ada, old, p.bob)
 	}
 	served := 0
 	cut := func(ctx context.Context, name string, limit int64) ([]byte, error) {
-		if served++; served > 6 {
+		if served++; served > 3 {
 			return nil, fmt.Errorf("cut")
 		}
 		return serve(p.set)(ctx, name, limit)
 	}
 	want(t, "cut on the way", n.Refresh(t.Context(), cut, p.now), "fleet.unreachable")
-	if got := len(n.disk.set.Roots); got != 7 {
+	if got := len(n.disk.set.Roots); got != 4 {
 		t.Errorf("%d roots are on the disk", got)
 	}
 	n = n.restart(p)
 	want(t, "the rest", n.refresh(p.now, p.set), "")
 	wantMay(t, "then", n.may(v, p.now), "")
-	if got := len(n.Set().Roots); got != len(p.set.Roots) || got != 13 {
+	if got := len(n.Set().Roots); got != len(p.set.Roots) || got != 8 {
 		t.Errorf("%d roots", got)
 	}
 }

@@ -78,10 +78,10 @@ func (p *place) publish(prop tuf.Proposal, by ...person) {
 
 func (p *place) try(prop tuf.Proposal, hub tuf.Key, by ...person) (tuf.Set, error) {
 	p.t.Helper()
+	if _, err := tuf.Review(p.pin, p.set, prop); err != nil {
+		return p.set, err
+	}
 	for _, who := range by {
-		if _, err := tuf.Review(p.pin, p.set, prop); err != nil {
-			return p.set, err
-		}
 		sigs, err := tuf.Sign(p.set, prop, who.key)
 		if err != nil {
 			return p.set, err
