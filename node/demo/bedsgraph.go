@@ -113,11 +113,13 @@ type bedsAnswer struct {
 	today, lastWeek, sameWeekdayDelta float64
 }
 
-// ask asks a version about the days after each of the days from..from+n; version 0 asks as the endpoint routes.
+// ask asks a version about the days after each of the days from..from+n, and tells what was true; version 0 asks as the endpoint
+// routes.
 func (b *bedsDemo) ask(ctx context.Context, version, from, n int) ([]bedsAnswer, error) {
 	all := b.asked()
 	before := bedsWarmUp + bedsVitals + bedsStays // place of the first asked day among all
 	var out []bedsAnswer
+	var told []client.Feedback
 	for i := from; i < from+n; i++ {
 		d, next := all[i], b.days[before+i+1]
 		if len(d.Values) == 0 {
@@ -146,11 +148,17 @@ func (b *bedsDemo) ask(ctx context.Context, version, from, n int) ([]bedsAnswer,
 			return nil, fmt.Errorf("the day after %s: %v is not in %v to %v", day(d.day), x.beds, x.low, x.high)
 		}
 		out = append(out, x)
+		truth, known := float64(x.truth), tomorrow.Add(24*time.Hour)
+		told = append(told, client.Feedback{Prediction: a.Prediction, Source: "simulator", Kind: "truth", Value: &truth, EventTime: &known})
 		if b.Now().Sub(b.told) > 400*time.Millisecond {
 			b.tell(ctx, func(st *client.DemoStatus) { st.Day, st.Done = &tomorrow, round(float64(i+1)/float64(len(all)), 3) })
 		}
 	}
-	return out, nil
+	got, err := b.c.Feedback(ctx, told...)
+	if err == nil && got.Missing+got.Refused > 0 {
+		err = fmt.Errorf("of %d truths %d had no prediction and %d were refused", len(told), got.Missing, got.Refused)
+	}
+	return out, err
 }
 
 // measureInterval asks the first version about days that no model has seen, takes the widening under which the interval would
@@ -211,7 +219,8 @@ func (b *bedsDemo) traced(ctx context.Context) ([]client.Span, error) {
 		stays := rowsOf("stays", stayColumns, p, func(p ward.Patient) map[string]float64 {
 			return map[string]float64{"age": math.Round(p.Age), "days": float64(p.Days)}
 		})
-		got, err := b.c.Predict(ctx, beds, client.PredictRequest{Trace: true, Fields: map[string]any{
+		at, tomorrow := all[i].day.Add(18*time.Hour), all[i].day.AddDate(0, 0, 1)
+		got, err := b.c.Predict(ctx, beds, client.PredictRequest{Trace: true, EventTime: &at, Target: &tomorrow, Fields: map[string]any{
 			"vitals": nested(vitals("vitals", b.condition, p)), "stays": nested(stays), "admissions": nested(features)}})
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -183,6 +184,36 @@ func reportsOf(t testing.TB, broker string) func() map[string]int {
 func demoClient(t testing.TB, s *server) *client.Client {
 	t.Helper()
 	return must[*client.Client](t)(client.New(client.Options{Socket: filepath.Join(s.dir, node.SocketName), Part: "demo-policy", Group: "main"}))
+}
+
+// interruptedAt plays a demonstration whose player goes away when it says said, plays it again to its end, and once more: that
+// run only tells the report. It returns the report of the run that ended; resumed finds the mark of one that was told.
+func interruptedAt[R any](ctx context.Context, t *testing.T, said string, o demo.Options, play func(context.Context, demo.Options) (*R, error), resumed func(*R) *bool) *R {
+	t.Helper()
+	cut, cancel := context.WithCancel(ctx)
+	defer cancel()
+	interrupted := o
+	interrupted.Say = func(format string, _ ...any) {
+		if strings.Contains(format, said) {
+			cancel()
+		}
+	}
+	if _, err := play(cut, interrupted); err == nil {
+		t.Fatal("the interrupted demonstration went on to its end")
+	}
+	r := must[*R](t)(play(ctx, o))
+	t.Run("another run tells the first one's result", func(t *testing.T) {
+		again := must[*R](t)(play(ctx, o))
+		if mark := resumed(again); !*mark {
+			t.Error("it played anew")
+		} else {
+			*mark = false
+		}
+		if !reflect.DeepEqual(again, r) {
+			t.Errorf("%+v, before %+v", again, r)
+		}
+	})
+	return r
 }
 
 func TestDemoInProcess(t *testing.T) {

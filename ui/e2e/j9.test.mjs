@@ -5,6 +5,14 @@ import { launch, looks, open } from './browser.mjs';
 import { inhabited } from './server.mjs';
 import { inspect, signIn, tabs, until } from './walk.mjs';
 
+/** A panel on the shop floor. */
+const touch = { colorScheme: 'light', viewport: { width: 1024, height: 768 }, hasTouch: true };
+
+/** What of the page's own targets a glove misses: all that is pressed below the head, whatever its class,
+ * but for the bar of the demonstration, which is not the operator's. */
+const small = (page) =>
+  page.locator('main :is(button, a, input, select, [role=button])').evaluateAll((all) => all.filter((b) => !b.closest('.demobar')).map((b) => [b.textContent || b.getAttribute('aria-label'), b.getBoundingClientRect()]).filter(([, r]) => r.width > 0 && (r.height < 56 || r.width < 56)).map(([n, r]) => `${n} ${Math.round(r.width)}x${Math.round(r.height)}`));
+
 test('the operator of a line judges parts', async (t) => {
   const server = await inhabited({ demo: 'factory' });
   const browser = await launch();
@@ -31,8 +39,7 @@ test('the operator of a line judges parts', async (t) => {
     await inspect(page, faults, 'j9-line');
   });
   await t.test('every target is at least 56 px high', async () => {
-    const small = await page.locator('.glove, .stripped').evaluateAll((all) => all.map((b) => [b.textContent, b.getBoundingClientRect()]).filter(([, r]) => r.height < 56 || r.width < 56).map(([n, r]) => `${n} ${r.width}x${r.height}`));
-    assert.deepEqual(small, []);
+    assert.deepEqual(await small(page), []);
     assert.equal(await page.locator('.stripped').count(), 10);
   });
   const newest = async () => (await server.api('GET', '/endpoints/weld-inspection/predictions?limit=10')).items;
@@ -59,11 +66,22 @@ test('the operator of a line judges parts', async (t) => {
     await tabs(page, 30);
   });
   const storage = await context.storageState();
-  for (const [name, look] of [['dark', looks.dark], ['narrow', looks.narrow]])
+  for (const [name, look] of [['dark', looks.dark], ['narrow', looks.narrow], ['touch', touch]])
     await t.test(`it reads ${name}`, async () => {
       const other = await open(browser, look, storage);
       await other.page.goto(`${server.url}/line`);
       await other.page.getByRole('button', { name: 'Confirm' }).waitFor();
       await inspect(other.page, other.faults, `j9-${name}`);
+      assert.deepEqual(await small(other.page), []);
+      if (name === 'touch') {
+        for (const button of ['Confirm', 'Wrong', 'Call the lead']) {
+          const box = await other.page.getByRole('button', { name: button, exact: true }).boundingBox();
+          assert.ok(box.y >= 0 && box.y + box.height <= touch.viewport.height, `${button} is in sight without scrolling: ${JSON.stringify(box)}`);
+        }
+        await other.page.getByRole('button', { name: 'Wrong', exact: true }).tap();
+        await other.page.getByRole('group', { name: 'What is it really?' }).waitFor();
+        await inspect(other.page, other.faults, 'j9-touch-wrong');
+        assert.deepEqual(await small(other.page), []);
+      }
     });
 });

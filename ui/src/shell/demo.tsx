@@ -10,6 +10,7 @@ import { MayButton } from '../parts/may';
 import { done } from '../parts/trouble';
 import { Button, Text } from '@mantine/core';
 import { t } from '../text';
+import { storyOf } from './story';
 
 /** On every page while demonstration objects exist: what is played, how far it is, and the way to take it all away. */
 export function DemoBanner() {
@@ -19,13 +20,13 @@ export function DemoBanner() {
   const [, navigate] = useLocation();
   const away = useAct(() => remove('/demo'), 'demo', 'health', 'dataset', 'model', 'endpoint', 'job', 'alert', 'candidate');
   if (!data?.present) return null;
-  const factory = rows(data.stages).some((s) => s.name === 'line');
-  const speed = factory ? t('demo.line') : data.days_per_second ? t('demo.speed', { n: num(data.days_per_second) }) : t('demo.replay');
+  const story = storyOf(data);
+  const speed = data.days_per_second && story.playing === 'demo.replay' ? t('demo.speed', { n: num(data.days_per_second) }) : t(story.playing);
   return (
     <aside className="demobar" aria-label={t('demo.title')}>
       <b>{t('demo.title')}</b>
       <span style={{ flex: '1 1 260px' }}>
-        {data.running ? speed : t(factory ? 'demo.lineOver' : 'demo.over')}
+        {data.running ? speed : t(story.over)}
         {data.day && <> · {t('demo.day', { day: day(data.day) })}</>}
       </span>
       {data.running && <Progress value={data.done * 100} w={110} color="yellow" aria-label={t('demo.progress')} />}
@@ -47,7 +48,7 @@ export function DemoBanner() {
             </tbody>
           </table>
         </Collapse>
-        <span style={{ fontSize: '0.82rem' }}>{data.error ? <b>{data.error}</b> : t(factory ? 'line.generatedWhat' : 'demo.notice')}</span>
+        <span style={{ fontSize: '0.82rem' }}>{data.error ? <b>{data.error}</b> : t(story.notice)}</span>
       </div>
       <Ask
         title={t('demo.remove')}

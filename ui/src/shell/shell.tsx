@@ -5,6 +5,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { group, remove } from '../api/client';
 import { useLive, type Liveness } from '../api/live';
+import { useDemo } from '../api/queries';
 import { rows } from '../api/types';
 import { IconSearch, IconUser } from '../parts/icons';
 import { clock } from '../parts/format';
@@ -14,10 +15,11 @@ import { DemoBanner } from './demo';
 import { places } from './places';
 import { Pages } from './pages';
 import { Scheme } from './scheme';
+import { storyOf } from './story';
 
 const Palette = lazy(() => import('./palette'));
 
-// Whether this tab has been taken to its first page; a demonstration begins at the forecast.
+// Whether this tab has been taken to its first page: each demonstration has its own.
 const landed = 'edgeward-landed';
 
 /** demo is undefined until the server has said whether there is a demonstration. */
@@ -25,12 +27,13 @@ export function Shell({ demo }: { demo: boolean | undefined }) {
   const [at, navigate] = useLocation();
   const [menu, { toggle, close }] = useDisclosure();
   const live = useLive(true);
+  const story = useDemo(!!demo);
   const before = useRef(at);
   useEffect(() => {
-    if (demo === undefined) return;
-    if (demo && at === '/' && !sessionStorage.getItem(landed)) navigate('/forecast', { replace: true });
+    if (demo === undefined || (demo && !story.data)) return;
+    if (story.data && at === '/' && !sessionStorage.getItem(landed)) navigate(storyOf(story.data).home, { replace: true });
     sessionStorage.setItem(landed, 'yes');
-  }, [demo, at, navigate]);
+  }, [demo, story.data, at, navigate]);
   useEffect(() => {
     close();
     if (before.current === at) return;
