@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"edgeward/runtime/picture"
 	"edgeward/runtime/tensor"
 )
 
@@ -77,36 +78,24 @@ func (r *resize) run(in map[string]tensor.Tensor) ([]tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, w := int(x.Shape[hi]), int(x.Shape[wi])
+	from := picture.Size{Height: int(x.Shape[hi]), Width: int(x.Shape[wi])}
 	if n > MaxPixels {
 		return nil, values("%d elements of resized pictures; at most %d", n, MaxPixels)
 	}
-	if n > 0 && (h == 0 || w == 0) {
-		return nil, values("a picture of %d by %d cannot be resized", h, w)
+	if n > 0 && (from.Height == 0 || from.Width == 0) {
+		return nil, values("a picture of %d by %d cannot be resized", from.Height, from.Width)
 	}
-	// A picture is outer × (h × w) × inner: inner are the channels of nhwc, outer all before.
 	inner := 1
-	if hi == 1 {
+	if r.Layout == "nhwc" {
 		inner = int(x.Shape[3])
 	}
-	outer := 0
-	if h*w*inner > 0 {
-		outer = len(v) / (h * w * inner)
-	}
-	ys, xs := r.points(h, r.Height), r.points(w, r.Width)
-	out := make([]float64, 0, n)
-	for o := range outer {
-		plane := v[o*h*w*inner:]
-		for _, py := range ys {
-			for _, px := range xs {
-				for c := range inner {
-					at := func(y, x int) float64 { return plane[(y*w+x)*inner+c] }
-					top := mix(at(py.low, px.low), at(py.low, px.high), px.share)
-					low := mix(at(py.high, px.low), at(py.high, px.high), px.share)
-					out = append(out, mix(top, low, py.share))
-				}
-			}
+	var out []float64
+	if n > 0 {
+		filter := picture.Linear
+		if r.Method == "nearest" {
+			filter = picture.Nearest
 		}
+		out = picture.Resample(v, inner, from, picture.Size{Height: r.Height, Width: r.Width}, filter)
 	}
 	if x.Datatype == tensor.Uint8 {
 		b := make([]byte, len(out))
@@ -118,34 +107,4 @@ func (r *resize) run(in map[string]tensor.Tensor) ([]tensor.Tensor, error) {
 	}
 	t, err := reals("y", real(x.Datatype), shape, out)
 	return []tensor.Tensor{t}, err
-}
-
-// mix is exact where both are the same or the share is 0, infinity included.
-func mix(a, b, share float64) float64 {
-	if share == 0 || a == b {
-		return a
-	}
-	return a + (b-a)*share
-}
-
-// point is where a new pixel is taken from: between two old ones.
-type point struct {
-	low, high int
-	share     float64
-}
-
-func (r *resize) points(from, to int) []point {
-	out := make([]point, to)
-	for i := range out {
-		p := (float64(i)+0.5)*float64(from)/float64(to) - 0.5
-		if r.Method == "nearest" {
-			k := min(max(int(math.Floor(p+0.5)), 0), max(from-1, 0))
-			out[i] = point{low: k, high: k}
-			continue
-		}
-		p = min(max(p, 0), max(float64(from-1), 0))
-		low := int(p)
-		out[i] = point{low, min(low+1, max(from-1, 0)), p - float64(low)}
-	}
-	return out
 }

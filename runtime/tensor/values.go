@@ -205,7 +205,20 @@ func (t Tensor) Int64s() ([]int64, error) {
 
 // Strings returns the elements of a BYTES tensor, copied. Other datatypes are Invalid.
 func (t Tensor) Strings() ([]string, error) {
-	const op = "tensor.Strings"
+	items, err := t.Items()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(items))
+	for i, b := range items {
+		out[i] = string(b)
+	}
+	return out, nil
+}
+
+// Items returns the elements of a BYTES tensor, views of Data. Other datatypes are Invalid.
+func (t Tensor) Items() ([][]byte, error) {
+	const op = "tensor.Items"
 	if t.Datatype != Bytes {
 		return nil, edgeward.E(op, edgeward.Invalid, "tensor.datatype", "tensor %q is %s, not BYTES", t.Name, t.Datatype).With("tensor", t.Name)
 	}
@@ -216,10 +229,10 @@ func (t Tensor) Strings() ([]string, error) {
 	if err != nil {
 		return nil, named(err, t.Name)
 	}
-	out := make([]string, 0, min(n, int64(len(t.Data)/4)))
+	out := make([][]byte, 0, min(n, int64(len(t.Data)/4)))
 	for rest := t.Data; len(rest) > 0; {
 		l := 4 + int(le.Uint32(rest))
-		out, rest = append(out, string(rest[4:l])), rest[l:]
+		out, rest = append(out, rest[4:l:l]), rest[l:]
 	}
 	return out, nil
 }
