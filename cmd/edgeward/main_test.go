@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +32,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: one file per command. Beside testscript's own words there are
 // "exitcode N command…", which wants exactly that exit code, "save VARIABLE JSONPATH", which keeps a value of the last
 // output, and the condition [built], true where make build ran. Each script has a data directory of its own, $WORK/d,
-// which every command finds through the environment, and testdata/visits.csv, daily visits of two wards.
+// which every command finds through the environment, testdata/visits.csv, daily visits of two wards, scene.onnx, a model that
+// takes colour pictures, and photo.png, one of them.
 func TestScripts(t *testing.T) {
 	built := len(native.Sets()) > 0
 	if _, err := readLicences(nil); err != nil {
@@ -57,7 +61,13 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(e.WorkDir, "visits.csv"), csv, 0o600)
+			model, err := os.ReadFile("../../runtime/engine/enginetest/testdata/scene.onnx")
+			if err != nil {
+				return err
+			}
+			var photo bytes.Buffer
+			return errors.Join(png.Encode(&photo, image.NewGray(image.Rect(0, 0, 24, 20))), os.WriteFile(filepath.Join(e.WorkDir, "photo.png"), photo.Bytes(), 0o600),
+				os.WriteFile(filepath.Join(e.WorkDir, "scene.onnx"), model, 0o600), os.WriteFile(filepath.Join(e.WorkDir, "visits.csv"), csv, 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode, "save": save},
 	})

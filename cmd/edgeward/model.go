@@ -85,14 +85,23 @@ func newModelImport(r *remote) *cobra.Command {
 		Long: "Import a model as the next version of NAME: ONNX, OpenVINO IR, TensorFlow SavedModel or frozen graph, TFLite, PaddlePaddle,\n" +
 			"LightGBM text, XGBoost JSON or UBJ, or an MLflow folder with the flavour onnx. A model of several files is a folder, a .zip or\n" +
 			"a .tar. What it is is told by its content.",
-		Example: "  edgeward model import digits.onnx digits --task image\n  edgeward model import saved_model/ segmenter",
+		Example: "  edgeward model import digits.onnx digits --task image\n  edgeward model import saved_model/ segmenter\n" +
+			"  edgeward model import resnet.onnx scans --task image --image resize=256,crop=224,scale=1/255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225",
 	}
 	f := cmd.Flags()
 	f.StringVar(&u.Filename, "filename", "", "`name` to remember the file by")
 	f.StringVar(&u.Description, "description", "", "`text`: what the model answers")
 	f.StringVar(&u.IntendedUse, "intended-use", "", "`text`: what it is for")
 	f.StringVar(&u.Task, "task", "", "image, regression, binary, multiclass or raw (default: as the file tells, else raw)")
+	f.StringVar(&u.Image, "image", "", "how JPEG and PNG pictures become an input: `declaration` such as resize=256,crop=224,scale=1/255, default for all from the signature, or @file.json")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		if path, ok := strings.CutPrefix(u.Image, "@"); ok {
+			b, err := r.document(path)
+			if err != nil {
+				return err
+			}
+			u.Image = string(b)
+		}
 		file, err := r.modelFile(args[0])
 		if err != nil {
 			return err
@@ -184,6 +193,9 @@ func printVersion(w io.Writer, v client.ModelVersion) {
 	facts(w, "version", v.Ref().String(), "digest", string(v.Digest), "state", string(v.State), "note", v.Note, "task", string(m.Task), "data", data, "source", m.Lineage.Source,
 		"trained on", window(whenever(m.Lineage.TrainFrom), whenever(m.Lineage.TrainTo)), "validated on", window(whenever(m.Lineage.ValidFrom), whenever(m.Lineage.ValidTo)),
 		"intended use", m.IntendedUse, "limits", strings.Join(m.Limits, "; "), "created", when(v.Created)+" by "+v.CreatedBy)
+	for _, p := range m.Preprocessing {
+		facts(w, "pictures", p.Input+": "+p.Words())
+	}
 	if len(m.Metrics) > 0 {
 		fmt.Fprintln(w)
 		var rows [][]string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 const maxRows = 16 << 20
 
 func newPredictCommand(e env) *cobra.Command {
-	var fields []string
+	var fields, images []string
 	var rows string
 	var event, target moment
 	var q client.PredictRequest
@@ -28,6 +29,7 @@ func newPredictCommand(e env) *cobra.Command {
 		Short: "Ask an endpoint with named fields",
 		Example: `  edgeward predict wine --field acidity=0.3 --field colour=red
   edgeward predict wine --rows rows.json
+  edgeward predict scans --image photo.jpg
   echo '[{"acidity": 0.3}]' | edgeward predict wine --rows - --json`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -36,6 +38,7 @@ func newPredictCommand(e env) *cobra.Command {
 	f := cmd.Flags()
 	f.StringArrayVar(&fields, "field", nil, "`name=value` of one row; a value that is JSON is read as such, nothing is a missing value")
 	f.StringVar(&rows, "rows", "", "`file` with a JSON list of objects, one per row; - is standard input")
+	f.StringArrayVar(&images, "image", nil, "JPEG or PNG `file` for the field that takes pictures, or field=file; repeated, each is a row")
 	f.Var(&event, "event-time", "when it happened in the world (default now)")
 	f.Var(&target, "target", "the step that a forecast speaks of")
 	f.StringVar(&q.Group, "series", "", "`series` within the endpoint")
@@ -44,10 +47,16 @@ func newPredictCommand(e env) *cobra.Command {
 	f.StringVar(&q.Variant, "variant", "", "`name` of the variant that shall answer")
 	f.BoolVar(&q.Trace, "trace", false, "say what each node of an inference graph took")
 	cmd.MarkFlagsMutuallyExclusive("field", "rows")
-	cmd.MarkFlagsOneRequired("field", "rows")
+	cmd.MarkFlagsMutuallyExclusive("image", "rows")
+	cmd.MarkFlagsOneRequired("field", "rows", "image")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {
 		if q.Rows, err = r.rows(fields, rows); err != nil {
 			return err
+		}
+		if len(images) > 0 {
+			if q.Rows, err = r.pictures(ctx, c, args[0], images, q.Rows[0]); err != nil {
+				return err
+			}
 		}
 		q.EventTime, q.Target = event.pointer(), target.pointer()
 		all, err := c.Predict(ctx, args[0], q)
@@ -93,6 +102,46 @@ func printPredictions(w io.Writer, all []client.Prediction) {
 			fmt.Fprintf(w, "row %d: %s (%s) took %s ms from %s ms on\n", i, s.Node, s.What, num(float64(s.TookUS)/1e3), num(float64(s.StartUS)/1e3))
 		}
 	}
+}
+
+// maxPicture bounds a picture: as base64 it must fit a request by named fields.
+const maxPicture = 11 << 20
+
+// pictures are rows of one picture each, beside the same other fields.
+func (r *remote) pictures(ctx context.Context, c *client.Client, endpoint string, files []string, other map[string]any) ([]map[string]any, error) {
+	of := ""
+	var rows []map[string]any
+	for _, file := range files {
+		name, path, named := strings.Cut(file, "=")
+		if !named {
+			path = file
+			if of == "" {
+				e, err := c.Endpoint(ctx, endpoint)
+				if err != nil {
+					return nil, err
+				}
+				for _, f := range e.Fields {
+					if f.Kind == "image" {
+						of = f.Name
+						break
+					}
+				}
+				if of == "" {
+					return nil, edgeward.E("predict", edgeward.Invalid, "cli.no_pictures", "endpoint %s takes no pictures", endpoint).
+						WithHint("import the model again with edgeward model import … --image default, and promote that version")
+				}
+			}
+			name = of
+		}
+		b, err := r.read(path, maxPicture)
+		if err != nil {
+			return nil, err
+		}
+		row := maps.Clone(other)
+		row[name] = base64.StdEncoding.EncodeToString(b)
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 // rows reads one row of fields, or a file.

@@ -19,6 +19,7 @@ type importModelInput struct {
 	Description string      `query:"description" maxLength:"1000"`
 	IntendedUse string      `query:"intended_use" maxLength:"2000"`
 	Task        models.Task `query:"task" enum:"image,regression,binary,multiclass,raw"`
+	Image       string      `query:"image" maxLength:"16384" doc:"how JPEG and PNG pictures become an input: default fills all in from the signature; else the short form such as resize=256,crop=224,scale=1/255 or JSON, see docs/image-inputs.md"`
 	Demo        bool        `query:"demo"`
 
 	upload
@@ -43,7 +44,7 @@ func (s *Server) versions() {
 				return nil, err
 			}
 			v, err := s.parts.Work.AddModel(ctx, who(ctx), in.r.Body, work.ModelSpec{Model: in.Name, File: in.Filename, Description: in.Description,
-				IntendedUse: in.IntendedUse, Task: in.Task, Demo: in.Demo})
+				IntendedUse: in.IntendedUse, Task: in.Task, Image: in.Image, Demo: in.Demo})
 			if err != nil {
 				return nil, err
 			}

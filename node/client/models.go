@@ -74,6 +74,7 @@ func Imported(j Job) (wire.ImportResult, error) {
 // ModelUpload says what an ONNX file is.
 type ModelUpload struct {
 	Filename, Description, IntendedUse, Task string
+	Image                                    string // how pictures become an input, as the API's parameter image has it; empty: they do not
 	Demo                                     bool
 }
 
@@ -82,7 +83,7 @@ type ModelUpload struct {
 func (c *Client) ImportModel(ctx context.Context, name string, file io.Reader, u ModelUpload) (ImportedVersion, error) {
 	var out ImportedVersion
 	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/models/" + segment(name) + "/versions", Body: file,
-		Query:  values([]string{"filename", u.Filename, "description", u.Description, "intended_use", u.IntendedUse, "task", u.Task, "demo", truth(u.Demo)}),
+		Query:  values([]string{"filename", u.Filename, "description", u.Description, "intended_use", u.IntendedUse, "task", u.Task, "image", u.Image, "demo", truth(u.Demo)}),
 		Header: map[string]string{"Content-Type": "application/octet-stream"}}, &out)
 }
 

@@ -2,7 +2,9 @@ package systemtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"image/jpeg"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +36,8 @@ func TestPredictByNames(t *testing.T) {
 	trained(t, s.Client, "screw-defect", client.TrainRequest{DataSet: "screws", Recipe: a.Recipe})
 	must[client.ImportedVersion](t)(s.ImportModel(ctx, "leak-finder", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{Filename: "leak.onnx"}))
 	deployed(t, s.Client, "leak-finder", 1)
+	must[client.ImportedVersion](t)(s.ImportModel(ctx, "scene", bytes.NewReader(enginetest.ONNX(t, "scene").Bytes), client.ModelUpload{Filename: "scene.onnx", Image: "scale=1/255"}))
+	deployed(t, s.Client, "scene", 1)
 
 	t.Run("one row, named", func(t *testing.T) {
 		got := must[[]client.Prediction](t)(s.Predict(ctx, "screw-defect", client.PredictRequest{Fields: map[string]any{"torque_nm": 55, "line": "left"}}))
@@ -90,7 +94,7 @@ func TestPredictByNames(t *testing.T) {
 	c := s.as(t, secret, "")
 	_, err := c.Snippets(ctx, "leak-finder", "cobol")
 	wantError(t, err, edgeward.Invalid, "snippet.lang")
-	for _, name := range []string{"screw-defect", "leak-finder"} {
+	for _, name := range []string{"screw-defect", "leak-finder", "scene"} {
 		must[client.Scoring](t)(s.CreateScoring(ctx, client.ScoringRequest{Name: name + "-messages", Endpoint: name, Source: client.ScoringSource{Kind: "mqtt"}}))
 		all := must[client.Snippets](t)(c.Snippets(ctx, name, ""))
 		if len(all.Row) == 0 {
@@ -104,7 +108,12 @@ func TestPredictByNames(t *testing.T) {
 
 // runSnippet runs a program as a person would, with a token in its environment.
 func runSnippet(t *testing.T, s *server, lang, code, secret string) {
+	t.Helper()
 	dir := t.TempDir()
+	var photo bytes.Buffer
+	if err := errors.Join(jpeg.Encode(&photo, scenery(48, 64), nil), os.WriteFile(filepath.Join(dir, "photo.jpg"), photo.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	var cmd *exec.Cmd
 	switch lang {
 	case "json":
@@ -129,9 +138,12 @@ func runSnippet(t *testing.T, s *server, lang, code, secret string) {
 	default:
 		t.Fatalf("nobody runs %s", lang)
 	}
-	cmd.Env = append(os.Environ(), "EDGEWARD_TOKEN="+secret)
+	cmd.Env, cmd.Dir = append(os.Environ(), "EDGEWARD_TOKEN="+secret), dir
+	if strings.Contains(code, "image/jpeg") {
+		cmd.Stdin = &photo
+	}
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "label") && !strings.Contains(string(out), "y") || strings.Contains(string(out), `"error"`) || strings.Contains(string(out), `"hint"`) {
+	if err != nil || !regexp.MustCompile(`label|\by\b|probabilities`).Match(out) || strings.Contains(string(out), `"error"`) || strings.Contains(string(out), `"hint"`) {
 		t.Errorf("%v\n%s\nprogram:\n%s", err, out, code)
 	}
 }

@@ -39,12 +39,16 @@ type PredictInterval struct {
 // Field is one named input of predict.
 type Field struct {
 	Name     string   `json:"name"`
-	Kind     string   `json:"kind"` // number, category or tensor
+	Kind     string   `json:"kind"` // number, category, tensor, or image: a tensor, in whose place the base64 of a JPEG or PNG file may stand
 	Choices  []string `json:"choices,omitempty"`
 	Example  any      `json:"example,omitempty"`
+	Image    string   `json:"image,omitempty"`    // of an image: how it is prepared, for people
 	Datatype string   `json:"datatype,omitempty"` // of a tensor
 	Shape    []int64  `json:"shape,omitempty"`    // of a tensor; -1 is any
 }
+
+// IsTensor reports whether f takes nested lists of numbers.
+func (f Field) IsTensor() bool { return f.Kind == "tensor" || f.Kind == "image" }
 
 // Snippets is how an endpoint is asked from elsewhere.
 type Snippets struct {

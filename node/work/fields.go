@@ -10,6 +10,7 @@ import (
 	"edgeward"
 	"edgeward/node/wire"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/recipe"
 	"edgeward/runtime/tensor"
 )
@@ -19,7 +20,11 @@ func Fields(v models.Version) ([]wire.Field, error) {
 	if len(v.Manifest.Encoding) == 0 {
 		var out []wire.Field
 		for _, s := range v.Manifest.Signature.Inputs {
-			out = append(out, wire.Field{Name: s.Name, Kind: "tensor", Datatype: string(s.Datatype), Shape: s.Shape})
+			f := wire.Field{Name: s.Name, Kind: "tensor", Datatype: string(s.Datatype), Shape: s.Shape}
+			if p, ok := picture.Of(v.Manifest.Preprocessing, s.Name); ok {
+				f.Kind, f.Image = "image", p.Words()
+			}
+			out = append(out, f)
 		}
 		return out, nil
 	}
@@ -51,7 +56,7 @@ func rowInputs(fields []wire.Field, v *models.Version, row map[string]any) ([]te
 		}
 	}
 	if len(v.Manifest.Encoding) == 0 {
-		return rawInputs(v.Manifest.Signature, row)
+		return rawInputs(&v.Manifest, row)
 	}
 	x := make([]float64, len(fields))
 	for i, f := range fields {
@@ -114,10 +119,11 @@ func fieldValue(f wire.Field, v any) (float64, error) {
 	return bad("a number or a text")
 }
 
-// rawInputs makes one tensor per input of nested JSON lists; a -1 in the shape is taken from the list.
-func rawInputs(sig tensor.Signature, row map[string]any) ([]tensor.Tensor, error) {
+// rawInputs makes one tensor per input of nested JSON lists; a -1 in the shape is taken from the list. An input that takes
+// pictures may be the base64 of one, or a list of them: serving makes the tensor.
+func rawInputs(m *models.Manifest, row map[string]any) ([]tensor.Tensor, error) {
 	var out []tensor.Tensor
-	for _, s := range sig.Inputs {
+	for _, s := range m.Signature.Inputs {
 		v, ok := row[s.Name]
 		if !ok {
 			return nil, edgeward.E("work.Predict", edgeward.Invalid, "input.missing", "input %q is missing", s.Name).With("input", s.Name).WithHint("send %s", s)
@@ -126,6 +132,14 @@ func rawInputs(sig tensor.Signature, row map[string]any) ([]tensor.Tensor, error
 		shape, err := l.add(v, 0)
 		if err != nil {
 			return nil, edgeward.E("work.Predict", edgeward.Invalid, "input.shape", "input %q: %w", s.Name, err).With("input", s.Name).WithHint("send %s", s)
+		}
+		if _, ok := picture.Of(m.Preprocessing, s.Name); ok && len(l.texts) > 0 && len(l.numbers)+len(l.bools) == 0 && len(shape) <= 1 {
+			t, err := tensor.FromStrings(s.Name, []int64{int64(len(l.texts))}, l.texts)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, t)
+			continue
 		}
 		if want := len(s.Shape); len(shape) == want-1 {
 			shape = append([]int64{1}, shape...) // one example: the batch is implied

@@ -176,7 +176,7 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 				return edgeward.E("work.graph", edgeward.Invalid, "input.unknown", "the example has %.80q, which is no input of the graph", name).With("input", name)
 			}
 		}
-		if examples, err = rawInputs(p.Signature, example); err == nil {
+		if examples, err = rawInputs(&models.Manifest{Signature: p.Signature}, example); err == nil {
 			err = p.Signature.Check(examples)
 		}
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"edgeward/runtime/engine"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/tensor"
 	"edgeward/sync/blobs"
 )
@@ -23,23 +24,30 @@ import (
 type ModelSpec struct {
 	Model, File, Description, IntendedUse string
 	Task                                  models.Task
+	Image                                 string // how pictures become inputs, as picture.Parse reads it; empty: they do not
 	Demo                                  bool
 }
 
 // AddModel imports a model file, or an archive of one, as the next version of a model. What it is is told by its content
 // (runtime/modelfile). It is proved in the infer worker with every engine; a model that no engine loads, that loops or asks
 // for too much is refused and nothing is registered. Files that are a version of the model already, for the same task and
-// use, answer with that version.
+// use and with the same preprocessing, answer with that version.
 func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpec) (out wire.ImportedVersion, err error) {
 	const op = "work.AddModel"
 	if err := edgeward.CheckName("model", s.Model); err != nil {
 		return out, err
 	}
+	var images []picture.Preprocessing
+	if s.Image != "" {
+		if images, err = picture.Parse(s.Image); err != nil {
+			return out, edgeward.Wrap(op, err)
+		}
+	}
 	found, files, err := w.receive(ctx, body)
 	if err != nil {
 		return out, edgeward.Wrap(op, err)
 	}
-	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: string(found.Format), IntendedUse: s.IntendedUse, Files: files}
+	m := models.Manifest{Format: models.ManifestFormat, Model: s.Model, Task: s.Task, Kind: string(found.Format), IntendedUse: s.IntendedUse, Files: files, Preprocessing: images}
 	out.Version, err = w.Store.ImportedVersion(ctx, who.Group, s.Model, m)
 	if edgeward.KindOf(err) != edgeward.NotFound {
 		out.Existing = err == nil
@@ -50,6 +58,9 @@ func (w *Work) AddModel(ctx context.Context, who Who, body io.Reader, s ModelSpe
 		return out, edgeward.Wrap(op, err)
 	}
 	nameAxes(&m.Signature, found.Axes)
+	if m.Preprocessing, err = picture.CompleteAll(m.Preprocessing, m.Signature); err != nil {
+		return out, edgeward.Wrap(op, err)
+	}
 	m.Lineage.Source, m.Lineage.SourceFormat = filepath.Base(s.File), found.What
 	if s.Task == "" {
 		s.Task = found.Task

@@ -173,7 +173,7 @@ func columnsOf(f wire.Field, renamed map[string]string, has func(string) bool) (
 	if has(name) {
 		return []string{name}, nil
 	}
-	if f.Kind == "tensor" {
+	if f.IsTensor() {
 		var all []string
 		for n := range maxSpread {
 			c := name + "_" + strconv.Itoa(n)
@@ -228,7 +228,7 @@ func fieldOf(f wire.Field, v any, t datasets.Type) any {
 			return 0.0
 		}
 	case string:
-		if f.Kind == "tensor" && strings.HasPrefix(strings.TrimSpace(x), "[") {
+		if f.IsTensor() && strings.HasPrefix(strings.TrimSpace(x), "[") {
 			var list []any
 			if json.Unmarshal([]byte(x), &list) == nil {
 				return list

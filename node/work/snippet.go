@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"math"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"edgeward"
 	"edgeward/node/wire"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/profile"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
@@ -99,6 +101,10 @@ func (w *Work) exampleFields(ctx context.Context, v *models.Version) ([]wire.Fie
 			if c := p.Column(f.Name); c != nil && len(c.Edges) > 0 {
 				f.Example = roughly(c.Edges[len(c.Edges)/2])
 			}
+		case "image":
+			p, _ := picture.Of(v.Manifest.Preprocessing, f.Name) // that made it one
+			in, _ := v.Manifest.Signature.Input(f.Name)
+			f.Example = base64.StdEncoding.EncodeToString(p.Blank(in))
 		default:
 			f.Example = filled(f.Shape, tensor.Datatype(f.Datatype))
 		}
@@ -157,6 +163,9 @@ func snippets(base *url.URL, name string, v *models.Version, fields []wire.Field
 	}
 	curlBody, pythonBody, goBody, note := shellQuoted(body), `json.dumps({"fields": `+python+`}).encode()`,
 		"strings.NewReader(`"+strings.ReplaceAll(body, "`", `\u0060`)+"`)", ""
+	if len(fields) == 1 && fields[0].Kind == "image" {
+		return pictureSnippets(base, own, at+"/v2/models/"+name+"/infer", name, fields[0].Name, body)
+	}
 	if len(body) > maxInline {
 		note = "# request.json: edgeward endpoint snippet " + name + " --lang json > request.json\n"
 		curlBody, pythonBody, goBody = "@request.json", `open("request.json", "rb").read()`, "os.Stdin"
@@ -220,6 +229,10 @@ func protocol(at string, base *url.URL, name string, v *models.Version, fields [
 			shape[j] = max(d, 1)
 			n *= shape[j]
 		}
+		datatype := s.Datatype
+		if i < len(fields) && fields[i].Kind == "image" {
+			datatype, shape, n = tensor.Bytes, []int64{1}, 1
+		}
 		if len(v.Manifest.Encoding) > 0 { // one tensor of all fields
 			shape = []int64{1, int64(len(fields))}
 			for _, f := range fields {
@@ -235,11 +248,11 @@ func protocol(at string, base *url.URL, name string, v *models.Version, fields [
 			flat = flattened(fields[i].Example, nil)
 		}
 		dims, _ := json.Marshal(shape)
-		inputs = append(inputs, `{"name": `+literal(s.Name)+`, "datatype": "`+string(s.Datatype)+`", "shape": `+string(dims)+`, "data": `+literal(flat)+`}`)
+		inputs = append(inputs, `{"name": `+literal(s.Name)+`, "datatype": "`+string(datatype)+`", "shape": `+string(dims)+`, "data": `+literal(flat)+`}`)
 		x := "x" + strconv.Itoa(i)
 		names = append(names, x)
-		arrays = append(arrays, x+` = http.InferInput(`+pythonic(s.Name)+`, `+string(dims)+`, "`+string(s.Datatype)+`")
-`+x+`.set_data_from_numpy(np.array(`+pythonic(flat)+`, dtype=triton_to_np_dtype("`+string(s.Datatype)+`")).reshape(`+string(dims)+`))`)
+		arrays = append(arrays, x+` = http.InferInput(`+pythonic(s.Name)+`, `+string(dims)+`, "`+string(datatype)+`")
+`+x+`.set_data_from_numpy(np.array(`+pythonic(flat)+`, dtype=triton_to_np_dtype("`+string(datatype)+`")).reshape(`+string(dims)+`))`)
 	}
 	secure := "False"
 	if base.Scheme == "https" {

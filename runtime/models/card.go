@@ -29,6 +29,7 @@ func (v Version) Card() string {
 	if len(m.Limits) > 0 {
 		b.WriteString("\n")
 	}
+	v.cardPreprocessing(&b)
 	v.cardMetrics(&b)
 	v.cardLineage(&b)
 	if e := m.Equality; e != nil {
@@ -36,6 +37,17 @@ func (v Version) Card() string {
 			e.MaxAbsDiff, e.Tolerance, e.Rows, e.Threshold, e.Missing)
 	}
 	return b.String()
+}
+
+func (v Version) cardPreprocessing(b *strings.Builder) {
+	if len(v.Manifest.Preprocessing) == 0 {
+		return
+	}
+	b.WriteString("## Pictures\n\nIt takes JPEG and PNG files, prepared by the server like this:\n\n")
+	for _, p := range v.Manifest.Preprocessing {
+		fmt.Fprintf(b, "- `%s`: %s\n", p.Input, p.Words())
+	}
+	b.WriteString("\n")
 }
 
 func (v Version) cardMetrics(b *strings.Builder) {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/tensor"
 	"edgeward/sync/canonical"
 )
@@ -20,31 +22,32 @@ const MaxManifest = 8 << 20
 
 // Manifest says what a version is, completely. Files hold the bytes, by digest, in the blob store.
 type Manifest struct {
-	Format         int                `json:"format"` // ManifestFormat
-	Model          string             `json:"model"`
-	Task           Task               `json:"task"`
-	Files          []File             `json:"files"`               // sorted by name; the first role "model" is what engines load
-	Kind           string             `json:"kind"`                // what engines load: "onnx", "openvino", "tensorflow", "tflite", "paddle"
-	Operators      []string           `json:"operators,omitempty"` // that an imported model needs: "Conv", "ai.onnx.ml:TreeEnsemble"
-	Opset          map[string]int64   `json:"opset,omitempty"`     // by operator domain, "" is ai.onnx
-	Signature      tensor.Signature   `json:"signature"`
-	Features       []string           `json:"features,omitempty"` // names of the columns of a [N,F] input
-	Classes        []string           `json:"classes,omitempty"`
-	Recipe         json.RawMessage    `json:"recipe,omitempty"`          // the recipe, whole: serving computes features by it
-	Encoding       json.RawMessage    `json:"encoding,omitempty"`        // what training fixed: feature columns and category codes
-	Profile        edgeward.Digest    `json:"profile,omitempty"`         // blob: reference profile, the data set version's own
-	FeatureProfile edgeward.Digest    `json:"feature_profile,omitempty"` // blob: profile of the training features, the reference of drift evidence
-	Residuals      edgeward.Digest    `json:"residuals,omitempty"`       // blob: validation residuals, the drift reference
-	Examples       edgeward.Digest    `json:"examples,omitempty"`        // blob: example inputs (tensor codec)
-	Golden         edgeward.Digest    `json:"golden,omitempty"`          // blob: outputs for the examples (tensor codec)
-	Metrics        map[string]float64 `json:"metrics,omitempty"`         // "mae", "mae.group-a", "baseline.seasonal_naive.mae", …
-	Interval       *Interval          `json:"interval,omitempty"`
-	Equality       *Equality          `json:"equality,omitempty"`
-	Engines        json.RawMessage    `json:"engines,omitempty"` // the engine report of registration
-	Lineage        Lineage            `json:"lineage"`
-	IntendedUse    string             `json:"intended_use"`
-	Limits         []string           `json:"limits,omitempty"` // what it must not be used for
-	Unit           string             `json:"unit,omitempty"`   // of the answer: "attendances a day"
+	Format         int                     `json:"format"` // ManifestFormat
+	Model          string                  `json:"model"`
+	Task           Task                    `json:"task"`
+	Files          []File                  `json:"files"`               // sorted by name; the first role "model" is what engines load
+	Kind           string                  `json:"kind"`                // what engines load: "onnx", "openvino", "tensorflow", "tflite", "paddle"
+	Operators      []string                `json:"operators,omitempty"` // that an imported model needs: "Conv", "ai.onnx.ml:TreeEnsemble"
+	Opset          map[string]int64        `json:"opset,omitempty"`     // by operator domain, "" is ai.onnx
+	Signature      tensor.Signature        `json:"signature"`
+	Preprocessing  []picture.Preprocessing `json:"preprocessing,omitempty"` // of the inputs that take pictures too, by name
+	Features       []string                `json:"features,omitempty"`      // names of the columns of a [N,F] input
+	Classes        []string                `json:"classes,omitempty"`
+	Recipe         json.RawMessage         `json:"recipe,omitempty"`          // the recipe, whole: serving computes features by it
+	Encoding       json.RawMessage         `json:"encoding,omitempty"`        // what training fixed: feature columns and category codes
+	Profile        edgeward.Digest         `json:"profile,omitempty"`         // blob: reference profile, the data set version's own
+	FeatureProfile edgeward.Digest         `json:"feature_profile,omitempty"` // blob: profile of the training features, the reference of drift evidence
+	Residuals      edgeward.Digest         `json:"residuals,omitempty"`       // blob: validation residuals, the drift reference
+	Examples       edgeward.Digest         `json:"examples,omitempty"`        // blob: example inputs (tensor codec)
+	Golden         edgeward.Digest         `json:"golden,omitempty"`          // blob: outputs for the examples (tensor codec)
+	Metrics        map[string]float64      `json:"metrics,omitempty"`         // "mae", "mae.group-a", "baseline.seasonal_naive.mae", …
+	Interval       *Interval               `json:"interval,omitempty"`
+	Equality       *Equality               `json:"equality,omitempty"`
+	Engines        json.RawMessage         `json:"engines,omitempty"` // the engine report of registration
+	Lineage        Lineage                 `json:"lineage"`
+	IntendedUse    string                  `json:"intended_use"`
+	Limits         []string                `json:"limits,omitempty"` // what it must not be used for
+	Unit           string                  `json:"unit,omitempty"`   // of the answer: "attendances a day"
 }
 
 // File is one file of a version.
@@ -139,15 +142,33 @@ func (m Manifest) Check() error {
 	if len(m.Signature.Outputs) == 0 { // a model without inputs answers a constant
 		return bad("no signature")
 	}
+	for i, p := range m.Preprocessing {
+		if err := p.Check(m.Signature); err != nil {
+			return bad("preprocessing: %w", err)
+		}
+		if i > 0 && m.Preprocessing[i-1].Input >= p.Input || i >= picture.MaxInputs {
+			return bad("the preprocessing of input %.80q is there twice, out of order or too much", p.Input)
+		}
+	}
 	return nil
 }
 
-// SameImport reports whether m and an imported o are one thing imported twice: the same files for the same task and use.
-// What was measured at registration differs each time and is no part of that, nor is the name of the file. A task or
+// SameImport reports whether m and an imported o are one thing imported twice: the same files for the same task and use,
+// with the same preprocessing, which m need not have completed. What was measured at registration differs each time and is no part of that, nor is the name of the file. A task or
 // intended use that m leaves empty was not said and fits any. Trained versions are never the same: each has its job.
 func (m Manifest) SameImport(o Manifest) bool {
 	return m.Lineage.Job == "" && o.Lineage.Job == "" && slices.Equal(m.Files, o.Files) &&
-		(m.Task == "" || m.Task == o.Task) && (m.IntendedUse == "" || m.IntendedUse == o.IntendedUse)
+		(m.Task == "" || m.Task == o.Task) && (m.IntendedUse == "" || m.IntendedUse == o.IntendedUse) && m.samePreprocessing(o)
+}
+
+func (m Manifest) samePreprocessing(o Manifest) bool {
+	all, err := picture.CompleteAll(m.Preprocessing, o.Signature) // of the same files, and so m's too
+	if err != nil {
+		return false
+	}
+	a, errA := json.Marshal(all)
+	b, errB := json.Marshal(o.Preprocessing)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 // File returns the first file of a role.

@@ -9,6 +9,7 @@ import (
 
 	"edgeward"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/tensor"
 )
 
@@ -179,4 +180,43 @@ func ExampleParseRef() {
 	b, _ := json.Marshal(ref)
 	fmt.Println(ref, string(b))
 	// Output: er-attendance/2 {"model":"er-attendance","version":2}
+}
+
+// The digest of a manifest that declares nothing is what it was before there were declarations.
+func TestPreprocessingIsPartOfTheIdentity(t *testing.T) {
+	d := edgeward.DigestOf([]byte("model"))
+	m := models.Manifest{Format: 1, Model: "scans", Task: models.Image, Kind: "onnx", Files: []models.File{{Name: "model.onnx", Size: 5, Digest: d, Role: "model"}},
+		Signature: tensor.Signature{Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.FP32, Shape: []int64{-1, 3, 8, 8}}}, Outputs: []tensor.Spec{{Name: "y", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}}}
+	plain, digest, err := m.Canonical()
+	if err != nil || digest != "sha256:0768a2f21ae390e4a3a8486441941a9a1ca9dcaf883980c3e1120e05dfa28b76" {
+		t.Errorf("digest %s, %v: %s", digest, err, plain)
+	}
+	declared := m
+	declared.Preprocessing, err = picture.CompleteAll([]picture.Preprocessing{{Scale: 0.5}}, m.Signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, other, err := declared.Canonical()
+	if err != nil || other == digest {
+		t.Fatalf("another declaration, the same digest: %v", err)
+	}
+	if back, err := models.ParseManifest(b); err != nil || back.Preprocessing[0].Scale != 0.5 {
+		t.Errorf("read back: %+v, %v", back.Preprocessing, err)
+	}
+	if m.SameImport(declared) || declared.SameImport(m) || !declared.SameImport(declared) {
+		t.Error("an import with a declaration is another than one without")
+	}
+	wanted := m
+	wanted.Preprocessing = []picture.Preprocessing{{Scale: 0.5}} // not completed: as an import asks
+	if !wanted.SameImport(declared) {
+		t.Error("the same declaration is the same import")
+	}
+	wanted.Preprocessing[0].Scale = 1
+	if wanted.SameImport(declared) {
+		t.Error("another declaration is another import")
+	}
+	declared.Preprocessing[0].Input = "z"
+	if err := declared.Check(); edgeward.CodeOf(err) != "manifest.invalid" {
+		t.Errorf("a preprocessing of no input: %v", err)
+	}
 }

@@ -1,20 +1,64 @@
 package serve
 
 import (
+	"context"
 	"math"
+	"slices"
 
 	"edgeward"
+	"edgeward/runtime/models"
 	"edgeward/runtime/tensor"
 )
 
-// take makes the inputs for this version where the request says how, and refuses what it cannot answer.
-func (in *instance) take(r *Request, c *counters) (err error) {
-	if r.Encode != nil {
+// take makes the inputs for this version, and refuses what it cannot answer. It is the one way from what a client sent to
+// what a model gets: of rows where the request says how, of pictures as the version declares. A request that another
+// version took already, as a shadow's was, is taken as it was sent.
+func (s *Server) take(ctx context.Context, in *instance, r *Request, c *counters) (err error) {
+	switch {
+	case r.Encode != nil:
 		if r.Inputs, err = r.Encode(&in.version); err != nil {
 			return err
 		}
+	case r.sent == nil:
+		r.sent = r.Inputs
+	default:
+		r.Inputs = r.sent
+	}
+	if r.Inputs, err = s.develop(ctx, &in.version.Manifest, r.Inputs); err != nil {
+		return err
 	}
 	return in.accept(r.Inputs, c)
+}
+
+// develop makes tensors of the pictures among inputs. So many pictures are decoded at once as there are processors: what one
+// takes in memory is bounded, and so is the whole.
+func (s *Server) develop(ctx context.Context, m *models.Manifest, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
+	var out []tensor.Tensor
+	for _, p := range m.Preprocessing {
+		i := slices.IndexFunc(inputs, func(t tensor.Tensor) bool { return t.Name == p.Input })
+		if i < 0 || inputs[i].Datatype != tensor.Bytes {
+			continue // a tensor that is ready, or missing: accept says so
+		}
+		spec, _ := m.Signature.Input(p.Input) // a manifest was checked
+		select {
+		case s.decoding <- struct{}{}:
+		case <-ctx.Done():
+			return nil, edgeward.E("serve.develop", edgeward.Unavailable, "endpoint.late", "the request ended before its pictures were decoded: %w", ctx.Err())
+		}
+		t, err := p.Tensor(ctx, inputs[i], spec)
+		<-s.decoding
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = slices.Clone(inputs)
+		}
+		out[i] = t
+	}
+	if out == nil {
+		return inputs, nil
+	}
+	return out, nil
 }
 
 // accept refuses what the version cannot answer and counts rows outside the reference range.

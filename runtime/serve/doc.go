@@ -28,6 +28,9 @@
 //   - A version that is an inference graph (Composed) is a version like any other: one answer, one record, proved by its own
 //     examples from end to end. Its parts are loaded once for all graphs made of them and wait in queues of their own, where
 //     requests are joined; the graph itself holds no slot while they wait.
+//   - Where a version declares how pictures become an input (models.Manifest), a request may send BYTES, files of JPEG or PNG,
+//     in the place of the tensor. They are prepared here, by the declaration of the version that answers (each shadow by its
+//     own), so that no protocol and no client can do it in another way; what is run, kept and recorded is the tensor.
 //   - A shadow's answers are compared with those the clients got, by the version that gave them, and dropped.
 //   - A rate limit, of all callers or of each, counts requests, not rows; one more is refused (Exhausted, retry_after).
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).

@@ -20,16 +20,17 @@ type Request struct {
 	Inputs     []tensor.Tensor // belong to the Server from now on
 	Encode     EncodeFunc      // if set, makes Inputs for the version that answers; it may be called several times and later, by shadows
 	ReceivedAt time.Time
-	EventTime  time.Time // zero means ReceivedAt
-	Target     time.Time // the time a forecast speaks of; may be zero
-	SeriesKey  string    // of the series within the endpoint; may be empty
-	Source     string    // how it came, for the record; empty for a caller who waits
-	Priority   int       // Urgent to Patient, 0 means Normal: who goes first where requests wait
-	StickyKey  string    // requests of one key go to the same version as long as the spec stands; empty means ID
-	Variant    string    // the name of a variant of the spec; one that is not there is as none
-	Principal  string    // who asks, for the limit of each caller
-	unsampled  bool      // its answers are not recorded
-	Part       bool      // one more part of a request that was counted already
+	EventTime  time.Time       // zero means ReceivedAt
+	Target     time.Time       // the time a forecast speaks of; may be zero
+	SeriesKey  string          // of the series within the endpoint; may be empty
+	Source     string          // how it came, for the record; empty for a caller who waits
+	Priority   int             // Urgent to Patient, 0 means Normal: who goes first where requests wait
+	StickyKey  string          // requests of one key go to the same version as long as the spec stands; empty means ID
+	Variant    string          // the name of a variant of the spec; one that is not there is as none
+	Principal  string          // who asks, for the limit of each caller
+	sent       []tensor.Tensor // Inputs as they came, where they are not made by Encode
+	unsampled  bool            // its answers are not recorded
+	Part       bool            // one more part of a request that was counted already
 }
 
 // EncodeFunc makes the inputs that a version takes. An error of kind Invalid says what is wrong with the request.
@@ -61,7 +62,7 @@ type Served struct {
 }
 
 // Infer answers one request. Errors: NotFound "endpoint.not_found" or "endpoint.no_version"; Invalid with a code of
-// tensor.Signature.Check or "input.not_finite"; Exhausted "endpoint.rate", "endpoint.busy" or
+// tensor.Signature.Check, of package picture, or "input.not_finite"; Exhausted "endpoint.rate", "endpoint.busy" or
 // "endpoint.overloaded" with params retry_after in seconds; Unavailable "endpoint.not_ready" or the engine's. A request
 // whose session was lost is asked once more, because inference changes nothing.
 func (s *Server) Infer(ctx context.Context, r Request) (a Answer, err error) {
@@ -161,7 +162,7 @@ func (e *served) acquire(r *Request) (*table, *instance, record.Role, error) {
 // last word is counted and not recorded.
 func (s *Server) answer(ctx context.Context, e *served, t *table, in *instance, role record.Role, r Request, begin time.Time, last bool) (Answer, error) {
 	c := in.counters[role]
-	if err := in.take(&r, c); err != nil {
+	if err := s.take(ctx, in, &r, c); err != nil {
 		c.refused.Add(1)
 		return Answer{}, err
 	}

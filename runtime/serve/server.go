@@ -52,6 +52,7 @@ type Server struct {
 	Config
 	scheduler *scheduler
 	loading   chan struct{} // one for each load under way
+	decoding  chan struct{} // one for each request whose pictures are decoded
 	mu        sync.Mutex    // for writing endpoints and touched
 	endpoints atomic.Pointer[map[Key]*served]
 	touched   map[Key]bool
@@ -99,7 +100,7 @@ func New(c Config) *Server {
 	orDefault(&c.Loads, max(4, 2*runtime.GOMAXPROCS(0)))
 	orDefault(&c.ShadowQueue, 256)
 	orDefault(&c.ShadowWorkers, 2)
-	s := &Server{Config: c, loading: make(chan struct{}, c.Loads), scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1), parts: map[edgeward.Digest]*part{}}
+	s := &Server{Config: c, loading: make(chan struct{}, c.Loads), decoding: make(chan struct{}, runtime.GOMAXPROCS(0)), scheduler: &scheduler{slots: c.Slots}, touched: map[Key]bool{}, poke: make(chan struct{}, 1), parts: map[edgeward.Digest]*part{}}
 	s.endpoints.Store(&map[Key]*served{})
 	return s
 }

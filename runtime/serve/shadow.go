@@ -53,7 +53,7 @@ func (s *Server) answerShadows(e *served, stop <-chan struct{}) {
 func (s *Server) answerShadow(e *served, job shadowJob) {
 	in, r := job.instance, job.request
 	c := in.counters[record.Shadow]
-	if err := in.take(&r, c); err != nil {
+	if err := s.take(context.Background(), in, &r, c); err != nil {
 		c.refused.Add(1) // a shadow with another signature answers nothing
 		return
 	}

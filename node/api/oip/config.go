@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"edgeward/runtime/picture"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -79,7 +80,14 @@ func (s *Service) ModelConfig(t Target) (ModelConfig, error) {
 		c.VersionPolicy.Specific.Versions = append(c.VersionPolicy.Specific.Versions, int64(v))
 	}
 	for _, x := range sig.Inputs {
-		c.Input = append(c.Input, ConfigInput{Name: x.Name, DataType: configType(x.Datatype), Format: "FORMAT_NONE", Dims: append([]int64{}, x.Shape[skip:]...)})
+		in := ConfigInput{Name: x.Name, DataType: configType(x.Datatype), Format: "FORMAT_NONE", Dims: append([]int64{}, x.Shape[skip:]...)}
+		if p, ok := picture.Of(d.Version.Manifest.Preprocessing, x.Name); ok {
+			if len(in.Dims) == 3 {
+				in.Format = "FORMAT_" + strings.ToUpper(string(p.Layout))
+			}
+			c.Parameters["edgeward_image:"+x.Name] = ConfigText{p.Words()}
+		}
+		c.Input = append(c.Input, in)
 	}
 	for _, x := range sig.Outputs {
 		c.Output = append(c.Output, ConfigOutput{Name: x.Name, DataType: configType(x.Datatype), Dims: append([]int64{}, x.Shape[skip:]...)})

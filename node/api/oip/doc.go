@@ -70,8 +70,16 @@
 // # Bodies
 //
 // A body is JSON; with Inference-Header-Content-Length, that many bytes of JSON and then the binary data; with that header 0,
-// nothing but the data of the model's one input. It may be packed with gzip or deflate: neither form may pass MaxBody, and
+// nothing but the data of the model's one input, or the bytes of a picture for it. It may be packed with gzip or deflate: neither form may pass MaxBody, and
 // all of it must arrive within BodyTimeout. An answer of a KiB or more is packed for who asks by Accept-Encoding.
+//
+// # Pictures
+//
+// An input whose preprocessing the version declares takes the tensor, or in its place BYTES of shape [n] (or [n,1]): n JPEG
+// or PNG files of any size, each an element of the batch (package picture says how they are prepared). In JSON an element is
+// the file's base64, because JSON carries no bytes. Metadata and configuration go on describing the tensor, so that clients
+// that send it need not change; the parameter edgeward_image beside it says that files are taken. A body whose Content-Type is
+// image/jpeg or image/png is one picture and nothing else, and answered in JSON.
 //
 // # Missing values
 //

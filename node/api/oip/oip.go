@@ -1,8 +1,10 @@
 package oip
 
 import (
+	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -155,7 +157,9 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 		return err
 	}
 	var r Request
-	if header == 0 && len(c.Request().Header.Values(lengthHeader)) > 0 {
+	if kind, _, _ := mime.ParseMediaType(c.Request().Header.Get("Content-Type")); strings.HasPrefix(kind, "image/") {
+		r, err = h.photo(t, body)
+	} else if header == 0 && len(c.Request().Header.Values(lengthHeader)) > 0 {
 		r, err = h.bare(t, body)
 	} else {
 		r, err = parse(body, header)

@@ -670,3 +670,36 @@ func TestAStickyKeyAndAVariant(t *testing.T) {
 		t.Errorf("%v", out)
 	}
 }
+
+func TestABodyIsAPicture(t *testing.T) {
+	s := start(t)
+	const file = "\x89PNG\r\n\x1a\nnot looked at here"
+	bare := []string{"Inference-Header-Content-Length", "0"}
+	for _, c := range []struct {
+		body   string
+		header []string
+		want   string
+	}{
+		{file, []string{"Content-Type", "image/png"}, "BYTES [1]"},
+		{"serving looks what it is", []string{"Content-Type", "image/jpeg; q=1"}, "BYTES [1]"},
+		{file, bare, "BYTES [1]"},
+		{"\xff\xd8\xff\xff", bare, "UINT8 [1 1 2 2]"}, // exactly one row of the tensor
+		{"abcd", bare, "UINT8 [1 1 2 2]"},
+	} {
+		status, _, b := s.ask(http.MethodPost, "/v2/models/photos/infer", c.body, c.header...)
+		asked := s.Asked()
+		if status != 200 {
+			t.Fatalf("%q: %d %s", c.body, status, b)
+		}
+		if in := asked[len(asked)-1].Inputs[0]; string(in.Datatype)+" "+tensor.ShapeString(in.Shape) != c.want {
+			t.Errorf("%q: asked with %s %v; want %s", c.body, in.Datatype, in.Shape, c.want)
+		}
+	}
+	if out := s.asks(400, "/v2/models/sums/infer", file, "Content-Type", "image/png"); out["code"] != "request.picture" {
+		t.Errorf("a model that takes none: %v", out)
+	}
+	_, _, b := s.ask(http.MethodGet, "/v2/models/photos", "")
+	if want := `"inputs":[{"name":"x","datatype":"UINT8","shape":[-1,1,2,2],"parameters":{"edgeward_image":"BYTES [-1]"}}]`; !strings.Contains(string(b), want) {
+		t.Errorf("metadata %s; want %s", b, want)
+	}
+}

@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"edgeward/runtime/picture"
 	"edgeward/runtime/tensor"
 )
 
 // bare makes a request of a body that is nothing but the data of the model's one input: one row, and at most one other
-// dimension that the size decides. A BYTES input is one element, without its length. All outputs are wanted as binary data.
+// dimension that the size decides. A BYTES input is one element, without its length; so is a picture for an input that takes
+// them, unless it has exactly the size of one row of the tensor. All outputs are wanted as binary data.
 func (s *Service) bare(t Target, body []byte) (Request, error) {
 	d, err := s.Serve.Describe(t.Key, t.Version)
 	if err != nil {
@@ -35,8 +37,11 @@ func (s *Service) bare(t Target, body []byte) (Request, error) {
 		return Request{}, err
 	}
 	x := tensor.Tensor{Name: in.Name, Datatype: in.Datatype, Shape: shape, Data: body}
-	if size := int64(in.Datatype.Size()); in.Datatype == tensor.Bytes {
-		x.Data = append(binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body))), body...)
+	size := int64(in.Datatype.Size())
+	if _, ok := picture.Of(d.Version.Manifest.Preprocessing, in.Name); ok && picture.Is(body) && int64(len(body)) != n*size {
+		x = file(in.Name, body)
+	} else if in.Datatype == tensor.Bytes {
+		x.Data = element(body)
 	} else if len(free) > 0 && size > 0 && n > 0 {
 		if len(free) > 1 {
 			return Request{}, invalid("request.header_length", "input %q has %d free dimensions: their sizes cannot be told from a body without JSON", in.Name, len(free)).With("input", in.Name).
@@ -47,4 +52,30 @@ func (s *Service) bare(t Target, body []byte) (Request, error) {
 		}
 	}
 	return Request{Inputs: []tensor.Tensor{x}, binaryOut: true}, nil
+}
+
+// photo makes a request of a body that is one JPEG or PNG file, for a model that takes nothing else.
+func (s *Service) photo(t Target, body []byte) (Request, error) {
+	d, err := s.Serve.Describe(t.Key, t.Version)
+	if err != nil {
+		return Request{}, err
+	}
+	m := d.Version.Manifest
+	if len(m.Preprocessing) == 0 {
+		return Request{}, invalid("request.picture", "the version declares no preprocessing of pictures").WithHint("import the model again with edgeward model import … --image default, or send tensors")
+	}
+	if len(m.Signature.Inputs) != 1 {
+		return Request{}, invalid("request.picture", "the model has %d inputs, and a body that is a picture is for one", len(m.Signature.Inputs)).WithHint("send JSON with the other inputs, and the picture as BYTES")
+	}
+	return Request{Inputs: []tensor.Tensor{file(m.Preprocessing[0].Input, body)}}, nil
+}
+
+// file is a BYTES tensor of one file.
+func file(name string, b []byte) tensor.Tensor {
+	return tensor.Tensor{Name: name, Datatype: tensor.Bytes, Shape: []int64{1}, Data: element(b)}
+}
+
+// element is one element of a BYTES tensor.
+func element(b []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
 }

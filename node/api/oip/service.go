@@ -10,6 +10,7 @@ import (
 	"edgeward"
 	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -100,6 +101,13 @@ type TensorMetadata struct {
 	Name     string          `json:"name"`
 	Datatype tensor.Datatype `json:"datatype"`
 	Shape    []int64         `json:"shape"` // -1 where every size fits
+
+	Parameters *TensorParameters `json:"parameters,omitempty"`
+}
+
+// TensorParameters say what the protocol has no field for.
+type TensorParameters struct {
+	Image string `json:"edgeward_image"` // the input takes pictures too, as BYTES: "BYTES [-1]", or "BYTES [1]" where it takes one at a time
 }
 
 // Metadata describes an endpoint.
@@ -122,13 +130,22 @@ func (s *Service) Metadata(t Target) (Metadata, error) {
 	for i, v := range d.Versions {
 		m.Versions[i] = strconv.Itoa(v)
 	}
+	for i, x := range m.Inputs {
+		if _, ok := picture.Of(d.Version.Manifest.Preprocessing, x.Name); ok {
+			n := int64(1)
+			if len(x.Shape) == 4 {
+				n = x.Shape[0]
+			}
+			m.Inputs[i].Parameters = &TensorParameters{Image: "BYTES [" + strconv.FormatInt(n, 10) + "]"}
+		}
+	}
 	return m, nil
 }
 
 func describe(specs []tensor.Spec) []TensorMetadata {
 	out := make([]TensorMetadata, len(specs))
 	for i, s := range specs {
-		out[i] = TensorMetadata{s.Name, s.Datatype, append([]int64{}, s.Shape...)}
+		out[i] = TensorMetadata{Name: s.Name, Datatype: s.Datatype, Shape: append([]int64{}, s.Shape...)}
 	}
 	return out
 }

@@ -1950,6 +1950,7 @@ export interface components {
             choices?: string[] | null;
             datatype?: string;
             example?: unknown;
+            image?: string;
             kind: string;
             name: string;
             shape?: number[] | null;
@@ -2529,6 +2530,7 @@ export interface components {
             opset?: {
                 [key: string]: number;
             };
+            preprocessing?: components["schemas"]["PicturePreprocessing"][] | null;
             profile?: string;
             recipe?: unknown;
             residuals?: string;
@@ -2660,6 +2662,35 @@ export interface components {
             to: string;
             /** Format: int64 */
             version: number;
+        };
+        PicturePreprocessing: {
+            colour: string;
+            crop?: components["schemas"]["PictureSize"];
+            input: string;
+            layout: string;
+            mean?: number[] | null;
+            resize: components["schemas"]["PictureResize"];
+            /** Format: double */
+            scale: number;
+            std?: number[] | null;
+        };
+        PictureResize: {
+            filter?: string;
+            /** Format: int64 */
+            height?: number;
+            mode: string;
+            /** Format: int64 */
+            pad?: number;
+            /** Format: int64 */
+            side?: number;
+            /** Format: int64 */
+            width?: number;
+        };
+        PictureSize: {
+            /** Format: int64 */
+            height: number;
+            /** Format: int64 */
+            width: number;
         };
         PlannedNode: {
             digest?: string;
@@ -8558,6 +8589,8 @@ export interface operations {
                 description?: string;
                 intended_use?: string;
                 task?: "image" | "regression" | "binary" | "multiclass" | "raw";
+                /** @description how JPEG and PNG pictures become an input: default fills all in from the signature; else the short form such as resize=256,crop=224,scale=1/255 or JSON, see docs/image-inputs.md */
+                image?: string;
                 demo?: boolean;
             };
             header?: {

@@ -16,6 +16,7 @@ import (
 	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
@@ -44,6 +45,12 @@ func (e *Endpoints) Asked() []serve.Request {
 	return slices.Clone(e.asked)
 }
 
+// photos takes pictures of 2 by 2, or their tensor, and answers nothing of worth. It keeps them as they come: what becomes of
+// pictures is serving's.
+var photos = models.Manifest{Kind: "onnx", Signature: tensor.Signature{
+	Inputs: []tensor.Spec{{Name: "x", Datatype: tensor.Uint8, Shape: []int64{-1, 1, 2, 2}}}, Outputs: []tensor.Spec{{Name: "y", Datatype: tensor.FP32, Shape: []int64{-1, 1}}}},
+	Preprocessing: []picture.Preprocessing{{Input: "x", Colour: picture.Grey, Resize: picture.Resize{Mode: picture.None}, Scale: 1, Layout: picture.NCHW}}}
+
 // signatures of the endpoints: sums, texts and echo-DATATYPE.
 var signatures = func() map[string]tensor.Signature {
 	out := map[string]tensor.Signature{
@@ -60,6 +67,9 @@ var signatures = func() map[string]tensor.Signature {
 
 // Describe knows the endpoints of the group ward.
 func (e *Endpoints) Describe(key serve.Key, version int) (serve.Served, error) {
+	if key.Name == "photos" && key.Group == "ward" {
+		return serve.Served{Ready: true, Versions: []int{1}, Version: models.Version{Number: 1, Manifest: photos}}, nil
+	}
 	s, ok := signatures[key.Name]
 	if !ok || key.Group != "ward" {
 		return serve.Served{}, edgeward.E("serve", edgeward.NotFound, "endpoint.not_found", "there is no endpoint %s", key.Name)
@@ -76,7 +86,7 @@ func (e *Endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, e
 		return serve.Answer{}, e.Err
 	}
 	d, err := e.Describe(r.Endpoint, r.Version)
-	if err == nil {
+	if err == nil && r.Endpoint.Name != "photos" {
 		err = d.Version.Manifest.Signature.Check(r.Inputs)
 	}
 	if err != nil {
@@ -93,6 +103,10 @@ func (e *Endpoints) Infer(ctx context.Context, r serve.Request) (serve.Answer, e
 	a := serve.Answer{ID: r.ID, Version: d.Version.Number, Role: record.Live, Outputs: r.Inputs}
 	if r.Variant == "sharper" { // the only one there is
 		a.Role, a.Variant = record.Variant, r.Variant
+	}
+	if r.Endpoint.Name == "photos" {
+		y, _ := tensor.FromFloat32s("y", []int64{1, 1}, []float32{0.5})
+		a.Outputs = []tensor.Tensor{y}
 	}
 	if r.Endpoint.Name == "sums" {
 		v, _ := r.Inputs[0].Float32s()

@@ -157,3 +157,14 @@ save("constant", [h.make_node("Constant", [], ["y"], value=nh.from_array(np.arra
 # anyrank: an input of open rank
 save("anyrank", [h.make_node("Neg", ["x"], ["y"])], [h.make_value_info("x", h.make_tensor_type_proto(T.FLOAT, None))],
      [h.make_value_info("y", h.make_tensor_type_proto(T.FLOAT, None))], check=False)
+
+# scene: a small CNN that takes colour pictures of 16 by 16, random weights
+save("scene", [
+    h.make_node("Conv", ["image", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1]),
+    h.make_node("Relu", ["c1"], ["r1"]),
+    h.make_node("GlobalAveragePool", ["r1"], ["p1"]),
+    h.make_node("Flatten", ["p1"], ["f"]),
+    h.make_node("Gemm", ["f", "w2", "b2"], ["logits"]),
+    h.make_node("Softmax", ["logits"], ["probabilities"]),
+], [val("image", T.FLOAT, ["n", 3, 16, 16])], [val("probabilities", T.FLOAT, ["n", 4])],
+    [f32("w1", (6, 3, 3, 3), .4), f32("b1", (6,), .1), f32("w2", (6, 4), .9), f32("b2", (4,), .1)])
