@@ -58,7 +58,7 @@ type factory struct {
 
 // importWeld imports the model; a second time it is the version that is there. Both engines must answer alike.
 func (f *factory) importWeld(ctx context.Context) error {
-	v, err := f.c.ImportModel(ctx, weldSeams, reader(weldModel), client.ModelUpload{Filename: "weld-cnn.onnx", Task: "image", Demo: true,
+	v, err := f.c.ImportModel(ctx, weldSeams, reader(weldModel), client.ModelUpload{Filename: "weld-cnn.onnx", Task: "image", Image: "default", Demo: true,
 		Description: "A small CNN that tells sound weld seams from three defects. " + generated,
 		IntendedUse: "Shows inspection on a line. Trained on generated pictures only: not for any real weld."})
 	if err != nil {

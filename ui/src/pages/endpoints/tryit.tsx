@@ -11,6 +11,7 @@ import { Trouble } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { FeedbackForm } from './feedback';
 import { Fill, type About } from './fill';
+import { Photo } from './photo';
 import { blank, picture, Pixels } from './pixels';
 
 type Values = Record<string, unknown>;
@@ -19,7 +20,7 @@ type Values = Record<string, unknown>;
 const start = (fields: Field[]): Values =>
   Object.fromEntries(fields.map((f) => {
     const p = picture(f);
-    return [f.name, p ? blank(p) : (f.example ?? (f.kind === 'tensor' ? '' : null))];
+    return [f.name, p ? blank(p) : (f.example ?? (f.kind === 'tensor' || f.kind === 'image' ? '' : null))];
   }));
 
 /** A form made from the fields that the live version wants. */
@@ -39,13 +40,13 @@ export function TryIt({ of: e }: { of: EndpointView }) {
         <form onSubmit={(ev) => { ev.preventDefault(); if (!bad) ask.mutate(); }}>
           <Stack>
             {e.endpoint.kind === 'forecast' && <Fill of={e} fill={(v, a) => { setValues(v); setAbout(a); }} />}
-            {fields.some((f) => f.kind !== 'tensor') && <Text size="sm" className="quiet">{t('try.missing')}</Text>}
+            {fields.some((f) => f.kind !== 'tensor' && f.kind !== 'image') && <Text size="sm" className="quiet">{t('try.missing')}</Text>}
             <div className="grid" style={{ gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 170px), 1fr))', gap: 12 }}>
               {fields.map((f) => <One key={f.name} f={f} value={values[f.name]} set={(v) => set(f.name, v)} />)}
             </div>
-            <Group><MayButton verb="predict" on="endpoint" onClick={() => ask.mutate()} loading={ask.isPending} why={bad ? t('try.bad', { name: bad.name }) : undefined}>{t('try.go')}</MayButton></Group>
+            <Group><MayButton verb="predict" on="endpoint" onClick={() => ask.mutate()} loading={ask.isPending} why={bad ? t(bad.kind === 'image' ? 'photo.missing' : 'try.bad', { name: bad.name }) : undefined}>{t('try.go')}</MayButton></Group>
             <Trouble error={ask.error} />
-            <Twin>{`echo ${shell(JSON.stringify([row]))} | edgeward predict ${e.endpoint.name} --rows -`}</Twin>
+            <Twin>{twin(e.endpoint.name, fields, row)}</Twin>
           </Stack>
         </form>
       </Card>
@@ -66,10 +67,17 @@ export function TryIt({ of: e }: { of: EndpointView }) {
   );
 }
 
+/** The same by command; a picture by its file, not by its many letters. */
+const twin = (name: string, fields: Field[], row: Values) =>
+  fields.some((f) => f.kind === 'image')
+    ? `edgeward predict ${name} ${fields.map((f) => (f.kind === 'image' ? `--image ${shell(`${f.name}=photo.jpg`)}` : `--field ${shell(`${f.name}=${JSON.stringify(row[f.name])}`)}`)).join(' ')}`
+    : `echo ${shell(JSON.stringify([row]))} | edgeward predict ${name} --rows -`;
+
 const shell = (s: string) => `'${s.replaceAll("'", `'\\''`)}'`;
 
 /** The value of a field as it is sent: null is missing, undefined cannot be sent. */
 function read(f: Field, v: unknown): unknown {
+  if (f.kind === 'image') return v || undefined;
   if (f.kind !== 'tensor' || typeof v !== 'string') return v === '' || v === undefined ? null : v;
   try {
     return JSON.parse(v) as unknown;
@@ -79,6 +87,7 @@ function read(f: Field, v: unknown): unknown {
 }
 
 function One({ f, value, set }: { f: Field; value: unknown; set: (v: unknown) => void }) {
+  if (f.kind === 'image') return <Photo of={f} set={set} />;
   const p = picture(f);
   if (p) return <Pixels label={f.name} shape={p} value={value as number[][]} set={set} />;
   if (f.kind === 'category') return <Select label={f.name} data={[...new Set(rows(f.choices))]} value={(value as string | null) ?? null} onChange={set} clearable clearButtonProps={{ 'aria-label': t('try.leave') }} searchable placeholder={t('data.missing')} />;

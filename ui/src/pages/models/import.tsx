@@ -10,6 +10,7 @@ import { bytes } from '../../parts/format';
 import { Card } from '../../parts/page';
 import { done, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
+import { DeclarePictures } from './pictures';
 
 const tasks = ['raw', 'image', 'regression', 'binary', 'multiclass'] as const;
 
@@ -19,6 +20,7 @@ export function ImportModel({ into }: { into?: string }) {
   const [name, setName] = useState(into ?? '');
   const [task, setTask] = useState<string | null>('raw');
   const [use, setUse] = useState('');
+  const [image, setImage] = useState<string>();
   const [sent, setSent] = useState<number>();
   const [error, setError] = useState<unknown>();
   const client = useQueryClient();
@@ -28,7 +30,7 @@ export function ImportModel({ into }: { into?: string }) {
     setError(undefined);
     setSent(0);
     try {
-      const v = await upload<Version & { existing?: boolean }>(`/models/${name}/versions`, { filename: file.name, intended_use: use, task: task ?? undefined }, file, setSent);
+      const v = await upload<Version & { existing?: boolean }>(`/models/${name}/versions`, { filename: file.name, intended_use: use, task: task ?? undefined, image }, file, setSent);
       await client.invalidateQueries({ queryKey: ['model'] });
       if (v.existing) done(t('models.existing', { version: v.number }));
       navigate(`/models/${v.model}/versions/${v.number}`);
@@ -58,10 +60,11 @@ export function ImportModel({ into }: { into?: string }) {
               <Select label={t('models.task')} description={t('models.taskWhat')} data={tasks.map((value) => ({ value, label: t(`task.${value}`) }))} value={task} onChange={setTask} allowDeselect={false} miw={220} />
             </Group>
             <Textarea label={t('train.use')} description={t('train.useWhat')} value={use} onChange={(e) => setUse(e.currentTarget.value)} autosize minRows={2} maxLength={2000} />
+            <DeclarePictures value={image} set={setImage} />
             <Trouble error={error} />
             <Sending share={sent} then={t('models.proving')} />
             <Group><Button onClick={() => void send()} loading={sent !== undefined} disabled={!isName(name)}>{t('data.go')}</Button></Group>
-            <Twin>{`edgeward model import ${file.name} ${name || 'NAME'}${task && task !== 'raw' ? ` --task ${task}` : ''}`}</Twin>
+            <Twin>{`edgeward model import ${file.name} ${name || 'NAME'}${task && task !== 'raw' ? ` --task ${task}` : ''}${image === undefined ? '' : ` --image ${image}`}`}</Twin>
           </>
         )}
       </Stack>

@@ -13,6 +13,7 @@ import { t, word } from '../../text';
 import { Deploy } from './deploy';
 import { Graph } from './graph';
 import { Metrics } from './metrics';
+import { Pictures } from './pictures';
 
 /** The evidence of one version. */
 export default function Version({ name, n }: { name: string; n: number }) {
@@ -44,6 +45,7 @@ export default function Version({ name, n }: { name: string; n: number }) {
                 <Proof of={m} />
               </div>
               {m.kind === 'graph' && <Graph name={v.model} n={v.number} />}
+              <Pictures of={m} />
               <Signature of={m} />
               <CardText name={name} n={n} />
             </Stack>
