@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -45,6 +46,23 @@ func (s *scanner) data(in *tensor.Tensor) error {
 			With("input", in.Name)
 	}
 	return err
+}
+
+// later passes over data that stand before their shape or datatype: data reads them when both are known. Of an array that
+// begins with a number only the end is looked for, which is before any other bracket: a body whose keys are sorted has its
+// data first, and would be read twice.
+func (s *scanner) later() error {
+	start := s.i
+	if s.take('[') {
+		if c := s.peek(); c == '-' || c >= '0' && c <= '9' {
+			if n := bytes.IndexByte(s.b[s.i:], ']'); n >= 0 {
+				s.i += n + 1
+				return nil
+			}
+		}
+	}
+	s.i = start
+	return s.skip()
 }
 
 // nested consumes arrays nested as the shape from level on says.

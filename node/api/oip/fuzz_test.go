@@ -2,6 +2,8 @@ package oip
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -43,7 +45,7 @@ func deep(b []byte) bool {
 	return n > maxDepth || commas >= maxKeys
 }
 
-// FuzzParse: no body makes parse panic; the inputs it takes are as long as their shapes say, and floats are those that
+// FuzzParse: no body makes parse panic; what it takes is JSON, the inputs are as long as their shapes say, and floats are those that
 // encoding/json reads.
 func FuzzParse(f *testing.F) {
 	head := `{"id":"a","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}],"outputs":[{"name":"y"}]}`
@@ -52,6 +54,8 @@ func FuzzParse(f *testing.F) {
 		`{"inputs":[{"name":"x","shape":[2,1],"datatype":"FP64","data":[[1.5],[null]]}]}`,
 		`{"inputs":[{"data":["a","b"],"name":"x","shape":[2],"datatype":"BYTES"}],"parameters":{"edgeward_event_time":"2022-07-01T00:00:00Z"}}`,
 		`{"inputs":[{"name":"x","shape":[],"datatype":"INT8","data":[-128]},{"name":"y","shape":[0],"datatype":"BOOL","data":[]}]}`,
+		`{"inputs":[{"data":[1.5,-0.25,null],"datatype":"FP64","name":"x","shape":[3]}]}`,
+		`{"inputs":[{"data":[1,"]"],"datatype":"FP32","name":"x","shape":[1]}]}`,
 		`{"inputs":[{"name":"x","shape":[9223372036854775807,3],"datatype":"FP32","data":[1]}]}`,
 	} {
 		f.Add([]byte(s), len(s))
@@ -66,6 +70,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q: kind %v: %v", b, edgeward.KindOf(err), err)
 			}
 			return
+		}
+		if !json.Valid(b[:header]) {
+			t.Fatalf("took %q, which is no JSON", b[:header])
 		}
 		var oracle struct {
 			Inputs []struct {
@@ -98,19 +105,17 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkParse3072Floats(b *testing.B) {
-	body := []byte(`{"inputs":[{"name":"x","shape":[1,3072],"datatype":"FP32","data":[`)
-	for i := range 3072 {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, "0.1234567"...)
-	}
-	body = append(body, "]}]}"...)
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := parse(body, len(body)); err != nil {
-			b.Fatal(err)
-		}
+	for name, form := range map[string]string{"shape-first": `{"inputs":[{"name":"x","shape":[1,3072],"datatype":"FP32","data":[%s]}]}`,
+		"data-first": `{"inputs":[{"data":[%s],"datatype":"FP32","name":"x","shape":[1,3072]}]}`} {
+		body := fmt.Appendf(nil, form, strings.Repeat("0.123456,", 3071)+"0.123456")
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := parse(body, len(body)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

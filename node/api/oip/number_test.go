@@ -62,3 +62,16 @@ func FuzzUsual(f *testing.F) {
 	}
 	f.Fuzz(check)
 }
+
+func TestDataMayStandBeforeTheirShape(t *testing.T) {
+	for data, right := range map[string]bool{"[1,2.5,-3]": true, " [ 1 , 2.5,\n-3 ] ": true, "[1e0,2.5,null]": true, `[1,"]",3]`: false, "[1,2.5,[3]]": false, "[1,2.5,3}": false,
+		"[1,2.5,3,]": false, "[1,2.5": false, "[1,2.5,3]]": false, "[1,2.5,3,4]": false, "[01,2,3]": false, "[[1,2,3]]": false} {
+		for _, form := range []string{`{"inputs":[{"data":%s,"datatype":"FP32","name":"x","shape":[3]}]}`, `{"inputs":[{"datatype":"FP32","name":"x","shape":[3],"data":%s}]}`} {
+			body := fmt.Appendf(nil, form, data)
+			r, err := parse(body, len(body))
+			if (err == nil) != right || right && len(r.Inputs[0].Data) != 12 {
+				t.Errorf("%s: %v, %v", body, r.Inputs, err)
+			}
+		}
+	}
+}

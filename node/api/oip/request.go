@@ -12,6 +12,7 @@ type input struct {
 	tensor.Tensor
 	shaped bool
 	data   int // where its JSON data starts, -1 without
+	end    int // and where they end, as far as later says
 	parsed bool
 	binary int64 // bytes of binary data, -1 without
 	shared InShared
@@ -82,6 +83,9 @@ func parse(body []byte, header int) (Request, error) {
 			if err := late.data(&in.Tensor); err != nil {
 				return r, err
 			}
+			if late.i != in.end {
+				return r, late.bad("an array should end here")
+			}
 		}
 		r.Inputs = append(r.Inputs, in.Tensor)
 	}
@@ -145,7 +149,8 @@ func (s *scanner) input() (input, error) {
 			if in.parsed = in.shaped && in.Datatype != ""; in.parsed {
 				return s.data(&in.Tensor)
 			}
-			err = s.skip()
+			err = s.later()
+			in.end = s.i
 		default:
 			err = s.skip()
 		}
