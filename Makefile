@@ -72,12 +72,14 @@ bench: build
 	go run ./packaging/bench -rounds $(ROUNDS) -match '$(BENCH)' -python '$(PEERS)' $(TOPICS)
 
 # The product beside Triton's Python backend, MLServer, LitServe, BentoML, mlflow and bare ONNX Runtime in Go: sets them up in
-# .cache/peers from their packages, once. ONLY=triton,litserve for some of them, ONLY=- for none; POINT is the length of one
-# measurement. A round takes about six minutes. What is missing is left out aloud; EDGEWARD_REQUIRE_ALL=1 makes it an error.
+# .cache/peers from their packages, once. ONLY=ours,triton runs some of its windows; KEEP=DIR keeps what was prepared and
+# the samples there, so that a machine which is quiet for minutes only can run it in pieces; POINT is the length of one
+# measurement. A round takes about eight minutes. What is missing is left out aloud; EDGEWARD_REQUIRE_ALL=1 makes it an error.
 ONLY ?=
 POINT ?= 2s
+KEEP ?=
 bench-serving: build
-	go run ./packaging/bench -rounds $(ROUNDS) -point $(POINT) -only '$(ONLY)' serving
+	go run ./packaging/bench -rounds $(ROUNDS) -point $(POINT) -only '$(ONLY)' -keep '$(KEEP)' serving
 
 # The ONNX project's operator tests through our protocols; bare ONNX Runtime is the oracle.
 conformance: pack

@@ -117,10 +117,10 @@ func (x *running) wrk(ctx context.Context, b *bench, r *report, program string) 
 	}
 	row := x.model.title + ", " + x.name
 	perSecond := v[1] / v[2] * 1e6
-	r.wrk.add(row, "requests/s", perSecond)
-	r.wrk.add(row, "p50 us", v[4])
-	r.wrk.add(row, "p99 us", v[5])
-	r.wrk.add(row, "edgeward's requests/s ÷ its", r.wrk.last(x.model.title+", "+edgewardName, "requests/s")/perSecond)
+	r.WRK.add(row, "requests/s", perSecond)
+	r.WRK.add(row, "p50 us", v[4])
+	r.WRK.add(row, "p99 us", v[5])
+	r.WRK.add(row, "edgeward's requests/s ÷ its", r.WRK.last(x.model.title+", "+edgewardName, "requests/s")/perSecond)
 	return nil
 }
 
@@ -169,7 +169,7 @@ func (x *running) analyzeOnce(ctx context.Context, b *bench, r *report, program,
 		if err != nil {
 			return err
 		}
-		r.analyzer.add(row, column, v)
+		r.Analyzer.add(row, column, v)
 	}
 	return nil
 }

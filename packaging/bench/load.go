@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type point struct {
 	p50, p99  time.Duration
 	perSecond float64
 	cpu       time.Duration // of the server's processes, per request
+	asking    time.Duration // of this process, which asks, per request
 }
 
 // drive has n clients, each on one connection, ask again and again for d: the next question goes out when the answer to
@@ -27,12 +29,12 @@ func drive(p *process, address string, raw []byte, n int, d time.Duration) (poin
 	}
 	all, errs := make([][]time.Duration, n), make([]error, n)
 	var clients sync.WaitGroup
-	before, began := p.cpu(), time.Now()
+	mine, before, began := ownCPU(), p.cpu(), time.Now()
 	for i := range n {
 		clients.Go(func() { all[i], errs[i] = ask(address, raw, d, make([]time.Duration, 0, 1<<16)) })
 	}
 	clients.Wait()
-	took, spent := time.Since(began), p.cpu()-before
+	took, spent, asking := time.Since(began), p.cpu()-before, ownCPU()-mine
 	for _, err := range errs {
 		if err != nil {
 			return point{}, err
@@ -40,7 +42,16 @@ func drive(p *process, address string, raw []byte, n int, d time.Duration) (poin
 	}
 	t := slices.Concat(all...)
 	slices.Sort(t)
-	return point{p50: t[len(t)/2], p99: t[len(t)*99/100], perSecond: float64(len(t)) / took.Seconds(), cpu: spent / time.Duration(len(t))}, nil
+	return point{p50: t[len(t)/2], p99: t[len(t)*99/100], perSecond: float64(len(t)) / took.Seconds(), cpu: spent / time.Duration(len(t)), asking: asking / time.Duration(len(t))}, nil
+}
+
+// ownCPU is the user and system time of this process.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // exchange asks once, on a connection of its own. Any answer but 200 is an error.

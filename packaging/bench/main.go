@@ -16,13 +16,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,8 +39,9 @@ type bench struct {
 	peers       string // where the peers of serving are set up
 	swaps, rate int    // of the topic swap: changes of the version, requests a second
 	models      int    // of the topic resident
-	only        string // of them, by their packages; empty: all
+	only        string // windows of the topic serving; empty: all
 	dir         string // temporary
+	kept        string // where what is prepared for serving, and its samples, are kept; dir unless told
 	pointLength time.Duration
 }
 
@@ -65,7 +65,8 @@ func run(ctx context.Context, args []string) (err error) {
 	f.IntVar(&b.swaps, "swaps", 1000, "changes of the version in the topic swap")
 	f.IntVar(&b.rate, "rate", 2000, "requests a second in the topic swap")
 	f.IntVar(&b.models, "models", 4000, "models in the topic resident")
-	f.StringVar(&b.only, "only", "", "peers of the topic serving, such as triton,litserve; - for none")
+	f.StringVar(&b.only, "only", "", "windows of the topic serving: ours, or peers such as triton,litserve; empty for all")
+	f.StringVar(&b.kept, "keep", "", "folder that keeps what the topic serving prepared, and its samples: later runs add to them")
 	f.DurationVar(&b.pointLength, "point", 2*time.Second, "length of one measurement under load, at most 10s")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -82,6 +83,15 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.kept == "" {
+		b.kept = b.dir
+	}
+	if b.kept, err = filepath.Abs(b.kept); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.kept, 0o700); err != nil {
+		return err
+	}
 	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot, "analyzer": b.analyzer}
 	wanted := f.Args()
 	if len(wanted) == 0 {
@@ -109,6 +119,12 @@ func load() string {
 	return "unknown\n"
 }
 
+// loadNow is the load average of the last minute.
+func loadNow() float64 {
+	v, _ := strconv.ParseFloat(strings.Fields(load())[0], 64)
+	return v
+}
+
 // demoDirectory plays the demonstration once and returns its data directory.
 func (b *bench) demoDirectory(ctx context.Context) (string, error) {
 	dir := filepath.Join(b.dir, "demo")
@@ -128,75 +144,4 @@ func (b *bench) node(ctx context.Context, dir string) (p *process, address strin
 	p, err = start(ctx, "http://"+address+"/api/v1/health", []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + token},
 		b.program, "serve", "--data-dir", dir, "--http-address", address, "--mqtt-address", "127.0.0.1:0", "--grpc-address", "off")
 	return p, address, err
-}
-
-// sample is what was measured of one thing, once per round.
-type sample []float64
-
-func (s sample) median() float64 {
-	v := slices.Sorted(slices.Values(s))
-	if len(v) == 0 {
-		return 0
-	}
-	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
-}
-
-// String is the median with the range.
-func (s sample) String() string {
-	switch len(s) {
-	case 0:
-		return "-"
-	case 1:
-		return short(s[0])
-	}
-	return fmt.Sprintf("%s (%s-%s)", short(s.median()), short(slices.Min(s)), short(slices.Max(s)))
-}
-
-// short writes three digits.
-func short(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
-}
-
-// table keeps samples by row and column in the order in which they first came, and prints Markdown.
-type table struct {
-	columns []string
-	rows    []string
-	cells   map[[2]string]sample
-}
-
-func newTable(columns ...string) *table {
-	return &table{columns: columns, cells: map[[2]string]sample{}}
-}
-
-func (t *table) add(row, column string, v float64) {
-	if !slices.Contains(t.rows, row) {
-		t.rows = append(t.rows, row)
-	}
-	t.cells[[2]string{row, column}] = append(t.cells[[2]string{row, column}], v)
-}
-
-// last is what was added to a cell last; NaN if nothing was.
-func (t *table) last(row, column string) float64 {
-	s := t.cells[[2]string{row, column}]
-	if len(s) == 0 {
-		return math.NaN()
-	}
-	return s[len(s)-1]
-}
-
-func (t *table) print() {
-	fmt.Printf("\n| | %s |\n|---%s|\n", strings.Join(t.columns, " | "), strings.Repeat("|---", len(t.columns)))
-	for _, row := range t.rows {
-		fmt.Printf("| %s |", row)
-		for _, c := range t.columns {
-			fmt.Printf(" %s |", t.cells[[2]string{row, c}])
-		}
-		fmt.Println()
-	}
 }

@@ -127,7 +127,7 @@ func bento(batch int) func(b *bench, m *model, home string, port [3]int) ([]stri
 }
 
 func mlflowServe(b *bench, m *model, home string, port [3]int) ([]string, []string, error) {
-	python, saved := b.peerPython("mlflow"), filepath.Join(b.dir, "mlflow-"+m.name)
+	python, saved := b.peerPython("mlflow"), filepath.Join(b.kept, "mlflow-"+m.name)
 	env := []string{"MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true", "UVICORN_ACCESS_LOG=false", "MLFLOW_TRACKING_URI=sqlite:///" + home + "/mlflow.db", "PATH=" + filepath.Dir(python) + ":" + os.Getenv("PATH")}
 	if _, err := os.Stat(saved); err != nil { // not part of the start that is measured
 		cmd := exec.Command(python, b.script("mlflow_save.py"), m.file, saved)

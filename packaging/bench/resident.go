@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"edgeward/node/client"
@@ -18,7 +19,7 @@ func (b *bench) resident(ctx context.Context) (err error) {
 	if err := first.write(b.dir, raw); err != nil {
 		return err
 	}
-	dir := b.dataDir(first, "resident")
+	dir := filepath.Join(b.dir, "resident")
 	p, address, err := b.node(ctx, dir)
 	if err != nil {
 		return err

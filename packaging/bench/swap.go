@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -28,7 +29,7 @@ func (b *bench) swap(ctx context.Context) (err error) {
 		}
 		versions[i] = m
 	}
-	p, address, err := b.node(ctx, b.dataDir(versions[0], "swap"))
+	p, address, err := b.node(ctx, filepath.Join(b.dir, "swap"))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 // measuring stick, not a server: no queue, no worker process, no accounts, no validation, no records, no metrics.
 //
 //	floor LIBONNXRUNTIME MODEL ADDRESS
+//	floor LIBONNXRUNTIME MODEL engine    what the engine does by itself
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -56,6 +58,10 @@ func main() {
 	}
 	s, err := ort.NewDynamicAdvancedSession(os.Args[2], []string{ins[0].Name}, names, o)
 	must(err)
+	if os.Args[3] == "engine" {
+		must(engine(s, ins[0], outs[0], 200*time.Millisecond))
+		return
+	}
 	http.HandleFunc("GET /v2/health/ready", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("POST /v2/models/{model}/infer", func(w http.ResponseWriter, r *http.Request) {
 		if err := serve(w, r, s, outs); err != nil {
