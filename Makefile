@@ -25,7 +25,7 @@ NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # Tests that need Python modules use .ci/run's environment where it was made.
 export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
 
-.PHONY: all build pack run ui ui-fresh journeys vet test bench bench-serving conformance soak reproducible package clean
+.PHONY: all build pack run ui ui-fresh journeys vet test bench bench-serving conformance soak gpu reproducible package clean
 
 all: build
 
@@ -89,6 +89,11 @@ conformance: pack
 DURATION ?= 1h
 soak: build
 	EDGEWARD_SOAK=$(DURATION) go test -count=1 -v -timeout 0 -run Soak ./...
+
+# Models on a GPU by the runtime pack PACK, compared with the CPU and timed; what lacks is said. See docs/runtimes.md.
+PACK ?=
+gpu: pack
+	EDGEWARD_GPU_PACK='$(if $(PACK),$(abspath $(PACK)))' go test -count=1 -v -timeout 20m -run TestGPU ./runtime/infer
 
 # Two clones in two folders, with caches of their own, must give the same bytes. Only what is committed counts.
 reproducible: pack

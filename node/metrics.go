@@ -21,9 +21,9 @@ type metrics struct {
 	sinks  func() []scorer.Count
 	triton triton
 
-	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency, loaded, held, budget, quarantined *prometheus.Desc
-	attempts, failures, deliveries                                                                                        *prometheus.Desc
-	runs, waiting, queued, computed                                                                                       *prometheus.Desc
+	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency, loaded, held, budget, quarantined, elsewhere *prometheus.Desc
+	attempts, failures, deliveries                                                                                                   *prometheus.Desc
+	runs, waiting, queued, computed                                                                                                  *prometheus.Desc
 }
 
 func newMetrics(n *Node) http.Handler {
@@ -51,7 +51,8 @@ func newMetrics(n *Node) http.Handler {
 		attempts:    desc("score_attempts_total", "Attempts to deliver the result of a scoring.", "group", "kind", "sink"),
 		failures:    desc("score_attempt_failures_total", "Attempts that did not deliver.", "group", "kind", "sink"),
 		deliveries:  desc("score_deliveries_total", "Deliveries that ended: delivered, or failed and given up.", "group", "kind", "sink", "state"),
-		quarantined: desc("serve_quarantined", "Versions in quarantine.", "group", "endpoint")}
+		quarantined: desc("serve_quarantined", "Versions in quarantine.", "group", "endpoint"),
+		elsewhere:   desc("serve_elsewhere", "Versions that do not run on the device that was asked for.", "group", "endpoint")}
 	r := prometheus.NewRegistry()
 	r.MustRegister(m, prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
@@ -115,6 +116,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.budget, models.Budget)
 	for key, q := range m.serve.Quarantined() {
 		ch <- prometheus.MustNewConstMetric(m.quarantined, prometheus.GaugeValue, float64(len(q)), key.Group, key.Name)
+	}
+	for key, v := range m.serve.Elsewhere() {
+		ch <- prometheus.MustNewConstMetric(m.elsewhere, prometheus.GaugeValue, float64(len(v)), key.Group, key.Name)
 	}
 }
 

@@ -30,6 +30,7 @@ import (
 	"edgeward/node/work"
 	"edgeward/runtime/jobs"
 	"edgeward/runtime/native"
+	"edgeward/runtime/packs"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
 	"edgeward/sync/blobs"
@@ -141,7 +142,11 @@ func (n *Node) connect(ctx context.Context) error {
 	if n.workers, err = newWorkers(n); err != nil {
 		return err
 	}
-	n.work = work.New(&work.Parts{Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.infer, Records: n.records,
+	runtimes, err := packs.Open(n.dir(runtimesDir))
+	if err != nil {
+		return err
+	}
+	n.work = work.New(&work.Parts{Packs: runtimes, Root: os.DirFS("/"), Store: n.store, Blobs: n.blobs, Query: n.workers.queries(), Trainer: n.workers.trainer(), Infer: n.workers.infer, Records: n.records,
 		Now: n.now, NewID: n.o.NewID, Temp: n.dir("temp"), Runs: n.dir("runs"), Limit: int64(n.cfg.HTTP.MaxUpload), Threads: n.threads(), Log: n.log.With("part", "work"),
 		Program: image.Program{Path: n.program(), Version: n.o.Version, Native: native.Open(n.dir("native"))},
 		Changed: func() { n.monitor.Poke(); n.scorer.Poke() }})

@@ -136,6 +136,23 @@ func (n *Node) check(ctx context.Context) {
 	}
 	n.health.Report("disk", err)
 	n.health.Report("quarantine", quarantined(n.serve.Quarantined()))
+	n.health.Report("device", elsewhere(n.serve.Elsewhere()))
+}
+
+// elsewhere is what the health says of versions that do not run where they were wanted.
+func elsewhere(all map[serve.Key][]serve.VersionStatus) error {
+	var names []string
+	for key, versions := range all {
+		for _, v := range versions {
+			names = append(names, fmt.Sprintf("%s version %d runs on %s, not on %s (%s)", key.Name, v.Version, v.Device, v.Choice.Wish, v.Choice.Instead))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return edgeward.E("node.check", edgeward.Unavailable, "device.elsewhere", "%s", strings.Join(names[:min(len(names), 5)], "; ")).
+		WithHint("mend the device (edgeward runtime devices), or ask for another: edgeward endpoint set NAME --device auto")
 }
 
 // quarantined is what the health says of versions that may not run.

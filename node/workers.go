@@ -20,8 +20,6 @@ type workers struct {
 	serving, probing, training, querying *worker.Worker
 	infer                                *infer.Client
 
-	start func(kind, name string, memory uint64, concurrency int, idle time.Duration) *worker.Worker
-
 	mu     sync.Mutex
 	alone  map[*alone]bool // those that hold one model each
 	deaths int             // of those that are gone
@@ -51,9 +49,13 @@ func (a *alone) Close() error {
 const idle = 30 * time.Second
 
 func newWorkers(n *Node) (*workers, error) {
-	start := func(kind, name string, memory uint64, concurrency int, idle time.Duration) *worker.Worker {
+	env := worker.Env{NativeDir: n.dir("native"), Threads: n.threads()}
+	begin := func(kind, name string, memory uint64, concurrency int, idle time.Duration, env worker.Env) *worker.Worker {
 		return worker.New(worker.Options{Kind: kind, Name: name, MemoryLimit: memory, Concurrency: concurrency, Idle: idle, Program: n.o.Program,
-			Env: worker.Env{NativeDir: n.dir("native"), Threads: n.threads()}, Log: n.log.With("part", "worker", "worker", name)})
+			Env: env, Log: n.log.With("part", "worker", "worker", name)})
+	}
+	start := func(kind, name string, memory uint64, concurrency int, idle time.Duration) *worker.Worker {
+		return begin(kind, name, memory, concurrency, idle, env)
 	}
 	kept, err := infer.KeepReports(n.dir("proved"), n.now())
 	if err != nil {
@@ -65,14 +67,17 @@ func newWorkers(n *Node) (*workers, error) {
 		probing:  start(infer.Kind, "prove", memory, 1, idle),
 		training: start(train.Kind, "train", memory, 1, idle),
 		querying: start(query.Kind, "query", uint64(n.cfg.Query.Memory)*2, 2, 0),
-		start:    start, alone: map[*alone]bool{},
+		alone:    map[*alone]bool{},
 	}
 	budget := int64(n.cfg.Workers.MemoryBudget)
 	if budget == 0 {
 		budget = int64(memory / 4 * 3)
 	}
-	w.infer = infer.New(infer.Options{Serve: w.serving, Prove: w.probing, Kept: kept, Threads: n.threads(), Budget: budget, Own: func(name string) infer.Own {
-		a := &alone{start(infer.Kind, "infer "+name, memory, lanes(), 0), name, w}
+	w.infer = infer.New(infer.Options{Serve: w.serving, Prove: w.probing, Kept: kept, Threads: n.threads(), Budget: budget, Own: func(name string, c infer.Candidate) infer.Own {
+		if c.Away() {
+			name += " on " + c.Device
+		}
+		a := &alone{begin(infer.Kind, "infer "+name, memory, lanes(), 0, infer.Place(env, c, n.dir(runtimesDir), int64(n.cfg.Workers.DeviceMemory))), name, w}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.alone[a] = true
@@ -80,6 +85,9 @@ func newWorkers(n *Node) (*workers, error) {
 	}})
 	return w, nil
 }
+
+// runtimesDir holds the runtime packs.
+const runtimesDir = "runtimes"
 
 // lanes is how many calls a worker that serves answers at once.
 func lanes() int { return max(2, runtime.GOMAXPROCS(0)) }

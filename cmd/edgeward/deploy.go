@@ -23,7 +23,7 @@ func newDeployCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward deploy promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward deploy shadow visits-tomorrow 2 --reason "compare on real requests"
   edgeward deploy show visits-tomorrow`
-	cmd.AddCommand(newDeployShow(r), newDeployHistory(r), newDeployWeights(r), newDeployVariant(r))
+	cmd.AddCommand(newDeployShow(r), newDeployHistory(r), newDeployWeights(r), newDeployVariant(r), newDeployDevice(r))
 	for _, c := range []struct {
 		change         client.Change
 		use, short, eg string
@@ -87,6 +87,25 @@ func newDeployChange(r *remote, change client.Change, use, short, eg string) *co
 		defer cancel()
 		_, err := c.AwaitLive(ctx, name, live.Version)
 		return err
+	})
+	return cmd
+}
+
+func newDeployDevice(r *remote) *cobra.Command {
+	var q client.EndpointChange
+	var required bool
+	cmd := &cobra.Command{Use: "device NAME DEVICE", Short: "Say what the versions behind an endpoint run on", Args: cobra.ExactArgs(2), ValidArgsFunction: r.completeWith(endpointNames),
+		Long:    "DEVICE is auto (what proves best), cpu, onnxruntime-cpu, openvino-cpu, cuda, cuda:1, openvino-gpu or openvino-npu; cuda@NAME\nnames a runtime pack. Versions are loaded and proved there beside those that answer, then swapped. One that cannot run there\nruns on the CPU and says so, unless --required.",
+		Example: "  edgeward deploy device visits-tomorrow cuda --reason \"the GPU has come\"\n  edgeward deploy show visits-tomorrow"}
+	reason := reasonFlag(cmd, true)
+	cmd.Flags().BoolVar(&required, "required", false, "a version that cannot run there is not loaded, instead of running on the CPU")
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		q.Reason, q.Device, q.DeviceRequired = *reason, &args[1], &required
+		v, err := c.UpdateEndpoint(ctx, args[0], q)
+		if err != nil {
+			return err
+		}
+		return r.print(v, func(w io.Writer) { printEndpoint(w, v) })
 	})
 	return cmd
 }

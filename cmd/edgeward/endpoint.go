@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"edgeward"
 	"edgeward/node/client"
+	"edgeward/runtime/serve"
 )
 
 func newEndpointCommand(e env) *cobra.Command {
@@ -34,6 +37,8 @@ func newEndpointCreate(r *remote) *cobra.Command {
 	f.StringVar(&q.Record, "record", "", "what prediction records keep of the inputs: none (default), features or full")
 	f.IntVar(&q.RecordRate, "record-rate", 0, "predictions recorded a second at most; default 1000. Those that bring an event time are all recorded")
 	f.BoolVar(&q.NotFinite, "not-finite", false, "NaN and infinity in binary data reach the model instead of being refused")
+	f.StringVar(&q.Device, "device", "", deviceHelp)
+	f.BoolVar(&q.DeviceRequired, "device-required", false, "a version that cannot run on the device is not loaded, instead of running on the CPU")
 	must(cmd.MarkFlagRequired("model"))
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		q.Name = args[0]
@@ -89,7 +94,7 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 	e, s := v.Endpoint, v.Spec
 	facts(w, "endpoint", e.Name, "title", e.Title, "description", e.Description, "kind", string(e.Kind), "model", e.Model, "state", string(v.Status.State), "drift", v.Drift,
 		"loop", v.Phase, "spec", fmt.Sprintf("revision %d, observed %d", s.Revision, v.Status.ObservedRevision), "last change", said(s.By, s.Reason, s.At),
-		"limit", limitWords(e.Rate), "limit of each caller", limitWords(e.PrincipalRate), "rows joined at most", unlessZero(e.MaxBatch), "answers cached", unlessZero(e.Cache), "recorded a second at most", unlessZero(e.RecordRate), "versions by number", string(e.Versions),
+		"limit", limitWords(e.Rate), "limit of each caller", limitWords(e.PrincipalRate), "rows joined at most", unlessZero(e.MaxBatch), "answers cached", unlessZero(e.Cache), "recorded a second at most", unlessZero(e.RecordRate), "versions by number", string(e.Versions), "device", deviceWords(e),
 		"answers", count(v.Records.Answered), "truths", count(v.Records.Truths), "truth to", when(v.Records.Watermark))
 	if len(v.Status.Versions) > 0 {
 		fmt.Fprintln(w)
@@ -106,6 +111,9 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 			rows = append(rows, []string{count(x.Version), role, state, x.Engine, x.Device, when(x.Since), x.Error})
 		}
 		table(w, "VERSION ROLE STATE ENGINE DEVICE SINCE ERROR", rows)
+		for _, x := range v.Status.Versions {
+			printChoice(w, x)
+		}
 	}
 	if len(v.Fields) > 0 {
 		fmt.Fprintln(w)
@@ -119,6 +127,53 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 		}
 		table(w, "FIELD KIND CHOICES", rows)
 	}
+}
+
+func deviceWords(e serve.Endpoint) string {
+	if e.DeviceRequired {
+		return string(e.Device) + ", required"
+	}
+	return string(e.Device)
+}
+
+// printChoice says how it was decided what a version runs on.
+func printChoice(w io.Writer, x serve.VersionStatus) {
+	c := x.Choice
+	if c == nil || len(c.Tried) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nversion %d: %s\n", x.Version, printable(c.Why))
+	var rows [][]string
+	for _, t := range c.Tried {
+		mark, result := "", "agrees"
+		if t.Chosen {
+			mark = "chosen"
+		}
+		if !t.Agrees {
+			result = "differs"
+		}
+		if t.Error != "" {
+			result = t.Error
+		}
+		rows = append(rows, []string{t.Engine + " " + t.Version, t.Device, t.Runtime, spent(t.P50US), spent(t.P95US), nodeWords(t.Nodes), mark, result})
+	}
+	table(w, "ENGINE DEVICE RUNTIME MEDIAN P95 OPERATIONS CHOSEN RESULT", rows)
+}
+
+func spent(us float64) string {
+	if us == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f µs", us)
+}
+
+// nodeWords is "CPU 2, CUDA 14".
+func nodeWords(nodes map[string]int) string {
+	var out []string
+	for _, d := range slices.Sorted(maps.Keys(nodes)) {
+		out = append(out, fmt.Sprintf("%s %d", d, nodes[d]))
+	}
+	return strings.Join(out, ", ")
 }
 
 func limitWords(l client.Limit) string {

@@ -11,9 +11,11 @@ import (
 	"edgeward/node/client"
 )
 
+const deviceHelp = "what its versions run on: auto (what proves best), cpu, onnxruntime-cpu, openvino-cpu, cuda, cuda:1, openvino-gpu or openvino-npu; cuda@NAME for one runtime pack"
+
 func newEndpointSet(r *remote) *cobra.Command {
-	var title, description, record, versions, worker string
-	var pinned bool
+	var title, description, record, versions, worker, device string
+	var pinned, required bool
 	var idle time.Duration
 	var inFlight, batch, recordRate, cache int
 	var shadowWait bool
@@ -38,6 +40,8 @@ func newEndpointSet(r *remote) *cobra.Command {
 	f.StringVar(&worker, "worker", "", "whom its versions share a process with: shared (all that are trusted) or own (nobody)")
 	f.BoolVar(&pinned, "pinned", false, "its versions never leave the memory to make room for others")
 	f.DurationVar(&idle, "idle-unload", 0, "time without a request after which its versions leave the memory, until the next one; 0: never")
+	f.StringVar(&device, "device", "", deviceHelp)
+	f.BoolVar(&required, "device-required", false, "a version that cannot run on the device is not loaded, instead of running on the CPU")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		q := client.EndpointChange{Reason: *reason}
 		changed := false
@@ -46,6 +50,7 @@ func newEndpointSet(r *remote) *cobra.Command {
 			"max-in-flight": func() { q.MaxInFlight = &inFlight }, "max-batch": func() { q.MaxBatch = &batch }, "shadow-wait": func() { q.ShadowWait = &shadowWait }, "versions": func() { q.Versions = &versions },
 			"record-rate": func() { q.RecordRate = &recordRate }, "cache": func() { q.Cache = &cache },
 			"worker": func() { q.Worker = &worker }, "pinned": func() { q.Pinned = &pinned },
+			"device": func() { q.Device = &device }, "device-required": func() { q.DeviceRequired = &required },
 			"idle-unload": func() { seconds := int(idle.Seconds()); q.IdleUnloadS = &seconds },
 			"rate":        func() { q.Rate = &rate }, "caller-rate": func() { q.PrincipalRate = &each },
 		} {

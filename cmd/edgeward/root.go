@@ -61,6 +61,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newServeCommand(e),
 		newUpCommand(e),
 		newSettingsCommand(e),
+		newRuntimeCommand(e),
 		newStatusCommand(e),
 		newTokenCommand(e),
 		newUserCommand(e),

@@ -48,6 +48,7 @@ var table = map[Resource]map[Verb][]Role{
 	Node:     {Read: plus(members, Admin), List: plus(members, Admin), Update: node},
 	Settings: {Read: node, List: node, Update: node},
 	Backup:   {Read: node, List: node, Create: node, Export: node},
+	Runtime:  {Read: plus(members, Admin), List: plus(members, Admin), Create: node, Delete: node},
 	Fleet:    {Read: plus(members, Admin), List: plus(members, Admin), Create: node, Update: {Admin, Operator}, Delete: node, Promote: {Admin, Operator}},
 	Self:     {Read: all, List: all, Update: all, Delete: all},
 	Demo:     {Read: all, Create: {Admin, Owner}, Delete: {Admin, Owner}},

@@ -84,11 +84,12 @@ const (
 	Node     Resource = "node" // status, health in detail, flows
 	Settings Resource = "settings"
 	Backup   Resource = "backup"
-	Fleet    Resource = "fleet" // members, rollouts
-	Self     Resource = "self"  // one's own name, password, sessions, groups
+	Runtime  Resource = "runtime" // runtime packs and the devices of this server
+	Fleet    Resource = "fleet"   // members, rollouts
+	Self     Resource = "self"    // one's own name, password, sessions, groups
 	Demo     Resource = "demo"
 )
 
 // Resources lists all resources.
 var Resources = []Resource{Dataset, Recipe, Query, Model, Version, Candidate, Run, Job, Pipeline, Loop, Endpoint, Prediction, Scoring,
-	Drift, Alert, LabelTask, Blob, Event, Metrics, Users, Groups, Tokens, Node, Settings, Backup, Fleet, Self, Demo}
+	Drift, Alert, LabelTask, Blob, Event, Metrics, Users, Groups, Tokens, Node, Settings, Backup, Runtime, Fleet, Self, Demo}

@@ -74,6 +74,7 @@ type Config struct {
 	Workers struct {
 		Memory       Bytes `key:"memory" doc:"Most memory one inference or training worker may map."`
 		MemoryBudget Bytes `key:"memory_budget" doc:"Most memory all loaded models take together, as measured when they were proved: those asked for longest ago make room. 0: three quarters of workers.memory."`
+		DeviceMemory Bytes `key:"device_memory" doc:"Most of a GPU's memory that one model takes. 0: what it needs, as far as there is some."`
 		Threads      int   `key:"threads" doc:"Threads of one worker. 0: as many as the machine has cores."`
 	} `key:"workers"`
 	Query struct {

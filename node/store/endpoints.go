@@ -162,6 +162,17 @@ func (db *DB) PutStatus(ctx context.Context, key serve.Key, status serve.Status)
 				return err
 			}
 		}
+		for _, v := range status.Versions {
+			if v.Choice == nil || v.Choice.Instead == "" || slices.ContainsFunc(before.Status.Versions, func(b serve.VersionStatus) bool {
+				return b.Digest == v.Digest && b.Choice != nil && b.Choice.Instead != "" && b.Choice.Wish == v.Choice.Wish
+			}) {
+				continue
+			}
+			if _, err := tx.Append(events.Event{Time: status.At, Principal: "system:serve", Group: key.Group, Action: "endpoint.device.missed", Reason: v.Choice.Instead[:min(len(v.Choice.Instead), events.MaxReason)],
+				Object: events.Object{Kind: "endpoint", Name: key.Name, ID: key.Name}, Detail: map[string]string{"version": fmt.Sprint(v.Version), "wanted": v.Choice.Wish, "device": v.Device, "code": v.Choice.Code}, Demo: d.Endpoint.Demo}); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }

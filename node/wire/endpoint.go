@@ -10,18 +10,21 @@ import (
 
 // EndpointRequest makes an endpoint. Its first version answers only after a promotion, which needs a reason.
 type EndpointRequest struct {
-	Name        string      `json:"name"`
-	Model       string      `json:"model"` // whose versions stand behind it
-	Description string      `json:"description,omitempty"`
-	Title       string      `json:"title,omitempty"`         // for the Forecast page: "Emergency attendances"
-	Record      string      `json:"record,omitempty"`        // what prediction records keep of inputs: none (default), features, full
-	RecordRate  int         `json:"record_rate,omitempty"`   // predictions recorded a second at most; default 1000. Those that bring an event time are all recorded
-	NotFinite   bool        `json:"not_finite,omitempty"`    // NaN and infinity in binary data reach the model; default: refused
-	Worker      string      `json:"worker,omitempty"`        // shared (default) or own: whom its versions share a process with
-	Pinned      bool        `json:"pinned,omitempty"`        // never taken out of memory to make room for others
-	IdleUnloadS int         `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
-	Demo        bool        `json:"demo,omitempty"`
-	Task        models.Task `json:"task,omitempty"`
+	Name        string `json:"name"`
+	Model       string `json:"model"` // whose versions stand behind it
+	Description string `json:"description,omitempty"`
+	Title       string `json:"title,omitempty"`         // for the Forecast page: "Emergency attendances"
+	Record      string `json:"record,omitempty"`        // what prediction records keep of inputs: none (default), features, full
+	RecordRate  int    `json:"record_rate,omitempty"`   // predictions recorded a second at most; default 1000. Those that bring an event time are all recorded
+	NotFinite   bool   `json:"not_finite,omitempty"`    // NaN and infinity in binary data reach the model; default: refused
+	Worker      string `json:"worker,omitempty"`        // shared (default) or own: whom its versions share a process with
+	Pinned      bool   `json:"pinned,omitempty"`        // never taken out of memory to make room for others
+	IdleUnloadS int    `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
+
+	Device         string      `json:"device,omitempty"`          // what its versions run on: auto (default), cpu, onnxruntime-cpu, openvino-cpu, cuda, cuda:1, openvino-gpu, openvino-npu
+	DeviceRequired bool        `json:"device_required,omitempty"` // a version that cannot run there is not loaded, instead of running on the CPU
+	Demo           bool        `json:"demo,omitempty"`
+	Task           models.Task `json:"task,omitempty"`
 }
 
 // EndpointChange changes what it names of an endpoint and leaves the rest. Limits count requests, whatever rows they have.
@@ -40,7 +43,11 @@ type EndpointChange struct {
 	Worker        *string      `json:"worker,omitempty"`        // shared or own
 	Pinned        *bool        `json:"pinned,omitempty"`        // never taken out of memory to make room for others
 	IdleUnloadS   *int         `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
-	Reason        string       `json:"reason"`
+
+	Device         *string `json:"device,omitempty"`          // what its versions run on: auto, cpu, onnxruntime-cpu, openvino-cpu, cuda, cuda:1, openvino-gpu, openvino-npu
+	DeviceRequired *bool   `json:"device_required,omitempty"` // a version that cannot run there is not loaded, instead of running on the CPU
+
+	Reason string `json:"reason"`
 }
 
 // ChangeRequest is promote, canary, shadow, variant, weights, withdraw and roll back: each only writes the endpoint's spec.

@@ -8,6 +8,7 @@ import (
 	"edgeward"
 	"edgeward/node/events"
 	"edgeward/node/wire"
+	"edgeward/runtime/device"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
@@ -28,7 +29,7 @@ func (w *Work) CreateEndpoint(ctx context.Context, who Who, in wire.EndpointRequ
 	}
 	e := serve.Endpoint{Group: who.Group, Name: in.Name, Kind: kind, Model: in.Model, Demo: in.Demo, Created: w.Now(), CreatedBy: who.Principal,
 		Title: in.Title, Description: in.Description, Record: record.Policy(in.Record), RecordRate: in.RecordRate, NotFinite: in.NotFinite, ShadowWait: kind == serve.Forecast,
-		Worker: serve.Worker(in.Worker), Pinned: in.Pinned, IdleUnloadS: in.IdleUnloadS}
+		Worker: serve.Worker(in.Worker), Pinned: in.Pinned, IdleUnloadS: in.IdleUnloadS, Device: device.Wish(in.Device), DeviceRequired: in.DeviceRequired}
 	if err := e.Check(); err != nil {
 		return serve.Deployment{}, err
 	}
@@ -64,6 +65,8 @@ func (w *Work) UpdateEndpoint(ctx context.Context, who Who, name string, in wire
 		set(changed, "worker", &e.Worker, (*serve.Worker)(in.Worker))
 		set(changed, "pinned", &e.Pinned, in.Pinned)
 		set(changed, "idle_unload_s", &e.IdleUnloadS, in.IdleUnloadS)
+		set(changed, "device", &e.Device, (*device.Wish)(in.Device))
+		set(changed, "device_required", &e.DeviceRequired, in.DeviceRequired)
 		return changed, e.Check()
 	})
 	if err != nil {

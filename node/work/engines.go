@@ -53,13 +53,19 @@ func (r Runner) Load(ctx context.Context, v models.Version, t serve.Terms) (serv
 		return nil, err
 	}
 	req.Warm = r.recent(ctx, t.Endpoint)
+	if _, ok := r.Pinned[v.Digest]; !ok {
+		if err := r.place(&req, t.Device, t.DeviceRequired); err != nil {
+			done()
+			return nil, err
+		}
+	}
 	req.Name, req.Alone, req.Pinned, req.IdleUnload = v.Ref().String(), t.Alone, t.Pinned, t.IdleUnload
 	rep, err := r.Infer.Load(ctx, req)
 	if err != nil {
 		done()
 		return nil, err
 	}
-	s := &session{infer: r.Infer, done: done, key: key, about: serve.About{Device: rep.Chosen.Device, Engine: rep.Chosen.Engine, Threads: rep.Threads}}
+	s := &session{infer: r.Infer, done: done, key: key, about: serve.About{Device: rep.Chosen.Device, Engine: rep.Chosen.Engine, Threads: rep.Threads, Choice: choice(rep, t.Device)}}
 	for _, t := range rep.Candidates {
 		if t.Candidate == *rep.Chosen {
 			s.about.Engine += " " + t.Version

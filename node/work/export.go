@@ -13,6 +13,7 @@ import (
 	"edgeward"
 	"edgeward/node/events"
 	"edgeward/node/image"
+	"edgeward/runtime/engine"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
@@ -69,8 +70,29 @@ func (w *Work) bundle(ctx context.Context, d serve.Deployment) (image.Bundle, er
 		return image.Bundle{}, edgeward.E("work.bundle", edgeward.Unavailable, "endpoint.not_ready", "version %d of %s is being loaded", v.Number, d.Endpoint.Name).
 			WithHint("promote a version, or wait until it is loaded")
 	}
-	engine, library, _ := strings.Cut(s.Versions[i].Engine, " ")
-	return image.NewBundle(d.Endpoint, m, v, infer.Candidate{Engine: engine, Device: s.Versions[i].Device}, library)
+	engine, library := portable(s.Versions[i])
+	return image.NewBundle(d.Endpoint, m, v, engine, library)
+}
+
+// portable is what answers for a version, or, where that is a device or a runtime pack, the first of the program's own engines
+// on the CPU that agrees: an image brings no other.
+func portable(v serve.VersionStatus) (infer.Candidate, string) {
+	name, library, _ := strings.Cut(v.Engine, " ")
+	c := infer.Candidate{Engine: name, Device: v.Device}
+	if v.Choice == nil {
+		return c, library
+	}
+	for _, t := range v.Choice.Tried {
+		if t.Chosen && t.Runtime == "" && t.Device == engine.CPU {
+			return c, library
+		}
+	}
+	for _, t := range v.Choice.Tried {
+		if t.Agrees && t.Runtime == "" && t.Device == engine.CPU {
+			return infer.Candidate{Engine: t.Engine, Device: t.Device}, t.Version
+		}
+	}
+	return c, library
 }
 
 // Media types of a model as an artifact.

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"edgeward/node/store"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/jobs"
+	"edgeward/runtime/packs"
 	"edgeward/runtime/query"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
@@ -29,6 +31,8 @@ type Parts struct {
 	Query   *query.Client
 	Trainer train.Client
 	Infer   *infer.Client
+	Packs   *packs.Store
+	Root    fs.FS // the machine's file system, where its devices are found
 	Records *record.Log
 	Queue   *jobs.Queue
 	Serve   *serve.Server

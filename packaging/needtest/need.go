@@ -1,6 +1,7 @@
 // Package needtest lets a test say which tool of the machine it needs. Where the tool is missing the test is skipped
 // with one line that "make test" collects and prints at its end; with EDGEWARD_REQUIRE_ALL=1, as in CI, it fails
-// instead, so that nothing is skipped unseen. Only test files may import it; it may be imported from every room.
+// instead, so that nothing is skipped unseen. Hardware cannot be installed: a test that needs it is skipped in any case, and
+// its line says so. Only test files may import it; it may be imported from every room.
 package needtest
 
 import (
@@ -9,8 +10,11 @@ import (
 	"testing"
 )
 
-// Mark starts the line that make test looks for.
-const Mark = "SKIPPED-FOR-TOOL"
+// Mark starts the line that make test looks for, and HardwareMark that of a test which no setup of the machine can make run.
+const (
+	Mark         = "SKIPPED-FOR-TOOL"
+	HardwareMark = "SKIPPED-FOR-HARDWARE"
+)
 
 // Tool skips or fails the test unless every named program is found, and returns their paths in the same order.
 func Tool(t testing.TB, names ...string) []string {
@@ -50,4 +54,11 @@ func Missing(t testing.TB, name string) {
 		t.Fatalf("%s is missing, and EDGEWARD_REQUIRE_ALL=1 allows no skip", name)
 	}
 	t.Skipf("%s %s", Mark, name)
+}
+
+// Hardware skips the test for want of what, a device of the machine, and why it could not be used. EDGEWARD_REQUIRE_ALL does not
+// make it fail.
+func Hardware(t testing.TB, what, why string) {
+	t.Helper()
+	t.Skipf("%s %s: %s", HardwareMark, what, why)
 }

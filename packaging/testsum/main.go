@@ -34,7 +34,7 @@ type summary struct {
 	passed, failed int
 	failedIn       map[string]bool // packages with a failed test
 	output         map[[2]string][]string
-	missing        map[[2]string]string // test -> the tool it lacked
+	missing        map[[2]string]string // test -> the tool or the hardware it lacked
 	w              io.Writer
 }
 
@@ -88,9 +88,11 @@ func (s *summary) test(e event, key [2]string) {
 	case "pass":
 		s.passed++
 	case "skip":
-		if _, tool, ok := strings.Cut(strings.Join(s.output[key], ""), needtest.Mark+" "); ok {
-			tool, _, _ = strings.Cut(tool, "\n")
-			s.missing[key] = strings.Trim(strings.TrimSpace(tool), "'\"")
+		for _, mark := range []string{needtest.Mark, needtest.HardwareMark} {
+			if _, tool, ok := strings.Cut(strings.Join(s.output[key], ""), mark+" "); ok {
+				tool, _, _ = strings.Cut(tool, "\n")
+				s.missing[key] = strings.Trim(strings.TrimSpace(tool), "'\"")
+			}
 		}
 	case "fail":
 		s.failed++

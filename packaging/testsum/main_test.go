@@ -31,6 +31,10 @@ func TestSummary(t *testing.T) {
 {"Action":"skip","Package":"p","Test":"A"}
 {"Action":"pass","Package":"p","Test":"B"}
 `, true, []string{"SKIPPED 1: mosquitto\n1 passed, 0 failed\n"}, nil},
+		{"hardware is missing", `{"Action":"output","Package":"p","Test":"A","Output":"    need.go:9: SKIPPED-FOR-HARDWARE an NVIDIA GPU: this machine has none\n"}
+{"Action":"skip","Package":"p","Test":"A"}
+{"Action":"pass","Package":"p","Test":"B"}
+`, true, []string{"SKIPPED 1: an NVIDIA GPU: this machine has none\n1 passed, 0 failed\n"}, nil},
 		{"a script speaks of a tool it has", `{"Action":"output","Package":"p","Test":"A","Output":"> [!x] skip 'SKIPPED-FOR-TOOL x'\n"}
 {"Action":"pass","Package":"p","Test":"A"}
 `, true, []string{"1 passed, 0 failed\n"}, []string{"SKIPPED"}},

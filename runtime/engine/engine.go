@@ -12,7 +12,8 @@
 //     Unavailable "engine.closed"; Close may be called again.
 //
 // Errors of Load: Invalid "engine.model" for what is no model or what the engine cannot run (the library's own words in
-// the text), Exhausted "engine.memory", Unavailable "engine.missing" when the library itself cannot be opened. Errors of
+// the text), Exhausted "engine.memory", Unavailable "engine.missing" when the library itself cannot be opened, Unavailable
+// "engine.device" when the device is to blame. Errors of
 // Run: those of tensor.Signature.Check, Invalid "engine.run" when the model fails on these inputs, Exhausted
 // "engine.memory".
 package engine
@@ -49,6 +50,7 @@ type Model struct {
 	Path    string
 	Threads int    // threads for one call of Run; 0: 1
 	Device  string // "" is CPU
+	Place   bool   // so that the session can tell what its operations run on
 }
 
 // Read returns the model's bytes, from Path where they are not given.
@@ -83,6 +85,19 @@ type Session interface {
 	Signature() tensor.Signature
 	Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor.Tensor, error)
 	Close() error
+}
+
+// Placed is a Session that can tell what the operations of its graph run on: operations by device, such as CUDA 14, CPU 2; nil
+// where Model.Place did not ask for it. An engine runs on the CPU what another device has no code for, and says nothing.
+type Placed interface {
+	Placed() map[string]int
+}
+
+// DeviceFailed is the error of Load where the device or its libraries are to blame and not the model: Unavailable
+// "engine.device".
+func DeviceFailed(op string, err error) error {
+	return edgeward.E(op, edgeward.Unavailable, "engine.device", "the device cannot be used: %w", err).
+		WithHint("see the device's driver and the runtime pack: edgeward runtime list")
 }
 
 // Closed is the error of Run after Close.

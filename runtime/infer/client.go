@@ -33,10 +33,10 @@ const (
 
 // Options are what a Client is made of. Serve is needed.
 type Options struct {
-	Serve Caller                // holds the models that are trusted, all in one process
-	Prove Caller                // where models are proved; nil: Serve, where a bad one takes the others down for a moment
-	Own   func(name string) Own // makes a worker for one model; nil: every model lives in Serve
-	Kept  *Reports              // engine reports of earlier lives; nil: every load proves anew
+	Serve Caller                             // holds the models that are trusted, all in one process
+	Prove Caller                             // where models are proved; nil: Serve, where a bad one takes the others down for a moment
+	Own   func(name string, c Candidate) Own // makes a worker for one model, to run it as c; nil: every model lives in Serve, and none leaves the CPU
+	Kept  *Reports                           // engine reports of earlier lives; nil: every load proves anew
 
 	Threads   int           // most threads that proving tries for one call; 0 or 1: one
 	Budget    int64         // bytes of all loaded models as they were measured; 0: no limit
@@ -141,7 +141,8 @@ func now() int64 { return time.Now().UnixNano() } // room:clock how long ago a m
 // Load proves a model with every candidate, loads it with the best one and returns the report. Where the same model was
 // proved on this machine before, by the same engines, the report kept then stands; a model that is not pinned is then only
 // loaded if it finds room, and by its first Run otherwise. Where none serves, the report is complete all the same and the
-// error is "infer.no_engine": Invalid, or Exhausted or Unavailable where memory or a library is missing.
+// error is "infer.no_engine": Invalid, or Exhausted or Unavailable where memory or a library is missing; Unavailable
+// "infer.no_device" where the request takes no other device than one that does not serve.
 func (c *Client) Load(ctx context.Context, r LoadRequest) (Report, error) {
 	r, err := r.withDefaults()
 	if err != nil {
@@ -149,7 +150,8 @@ func (c *Client) Load(ctx context.Context, r LoadRequest) (Report, error) {
 	}
 	rep, known := c.Kept.find(r)
 	if known {
-		if err := c.load(ctx, r, rep, true); err == nil || edgeward.KindOf(err) != edgeward.Invalid || ctx.Err() != nil {
+		err := c.load(ctx, r, rep, true)
+		if err == nil || edgeward.KindOf(err) != edgeward.Invalid && !rep.Chosen.Away() || ctx.Err() != nil { // a device may have gone
 			return rep, edgeward.Wrap("infer.Load", err)
 		}
 		c.Kept.forget(r) // it does not load as it did then
@@ -163,8 +165,8 @@ func (c *Client) Load(ctx context.Context, r LoadRequest) (Report, error) {
 // load makes the entry of a proved model and loads it.
 func (c *Client) load(ctx context.Context, r LoadRequest, rep Report, mayWait bool) error {
 	home := c.shared
-	if r.Alone && c.Own != nil {
-		home = c.ownHost(r)
+	if (r.Alone || rep.Chosen.Away()) && c.Own != nil {
+		home = c.ownHost(r, *rep.Chosen)
 	}
 	e := newEntry(r, rep, home)
 	if !mayWait || r.Pinned || c.fits(e.size) {

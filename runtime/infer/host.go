@@ -18,12 +18,12 @@ type host struct {
 	epoch atomic.Uint64 // grows each time its models are found to be lost
 }
 
-func (c *Client) ownHost(r LoadRequest) *host {
+func (c *Client) ownHost(r LoadRequest, as Candidate) *host {
 	name := r.Name
 	if name == "" {
 		name = r.Key
 	}
-	w := c.Own(name)
+	w := c.Own(name, as)
 	return &host{Caller: w, own: w}
 }
 
@@ -139,7 +139,7 @@ func (c *Client) distrust(e *entry) {
 	if c.Own == nil || e.home != c.shared {
 		return
 	}
-	e.home = c.ownHost(e.request)
+	e.home = c.ownHost(e.request, e.request.Candidates[0])
 	e.moved.Store(now())
 }
 

@@ -6,7 +6,10 @@
 //
 // A model is known by a key, its manifest's digest and more. Load first proves it: every candidate (engine and device)
 // loads the model, answers the example rows, is compared with the golden outputs (without them, with the first candidate
-// that loads) and is timed. The first one that agrees serves, or a later one that agrees and is faster by a tenth at least.
+// that loads) and is timed. The first one that agrees serves, or a later one that agrees and is faster by a tenth at least, in
+// the middle and in the slowest twentieth of its answers. A request may prefer candidates: one of those that agrees serves, the
+// fastest; where none does, the others are chosen among and the report says what stands in whose place (Report.Instead), unless
+// the request takes no other.
 // Then it is timed on as many threads as there may be, which are chosen where a call takes less than 0.6 of its time on
 // one. What each did, and the memory it took, is the engine report. A candidate has a time limit for load and examples
 // together, and the worker's memory limit; one that loops, crashes or asks for too much ends its process, is noted with
@@ -60,13 +63,27 @@ const (
 
 // Candidate is an engine on a device.
 type Candidate struct {
-	Engine string `json:"engine"` // "onnxruntime", "openvino"
-	Device string `json:"device"` // "CPU"
+	Engine  string `json:"engine"`            // "onnxruntime", "openvino"
+	Device  string `json:"device"`            // "CPU", "CUDA", "CUDA:1"; of OpenVINO also "GPU", "NPU"
+	Runtime string `json:"runtime,omitempty"` // "name@version" of the runtime pack its library is of; "": this program's own
 }
+
+// String is for people: "onnxruntime on CUDA (onnxruntime-cuda13@1.31.1)".
+func (c Candidate) String() string {
+	s := c.Engine + " on " + c.Device
+	if c.Runtime != "" {
+		s += " (" + c.Runtime + ")"
+	}
+	return s
+}
+
+// Away reports whether the candidate needs a worker of its own: a process opens one build of a library, and what a device's
+// driver does to a process is to be done to no other model.
+func (c Candidate) Away() bool { return c.Runtime != "" || c.Device != engine.CPU }
 
 // DefaultCandidates are tried where a request names none: ONNX Runtime first, so that it is what others must agree with.
 func DefaultCandidates() []Candidate {
-	return []Candidate{{"onnxruntime", engine.CPU}, {"openvino", engine.CPU}}
+	return []Candidate{{Engine: "onnxruntime", Device: engine.CPU}, {Engine: "openvino", Device: engine.CPU}}
 }
 
 // Example is one request, of one row or many, and the outputs it is known to give.
@@ -94,6 +111,14 @@ type LoadRequest struct {
 	// Warm are inputs that the model answers, after the examples, before it serves: requests that were really asked. What it
 	// refuses of them is passed over; what ends or hangs it is found out in probation.
 	Warm [][]tensor.Tensor
+
+	// Prefer are those of the Candidates that were asked for; Wish is how, for people: "cuda". Lacking says why a preferred one
+	// is not even a candidate: no runtime pack, no device. Strict takes no other.
+	Prefer  []Candidate
+	Wish    string
+	Lacking error
+	Strict  bool
+	Basis   string // what else answers and times rest on: packs, drivers. A report that was kept with another is void
 
 	Alone      bool          // in a worker of its own
 	Pinned     bool          // never unloaded to make room
@@ -129,9 +154,13 @@ type Trial struct {
 	Agrees      bool     `json:"agrees"`            // with the reference, within the tolerance
 	MaxAbsDiff  *float64 `json:"max_abs_diff"`      // largest absolute difference from the reference; null: not comparable
 	LoadMillis  float64  `json:"load_ms"`
-	P50Micros   float64  `json:"p50_us"`       // median of the timed runs inside the worker, no transport
-	MemoryBytes int64    `json:"memory_bytes"` // resident after the examples, above what the bare engine takes
-	PeakBytes   int64    `json:"peak_bytes"`   // resident at most meanwhile, likewise; 0: not measured
+	P50Micros   float64  `json:"p50_us"`           // median of the timed runs inside the worker, no transport
+	P95Micros   float64  `json:"p95_us,omitempty"` // what 19 of 20 of them kept to
+	MemoryBytes int64    `json:"memory_bytes"`     // resident after the examples, above what the bare engine takes
+	PeakBytes   int64    `json:"peak_bytes"`       // resident at most meanwhile, likewise; 0: not measured
+
+	// Nodes are the operations of the model's graph by what they run on: an engine runs on the CPU what a device has no code for.
+	Nodes map[string]int `json:"nodes,omitempty"`
 
 	err     error // as it came
 	outputs [][]tensor.Tensor
@@ -145,10 +174,18 @@ type Report struct {
 	Threads    int              `json:"threads,omitempty"` // for one call
 	Timings    []Timing         `json:"timings,omitempty"` // of the chosen candidate by threads, where more than one were tried
 	Why        string           `json:"why"`
-	Reference  string           `json:"reference"` // what answers were compared with: "golden" or an engine's name
-	Examples   int              `json:"examples"`  // example requests used; 0: tried with zeros
+	Instead    *Instead         `json:"instead,omitempty"` // what was asked for and does not serve
+	Reference  string           `json:"reference"`         // what answers were compared with: "golden" or an engine's name
+	Examples   int              `json:"examples"`          // example requests used; 0: tried with zeros
 	Tolerance  float64          `json:"tolerance"`
 	Signature  tensor.Signature `json:"signature"`
+}
+
+// Instead says that a model does not run where a person wanted it.
+type Instead struct {
+	Wish string `json:"wish"`           // "cuda"
+	Why  string `json:"why"`            // for people
+	Code string `json:"code,omitempty"` // "device.none", "engine.device"
 }
 
 // Timing is the median of a call on so many threads.

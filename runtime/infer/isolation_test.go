@@ -32,7 +32,7 @@ type pool struct {
 func newPool(t testing.TB, kind string, change func(*infer.Options)) *pool {
 	t.Helper()
 	p := &pool{shared: start(t, kind), prove: start(t, kind)}
-	o := infer.Options{Serve: p.shared, Prove: p.prove, Residency: time.Nanosecond, Room: 300 * time.Millisecond, Own: func(string) infer.Own {
+	o := infer.Options{Serve: p.shared, Prove: p.prove, Residency: time.Nanosecond, Room: 300 * time.Millisecond, Own: func(string, infer.Candidate) infer.Own {
 		w := worker.New(worker.Options{Kind: kind, Env: worker.Env{NativeDir: nativeDir, Threads: 1}, MemoryLimit: 1 << 30, Concurrency: 4, Grace: 200 * time.Millisecond})
 		t.Cleanup(func() { w.Close() })
 		p.mu.Lock()

@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/engine"
 	"edgeward/runtime/tensor"
 )
 
@@ -18,6 +20,10 @@ func (c *Client) Probe(ctx context.Context, r LoadRequest) (Report, error) {
 	r, err := r.withDefaults()
 	if err != nil {
 		return Report{}, err
+	}
+	if r.Strict && r.Lacking != nil {
+		rep := judge(r, nil)
+		return rep, noEngine(rep)
 	}
 	key := "probe " + r.Key
 	if len(key) > MaxKey {
@@ -36,26 +42,43 @@ func (c *Client) Probe(ctx context.Context, r LoadRequest) (Report, error) {
 		return rep, noEngine(rep)
 	}
 	c.tryThreads(ctx, key, r, &rep)
-	c.Kept.put(r, rep)
+	if rep.Instead == nil || r.Lacking != nil { // else the device may do better the next time
+		c.Kept.put(r, rep)
+	}
 	return rep, nil
 }
 
-// trial loads a model with one candidate in the probe worker, then unloads it.
+// startLimit is added to the time limit of a trial in a worker of its own: its libraries, two gigabytes of CUDA's, are hashed
+// and opened first.
+const startLimit = 60 * time.Second
+
+// trial loads a model with one candidate in the probe worker, then unloads it. One that is away gets a worker for itself.
 func (c *Client) trial(ctx context.Context, key string, r LoadRequest, cand Candidate) Trial {
 	t := Trial{Candidate: cand}
-	ctx, cancel := context.WithTimeout(ctx, r.Limit)
+	at, limit := c.Prove, r.Limit
+	if cand.Away() {
+		if c.Own == nil {
+			t.err = edgeward.E("infer.Load", edgeward.Unavailable, "engine.missing", "there is no worker for %s", cand)
+			t.Error, t.Code = said(t.err), edgeward.CodeOf(t.err)
+			return t
+		}
+		own := c.Own("prove "+cmp.Or(r.Name, r.Key), cand)
+		defer own.Close() // an error is that of a process that was killed
+		at, limit = own, limit+startLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	t.err = load(ctx, c.Prove, key, r, &t)
+	t.err = load(ctx, at, key, r, &t)
 	if died(t.err) {
-		t.err = load(ctx, c.Prove, key, r, &t) // it may have been another's doing: a second death is the model's
+		t.err = load(ctx, at, key, r, &t) // it may have been another's doing: a second death is the model's
 	}
 	if t.err == nil {
-		_, t.err = c.Prove.Call(ctx, methodUnload, []byte(key), nil)
+		_, t.err = at.Call(ctx, methodUnload, []byte(key), nil)
 	}
 	if t.Loads = t.err == nil; !t.Loads {
 		t.Error, t.Code = said(t.err), edgeward.CodeOf(t.err)
 		if errors.Is(t.err, context.DeadlineExceeded) {
-			t.Error = fmt.Sprintf("it did not load and answer within %v", r.Limit)
+			t.Error = fmt.Sprintf("it did not load and answer within %v", limit)
 		}
 	}
 	return t
@@ -81,7 +104,7 @@ const (
 func (c *Client) tryThreads(ctx context.Context, key string, r LoadRequest, rep *Report) {
 	rep.Threads = max(1, r.Threads)
 	chosen := rep.chosen()
-	if c.Threads < 2 || r.Threads > 0 || r.Runs < 2 || chosen.P50Micros < tooSmall {
+	if c.Threads < 2 || r.Threads > 0 || r.Runs < 2 || chosen.P50Micros < tooSmall || chosen.Device != engine.CPU {
 		return
 	}
 	rep.Timings = []Timing{{1, chosen.P50Micros}}
@@ -123,7 +146,8 @@ func load(ctx context.Context, w Caller, key string, r LoadRequest, t *Trial) er
 		}
 		t.outputs = append(t.outputs, ts)
 	}
-	t.Version, t.sig, t.LoadMillis, t.P50Micros, t.MemoryBytes, t.PeakBytes = l.Version, l.Signature, l.LoadMillis, l.P50Micros, l.MemoryBytes, l.PeakBytes
+	t.Version, t.sig, t.LoadMillis, t.P50Micros, t.P95Micros = l.Version, l.Signature, l.LoadMillis, l.P50Micros, l.P95Micros
+	t.MemoryBytes, t.PeakBytes, t.Nodes = l.MemoryBytes, l.PeakBytes, l.Nodes
 	return nil
 }
 
@@ -134,9 +158,9 @@ func noEngine(rep Report) error {
 	for _, t := range rep.Candidates {
 		switch {
 		case t.Loads && t.Error == "":
-			texts = append(texts, t.Engine+": its answers differ from "+rep.Reference)
+			texts = append(texts, t.short()+": its answers differ from "+rep.Reference)
 		default:
-			texts = append(texts, t.Engine+": "+t.Error)
+			texts = append(texts, t.short()+": "+t.Error)
 		}
 		if hint == "" {
 			hint = edgeward.HintOf(t.err)
@@ -147,12 +171,19 @@ func noEngine(rep Report) error {
 		switch code := edgeward.CodeOf(t.err); {
 		case edgeward.KindOf(t.err) == edgeward.Exhausted && kind == edgeward.Invalid:
 			kind = edgeward.Exhausted
-		case code == "native.missing" || code == "engine.missing" || code == "worker.start" || code == "worker.build":
+		case code == "native.missing" || code == "engine.missing" || code == "worker.start" || code == "worker.build" || code == "engine.device":
 			kind = edgeward.Unavailable
 		}
 	}
+	if rep.Instead != nil {
+		texts = append([]string{rep.Instead.Wish + ": " + rep.Instead.Why}, texts...)
+	}
 	if hint == "" {
 		hint = "see the engine report for what each engine said"
+	}
+	if rep.Instead != nil { // it was required: another device, or a later day, may do
+		return edgeward.E("infer.Load", edgeward.Unavailable, "infer.no_device", "the model cannot run where it must: %s", strings.Join(texts, "; ")).With("device", rep.Instead.Wish).
+			WithHint("mend the device, or let the endpoint run elsewhere: edgeward endpoint set … --device-required=false")
 	}
 	return edgeward.E("infer.Load", kind, "infer.no_engine", "no engine serves this model: %s", strings.Join(texts, "; ")).WithHint("%s", hint)
 }

@@ -27,7 +27,7 @@ type Reports struct {
 }
 
 // proof is the number of the way models are proved; one more makes every kept report void.
-const proof = 1
+const proof = 2
 
 // maxReport bounds a kept report.
 const maxReport = 1 << 20
@@ -88,10 +88,12 @@ func (k *Reports) path(r LoadRequest) string {
 		Proof                    int
 		Machine, Digest          string
 		Format                   string
-		Candidates               []Candidate
+		Candidates, Prefer       []Candidate
+		Wish, Lacking, Basis     string
+		Strict                   bool
 		Tolerance                float64
 		Runs, Threads, Processor int
-	}{proof, k.machine, r.Digest, string(r.Format), r.Candidates, r.Tolerance, r.Runs, r.Threads, runtime.GOMAXPROCS(0)})
+	}{proof, k.machine, r.Digest, string(r.Format), r.Candidates, r.Prefer, r.Wish, edgeward.CodeOf(r.Lacking), r.Basis, r.Strict, r.Tolerance, r.Runs, r.Threads, runtime.GOMAXPROCS(0)})
 	for _, e := range r.Examples {
 		h.Write(tensor.Append(nil, e.Inputs))
 		h.Write(tensor.Append(nil, e.Golden))

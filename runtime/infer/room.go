@@ -91,7 +91,7 @@ func (c *Client) evict(ctx context.Context, e *entry) bool {
 	}
 	if at.host.own != nil {
 		at.host.close()
-		e.home = c.ownHost(e.request)
+		e.home = c.ownHost(e.request, e.request.Candidates[0])
 	} else {
 		_, _ = at.host.Call(context.WithoutCancel(ctx), methodUnload, []byte(e.key), nil) // if it has died the model has gone with it
 	}
@@ -132,6 +132,7 @@ type Held struct {
 	Name   string        `json:"name"` // for people: "bearings/3"
 	Loaded bool          `json:"loaded"`
 	Alone  bool          `json:"alone"` // in a worker of its own
+	As     Candidate     `json:"as"`    // what it runs on
 	Pinned bool          `json:"pinned,omitempty"`
 	Bytes  int64         `json:"bytes"` // as measured when it was proved
 	Idle   time.Duration `json:"idle"`  // since its last request
@@ -142,7 +143,7 @@ func (c *Client) Models() (all []Held, held int64) {
 	at := now()
 	for _, e := range c.entries() {
 		p := e.at.Load()
-		all = append(all, Held{Name: cmp.Or(e.request.Name, e.key), Loaded: p != nil, Alone: p != nil && p.host.own != nil || e.request.Alone,
+		all = append(all, Held{Name: cmp.Or(e.request.Name, e.key), Loaded: p != nil, Alone: p != nil && p.host.own != nil || e.request.Alone, As: e.request.Candidates[0],
 			Pinned: e.request.Pinned, Bytes: e.size, Idle: time.Duration(at - e.used.Load())})
 	}
 	slices.SortFunc(all, func(a, b Held) int { return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name)) })

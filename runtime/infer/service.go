@@ -19,12 +19,13 @@ import (
 	"edgeward/runtime/engine/onnx"
 	"edgeward/runtime/engine/openvino"
 	"edgeward/runtime/native"
+	"edgeward/runtime/packs"
 	"edgeward/runtime/tensor"
 	"edgeward/runtime/worker"
 )
 
 // NewService builds the infer worker's service with the product's engines; it is the entry of Kind in worker.Kinds. It
-// opens no library yet.
+// opens no library yet. In a worker that Place made for a candidate that is away, it has that candidate's engine only.
 func NewService(env worker.Env) (worker.Service, error) {
 	pack := native.Open(env.NativeDir)
 	find := func(set, prefix string) func(context.Context) (string, error) {
@@ -41,10 +42,61 @@ func NewService(env worker.Env) (worker.Service, error) {
 			return "", errors.New("the native set " + set + " has no " + prefix)
 		}
 	}
+	const libopenvino = "libopenvino_c.so"
+	switch set, runtime := env.Values[valueSet], env.Values[valueRuntime]; {
+	case runtime != "":
+		return ServiceOf(onnx.Of(located(env, runtime))), nil
+	case set != "":
+		return ServiceOf(openvino.New(find(set, libopenvino))), nil
+	}
 	return ServiceOf(
 		onnx.New(find(native.ONNXRuntime, "libonnxruntime.so")),
-		openvino.New(find(native.OpenVINO, "libopenvino_c.so")),
+		openvino.New(find(native.OpenVINO, libopenvino)),
 	), nil
+}
+
+// located finds and verifies the library of a runtime pack.
+func located(env worker.Env, runtime string) func(context.Context) (onnx.Library, error) {
+	return func(ctx context.Context) (onnx.Library, error) {
+		ref, err := packs.ParseRef(runtime)
+		if err != nil {
+			return onnx.Library{}, err
+		}
+		at, err := packs.At(env.Values[valueRuntimes]).Locate(ctx, ref)
+		if err != nil {
+			return onnx.Library{}, err
+		}
+		most, _ := strconv.ParseUint(env.Values[valueDeviceMemory], 10, 64) // "" is 0: all of it
+		return onnx.Library{Path: at.Library, Preload: at.Preload, CUDA: slices.Contains(at.Devices, packs.CUDA), Memory: most}, nil
+	}
+}
+
+// The values of worker.Env that a worker for a candidate that is away is told.
+const (
+	valueRuntimes     = "runtimes"      // folder of the runtime packs
+	valueRuntime      = "runtime"       // the pack's "name@version"
+	valueSet          = "set"           // of embedded libraries, where it is not the ordinary one
+	valueDeviceMemory = "device_memory" // bytes
+)
+
+// Place tells an Env what its worker needs to run a candidate: which library, from the packs in the folder runtimes, and how
+// many bytes of a GPU's memory it may take, 0 for all.
+func Place(env worker.Env, c Candidate, runtimes string, deviceMemory int64) worker.Env {
+	if !c.Away() {
+		return env
+	}
+	env.Values = map[string]string{}
+	env.Reserves = c.Device != engine.CPU
+	switch {
+	case c.Runtime != "":
+		env.Values[valueRuntimes], env.Values[valueRuntime] = runtimes, c.Runtime
+		env.Values[valueDeviceMemory] = strconv.FormatInt(deviceMemory, 10)
+	case c.Device == "GPU":
+		env.Values[valueSet] = native.OpenVINOGPU
+	case c.Device == "NPU":
+		env.Values[valueSet] = native.OpenVINONPU
+	}
+	return env
 }
 
 // ServiceOf builds the service with other engines, for tests.
@@ -61,7 +113,7 @@ type service struct {
 
 	mu     sync.RWMutex
 	models map[string]*model
-	warmed map[string]bool // engines, by name
+	warmed map[string]bool // engines, by name and device
 	last   time.Time       // of settle
 }
 
@@ -91,27 +143,30 @@ func (s *service) load(ctx context.Context, body []byte, _ func([]byte)) ([]byte
 		}
 	}
 	if h.Runs > 0 { // it is being proved: what it takes is to be known well
-		s.warm(ctx, e)
+		s.warm(ctx, e, h.Device)
 		settle()
 	}
 	forgetPeak()
 	whole := resident()
 	before, began := private(), time.Now() // room:clock elapsed time of the load
-	session, err := e.Load(ctx, engine.Model{Format: h.Format, Bytes: parts[0], Weights: parts[1], Path: h.Path, Threads: h.Threads, Device: h.Device})
+	session, err := e.Load(ctx, engine.Model{Format: h.Format, Bytes: parts[0], Weights: parts[1], Path: h.Path, Threads: h.Threads, Device: h.Device, Place: h.Runs > 0})
 	if err != nil {
 		return nil, err
 	}
 	took := time.Since(began) // room:clock elapsed time of the load
 	answer := loaded{Version: e.Version(), Signature: session.Signature(), LoadMillis: float64(took.Microseconds()) / 1000}
 	warm := parts[len(parts)-h.Warm:]
-	outputs, p50, err := try(ctx, session, parts[2:len(parts)-h.Warm], h.Runs)
+	if p, ok := session.(engine.Placed); ok {
+		answer.Nodes = p.Placed()
+	}
+	outputs, times, err := try(ctx, session, parts[2:len(parts)-h.Warm], h.Runs)
 	if err == nil {
 		err = heat(ctx, session, warm)
 	}
 	if err != nil {
 		return nil, errors.Join(err, session.Close())
 	}
-	answer.P50Micros = float64(p50.Nanoseconds()) / 1000
+	answer.P50Micros, answer.P95Micros = micros(times, 0.5), micros(times, 0.95)
 	answer.PeakBytes = max(0, peak()-whole)
 	if h.Runs > 0 {
 		settle()
@@ -139,15 +194,15 @@ var tiny []byte
 
 // warm makes an engine take, once, what it takes with its first model, whichever that is: about ten MiB of ONNX Runtime,
 // which would be measured as the model's.
-func (s *service) warm(ctx context.Context, e engine.Engine) {
+func (s *service) warm(ctx context.Context, e engine.Engine, device string) {
 	s.mu.Lock()
-	done := s.warmed[e.Name()]
-	s.warmed[e.Name()] = true
+	done := s.warmed[e.Name()+device]
+	s.warmed[e.Name()+device] = true
 	s.mu.Unlock()
 	if done {
 		return
 	}
-	session, err := e.Load(ctx, engine.Model{Format: engine.ONNX, Bytes: tiny})
+	session, err := e.Load(ctx, engine.Model{Format: engine.ONNX, Bytes: tiny, Device: device})
 	if err != nil {
 		return // it reads no ONNX: what it measures is too much, not too little
 	}
@@ -155,12 +210,12 @@ func (s *service) warm(ctx context.Context, e engine.Engine) {
 	_ = session.Close()
 }
 
-// try answers every example once and times n runs over them. Without examples it makes one of zeros.
-func try(ctx context.Context, s engine.Session, examples [][]byte, n int) (outputs [][]byte, p50 time.Duration, err error) {
+// try answers every example once and times n runs over them, the quickest first. Without examples it makes one of zeros.
+func try(ctx context.Context, s engine.Session, examples [][]byte, n int) (outputs [][]byte, took []time.Duration, err error) {
 	requests := make([][]tensor.Tensor, len(examples))
 	for i, b := range examples {
 		if requests[i], err = tensor.Decode(b); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
 	if len(requests) == 0 {
@@ -169,24 +224,28 @@ func try(ctx context.Context, s engine.Session, examples [][]byte, n int) (outpu
 	for _, in := range requests {
 		out, err := s.Run(ctx, in)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		outputs = append(outputs, tensor.Append(make([]byte, 0, tensor.EncodedSize(out)), out))
 	}
-	var took []time.Duration
 	for all := time.Duration(0); len(took) < n && (all < timing || len(took) < fewest); {
 		began := time.Now() // room:clock elapsed time of a run
 		if _, err := s.Run(ctx, requests[len(took)%len(requests)]); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		took = append(took, time.Since(began)) // room:clock elapsed time of a run
 		all += took[len(took)-1]
 	}
-	if len(took) > 0 {
-		slices.Sort(took)
-		p50 = took[len(took)/2]
+	slices.Sort(took)
+	return outputs, took, nil
+}
+
+// micros is what a share of sorted times kept to, in microseconds; 0 of none.
+func micros(sorted []time.Duration, share float64) float64 {
+	if len(sorted) == 0 {
+		return 0
 	}
-	return outputs, p50, nil
+	return float64(sorted[min(int(share*float64(len(sorted))), len(sorted)-1)].Nanoseconds()) / 1000
 }
 
 // heat runs requests that were asked before, and passes over those that the model refuses.

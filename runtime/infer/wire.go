@@ -34,8 +34,10 @@ type loaded struct {
 	Signature   tensor.Signature `json:"signature"`
 	LoadMillis  float64          `json:"load_ms"`
 	P50Micros   float64          `json:"p50_us"`
+	P95Micros   float64          `json:"p95_us"`
 	MemoryBytes int64            `json:"memory_bytes"`
 	PeakBytes   int64            `json:"peak_bytes"`
+	Nodes       map[string]int   `json:"nodes,omitempty"`
 }
 
 const maxParts = 2 + MaxExamples

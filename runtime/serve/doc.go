@@ -34,6 +34,8 @@
 //   - A shadow's answers are compared with those the clients got, by the version that gave them, and dropped.
 //   - A rate limit, of all callers or of each, counts requests, not rows; one more is refused (Exhausted, retry_after).
 //   - In-flight requests of an endpoint are bounded; one more is refused at once (Exhausted, with params retry_after).
+//   - An endpoint may say what its versions run on. One that cannot run there runs on the CPU, says so in its status, and the
+//     endpoint is degraded; where the device is required it is not loaded instead.
 //   - An endpoint may keep answers for equal requests. They belong to the loaded version and end with it. An answer from
 //     there is counted, recorded and marked.
 //   - An endpoint records so many predictions a second; what comes beyond that is answered, counted and marked, not

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/device"
 	"edgeward/runtime/record"
 )
 
@@ -59,6 +60,9 @@ type Endpoint struct {
 	Worker      Worker `json:"worker,omitempty"`        // whom its versions share a process with
 	Pinned      bool   `json:"pinned,omitempty"`        // never taken out of memory to make room for others
 	IdleUnloadS int    `json:"idle_unload_s,omitempty"` // seconds without a request after which its versions leave the memory; 0: never
+
+	Device         device.Wish `json:"device,omitempty"`          // what its versions run on; "" is auto: what proves best
+	DeviceRequired bool        `json:"device_required,omitempty"` // a version that cannot run there is not loaded, instead of running on the CPU
 }
 
 // Worker says whom an endpoint's versions share a process with: "" and SharedWorker mean with all versions that are trusted,
@@ -77,7 +81,7 @@ const MaxIdleUnloadS = 366 * 24 * 3600
 // terms are how a version is to be held in a role; those of a version without a role are not looked at.
 func (e Endpoint) terms(r record.Role) Terms {
 	return Terms{Endpoint: e.Key(), Alone: e.Worker == OwnWorker || r == record.Canary || r == record.Shadow || r == record.Variant,
-		Pinned: e.Pinned, IdleUnload: time.Duration(e.IdleUnloadS) * time.Second}
+		Pinned: e.Pinned, IdleUnload: time.Duration(e.IdleUnloadS) * time.Second, Device: e.Device, DeviceRequired: e.DeviceRequired}
 }
 
 // recordRate is RecordRate with its default.
@@ -142,6 +146,13 @@ func (e Endpoint) Check() error {
 	}
 	if e.IdleUnloadS < 0 || e.IdleUnloadS > MaxIdleUnloadS {
 		return bad("idle_unload_s %d is not between 0 and %d", e.IdleUnloadS, MaxIdleUnloadS)
+	}
+	want, err := e.Device.Parse()
+	if err != nil {
+		return err
+	}
+	if e.DeviceRequired && want.Target == device.Auto {
+		return bad("device_required needs a device that is wanted: auto is any")
 	}
 	if len(e.Description) > MaxDescription {
 		return bad("description is longer than %d bytes", MaxDescription)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"edgeward/runtime/device"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
@@ -22,6 +23,9 @@ type Terms struct {
 	Alone      bool          // in a worker of its own, so that it can harm no other
 	Pinned     bool          // never taken out of memory to make room
 	IdleUnload time.Duration // taken out of memory when nobody has asked for so long; 0: never
+
+	Device         device.Wish // what it is to run on
+	DeviceRequired bool        // it is refused rather than run elsewhere
 }
 
 // About is what a Session tells of itself.
@@ -30,7 +34,37 @@ type About struct {
 	Threads        int   // that one Run takes; 0 means 1
 	Bytes          int64 // of memory; 0: not known
 	Cold           bool  // it was proved before, and the first Run loads it
+	Choice         *Choice
 }
+
+// Choice is how it was decided what a version runs on.
+type Choice struct {
+	Why     string  `json:"why"`
+	Wish    string  `json:"wish,omitempty"`    // what was asked for
+	Instead string  `json:"instead,omitempty"` // why that does not serve, for people; "": it does
+	Code    string  `json:"code,omitempty"`    // the same for machines
+	Tried   []Tried `json:"tried,omitempty"`   // in the order of the trials
+}
+
+// Tried is what an engine on a device did with the version.
+type Tried struct {
+	Engine  string         `json:"engine"`
+	Device  string         `json:"device"`
+	Runtime string         `json:"runtime,omitempty"` // the runtime pack of its library
+	Version string         `json:"version,omitempty"` // of the library
+	Chosen  bool           `json:"chosen,omitempty"`
+	Agrees  bool           `json:"agrees"` // it loads, and its answers are within the tolerance
+	MaxDiff *float64       `json:"max_abs_diff,omitempty"`
+	P50US   float64        `json:"p50_us,omitempty"`
+	P95US   float64        `json:"p95_us,omitempty"`
+	Memory  int64          `json:"memory_bytes,omitempty"`
+	Nodes   map[string]int `json:"nodes,omitempty"` // operations of its graph, by what they run on
+	Error   string         `json:"error,omitempty"`
+	Code    string         `json:"code,omitempty"`
+}
+
+// elsewhere reports whether a version runs where nobody wanted it.
+func (c *Choice) elsewhere() bool { return c != nil && c.Instead != "" }
 
 // Session is a loaded version. Run may be called by many goroutines; Close is called once, when no Run is under way.
 // Run must not change the inputs, nor keep or answer with their memory. An error of kind Unavailable says that the session may be lost: the request is asked
@@ -74,6 +108,7 @@ type instance struct {
 	refs     atomic.Int64
 	idle     chan struct{}
 	broken   atomic.Bool // the session said Unavailable: to be loaded again
+	devices  uint64      // how often the devices had changed when it was loaded
 }
 
 func newInstance(v models.Version, s Session, a Assets) *instance {

@@ -15,6 +15,7 @@ type Observed struct {
 	NotBefore time.Time // after a failure: when to try again; zero if it never failed
 	Final     bool      // after a failure: trying again is of no use until the spec changes
 	Moves     bool      // loaded, but in another worker than it belongs: load it there, beside
+	Elsewhere bool      // loaded, but not on the device that is wanted
 	Condemned bool      // in quarantine: not loaded, and dropped if it is
 }
 
@@ -25,6 +26,13 @@ type Plan struct {
 	Drop  []int    // loaded versions nobody wants any more, to be drained and unloaded
 	State State
 	Retry time.Time // when to plan again if nothing happens before; zero means never
+}
+
+// later plans again at that time, or before.
+func (p *Plan) later(at time.Time) {
+	if p.Retry.IsZero() || at.Before(p.Retry) {
+		p.Retry = at
+	}
 }
 
 // Route says which of the loaded versions do what. Live 0 means that nobody answers.
@@ -54,11 +62,17 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 	}
 	var moves []Target
 	missing, failed := false, false // a target with a role is not there; and not for the first time
+	elsewhere := false
 	for _, t := range wanted {
 		keep[t.Version] = true
 		o := seen[t.Version]
 		if o.Loaded && !o.Broken {
-			if o.Moves && !o.Final && !o.NotBefore.After(now) {
+			elsewhere = elsewhere || o.Elsewhere && t.Role != "" && t.Role != record.Direct
+			switch {
+			case !o.Moves || o.Final:
+			case o.NotBefore.After(now):
+				p.later(o.NotBefore)
+			default:
 				moves = append(moves, t)
 			}
 			continue
@@ -70,9 +84,7 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 		switch {
 		case o.Final:
 		case o.NotBefore.After(now):
-			if p.Retry.IsZero() || o.NotBefore.Before(p.Retry) {
-				p.Retry = o.NotBefore
-			}
+			p.later(o.NotBefore)
 		default:
 			p.Load = append(p.Load, t)
 		}
@@ -117,7 +129,7 @@ func MakePlan(spec Spec, lastLive int, seen map[int]Observed, now time.Time) Pla
 		p.State = Pending
 	case p.Route.Live == 0:
 		p.State = Failed
-	case missing:
+	case missing, elsewhere:
 		p.State = Degraded
 	default:
 		p.State = Ready

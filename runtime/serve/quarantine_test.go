@@ -171,7 +171,7 @@ func pool(t testing.TB, kind string) *processes {
 		return w
 	}
 	p.shared = make("shared")
-	p.Client = infer.New(infer.Options{Serve: p.shared, Prove: make("prove"), Own: func(name string) infer.Own {
+	p.Client = infer.New(infer.Options{Serve: p.shared, Prove: make("prove"), Own: func(name string, _ infer.Candidate) infer.Own {
 		w := make(name)
 		p.mu.Lock()
 		defer p.mu.Unlock()

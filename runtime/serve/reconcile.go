@@ -29,7 +29,9 @@ type follower struct {
 
 	quarantined map[edgeward.Digest]Quarantine
 
-	revision uint64 // failures are forgotten when it changes
+	revision uint64   // failures are forgotten when it changes
+	endpoint Endpoint // or this
+	changes  uint64   // or this: of the devices
 	written  Status
 	draining sync.WaitGroup
 }
@@ -103,8 +105,8 @@ func (f *follower) reconcile(ctx context.Context) (again time.Time, gone bool) {
 			f.Log.Warn("endpoint cannot be read", "endpoint", f.key.String(), "error", err)
 			return f.Now().Add(firstRetry), false
 		}
-		if d.Spec.Revision != f.revision {
-			f.revision = d.Spec.Revision
+		if changes := f.devices.Load(); d.Spec.Revision != f.revision || d.Endpoint != f.endpoint || changes != f.changes {
+			f.revision, f.endpoint, f.changes = d.Spec.Revision, d.Endpoint, changes
 			clear(f.failed)
 		}
 		d.Spec.Targets = append(slices.Clone(d.Spec.Targets), f.direct(ctx, d)...)
@@ -165,7 +167,7 @@ func (f *follower) seen(d Deployment) map[int]Observed {
 	out := map[int]Observed{}
 	for v, in := range f.loaded {
 		_, condemned := f.quarantined[in.version.Digest]
-		out[v] = Observed{Loaded: true, Broken: in.broken.Load(), Condemned: condemned}
+		out[v] = Observed{Loaded: true, Broken: in.broken.Load(), Condemned: condemned, Elsewhere: in.status.Choice.elsewhere()}
 	}
 	for _, t := range d.Spec.wanted() {
 		o := out[t.Version]
@@ -173,7 +175,7 @@ func (f *follower) seen(d Deployment) map[int]Observed {
 			o.Condemned = true
 		}
 		if o.Loaded && t.Role != "" {
-			o.Moves = f.loaded[t.Version].terms != d.Endpoint.terms(t.Role)
+			o.Moves = f.loaded[t.Version].terms != d.Endpoint.terms(t.Role) || o.Elsewhere && f.loaded[t.Version].devices != f.devices.Load()
 		}
 		out[t.Version] = o
 	}
@@ -225,6 +227,10 @@ func (f *follower) bring(ctx context.Context, d Deployment, t Target) {
 	f.note(Evidence{At: now, Version: t.Version, What: "load", OK: true,
 		Detail: fmt.Sprintf("%s on %s in %.0f ms; %d golden values, largest difference %.3g", st.Engine, st.Device, st.LoadMS, st.Golden, st.MaxDiff)})
 	f.Log.Info("version loaded", "endpoint", f.key.String(), "version", t.Version, "engine", st.Engine, "device", st.Device)
+	if c := st.Choice; c.elsewhere() {
+		f.note(Evidence{At: now, Version: t.Version, What: "device", Detail: fmt.Sprintf("%s was asked for, and it runs on %s: %s", c.Wish, st.Device, c.Instead)})
+		f.Log.Warn("version runs where it was not wanted", "endpoint", f.key.String(), "version", t.Version, "wanted", c.Wish, "device", st.Device, "code", c.Code, "why", c.Instead)
+	}
 	if old != nil {
 		f.apply(d, MakePlan(d.Spec, f.lastLive, f.seen(d), now).Route)
 		f.drain(t.Version, old)
@@ -248,7 +254,7 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 		}
 	}
 	begin := time.Now() // room:clock elapsed time
-	terms := e.terms(t.Role)
+	terms, devices := e.terms(t.Role), f.devices.Load()
 	session, err := f.Runner.Load(ctx, v, terms)
 	if err == nil {
 		session, err = f.compose(ctx, session)
@@ -259,8 +265,9 @@ func (f *follower) load(ctx context.Context, e Endpoint, t Target) (*instance, V
 	st.LoadMS = float64(time.Since(begin).Microseconds()) / 1e3 // room:clock elapsed time
 	about := session.About()
 	st.Engine, st.Device, st.Threads, st.Memory, st.Cold, st.Alone = about.Engine, about.Device, max(1, about.Threads), about.Bytes, about.Cold, terms.Alone
+	st.Choice = about.Choice
 	in := newInstance(v, session, assets)
-	in.terms = terms
+	in.terms, in.devices = terms, devices
 	in.missing, in.anything = e.Kind != Raw, e.NotFinite
 	in.queue = &queue{scheduler: f.scheduler, session: session, sig: v.Manifest.Signature, threads: min(st.Threads, f.Slots), runs: f.runsOf(t.Version)}
 	if about.Cold {

@@ -57,6 +57,7 @@ type Server struct {
 	endpoints atomic.Pointer[map[Key]*served]
 	touched   map[Key]bool
 	poke      chan struct{}
+	devices   atomic.Uint64 // how often devices or their libraries have changed
 
 	partsMu sync.Mutex
 	parts   map[edgeward.Digest]*part // loaded for graphs
@@ -155,6 +156,28 @@ func (s *Server) Notify(key Key) {
 	case s.poke <- struct{}{}:
 	default:
 	}
+}
+
+// DevicesChanged says that there are other devices, or libraries for them: versions that run where nobody wanted them are
+// tried once more. It never waits.
+func (s *Server) DevicesChanged() {
+	s.devices.Add(1)
+	for key := range *s.endpoints.Load() {
+		s.Notify(key)
+	}
+}
+
+// Elsewhere lists the versions that do not run on the device that is wanted, by endpoint.
+func (s *Server) Elsewhere() map[Key][]VersionStatus {
+	out := map[Key][]VersionStatus{}
+	for key, e := range *s.endpoints.Load() {
+		for _, v := range e.status.Load().Versions {
+			if v.Loaded && v.Choice.elsewhere() {
+				out[key] = append(out[key], v)
+			}
+		}
+	}
+	return out
 }
 
 // Change applies one of Spec's methods to the stored spec and stores the result: the way a person's or the loop's word

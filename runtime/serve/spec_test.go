@@ -229,6 +229,9 @@ func TestPlan(t *testing.T) {
 		"a canary in quarantine answers nobody":                {full, 2, seen{1: up, 2: up, 3: condemned, 4: up}, "degraded: load [] live 2 canaries [] shadows [4] drop [3]"},
 		"one that belongs into another worker is moved":        {two, 2, seen{1: up, 2: {Loaded: true, Moves: true}}, "ready: load [2] live 2 canaries [] shadows [] drop []"},
 		"and stays where it is when that fails":                {two, 2, seen{1: up, 2: {Loaded: true, Moves: true, Final: true}}, "ready: load [] live 2 canaries [] shadows [] drop []"},
+		"and is tried again later":                             {two, 2, seen{1: up, 2: {Loaded: true, Moves: true, NotBefore: later.NotBefore}}, "ready: load [] live 2 canaries [] shadows [] drop [] retry"},
+		"one on another device than was wanted degrades":       {one, 1, seen{1: {Loaded: true, Elsewhere: true}}, "degraded: load [] live 1 canaries [] shadows [] drop []"},
+		"one of the policy there is no harm":                   {listed, 1, seen{1: up, 6: {Loaded: true, Elsewhere: true}}, "ready: load [] live 1 canaries [] shadows [] drop []"},
 		"a broken version is loaded beside itself":             {one, 1, seen{1: broken}, "degraded: load [1] live 1 canaries [] shadows [] drop []"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,6 +261,9 @@ func TestEndpointCheck(t *testing.T) {
 		code   string
 	}{
 		"a good one":        {func(*serve.Endpoint) {}, ""},
+		"a device":          {func(e *serve.Endpoint) { e.Device, e.DeviceRequired = "cuda:1", true }, ""},
+		"no device":         {func(e *serve.Endpoint) { e.Device = "gpu" }, "device.wish"},
+		"any, required":     {func(e *serve.Endpoint) { e.DeviceRequired = true }, "endpoint.invalid"},
 		"a bad name":        {func(e *serve.Endpoint) { e.Name = "Beds" }, "name.invalid"},
 		"no model":          {func(e *serve.Endpoint) { e.Model = "" }, "name.invalid"},
 		"no group":          {func(e *serve.Endpoint) { e.Group = "" }, "endpoint.invalid"},

@@ -55,13 +55,14 @@ type VersionStatus struct {
 	Threads  int             `json:"threads,omitempty"`  // that one run takes
 	Alone    bool            `json:"alone,omitempty"`    // in a worker of its own
 	Cold     bool            `json:"cold,omitempty"`     // proved before and not in memory: its first request loads it
+	Choice   *Choice         `json:"choice,omitempty"`   // how it was decided what it runs on
 }
 
 // Evidence is one thing the reconciler saw.
 type Evidence struct {
 	At      time.Time `json:"at"`
 	Version int       `json:"version,omitempty"`
-	What    string    `json:"what"` // load, golden, swap, drain, unload, crash, quarantine, release
+	What    string    `json:"what"` // load, golden, swap, drain, unload, crash, quarantine, release, device
 	OK      bool      `json:"ok"`
 	Detail  string    `json:"detail,omitempty"`
 }

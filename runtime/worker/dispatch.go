@@ -139,7 +139,7 @@ func greet(kinds Kinds, body []byte) (Service, hello, error) {
 	if h.MaxFrame < 1 || h.Concurrency < 1 {
 		return Service{}, h, edgeward.E(op, edgeward.Internal, "", "the parent's hello has no limits")
 	}
-	if err := limit(h.Env.MemoryLimit); err != nil {
+	if err := limit(h.Env.MemoryLimit, h.Env.Reserves); err != nil {
 		return Service{}, h, edgeward.E(op, edgeward.Unavailable, "worker.limit", "the memory limit cannot be set: %w", err)
 	}
 	if err := offline(); err != nil {
@@ -151,14 +151,19 @@ func greet(kinds Kinds, body []byte) (Service, hello, error) {
 }
 
 // limit bounds the address space to what the bare process has now plus n bytes, asks the garbage collector to stay well
-// below, and offers this process, not the server, to a system that runs out of memory.
-func limit(n uint64) error {
+// below, and offers this process, not the server, to a system that runs out of memory. Where libraries reserve addresses that
+// they never use, the bound is on memory that can be written and is nobody else's.
+func limit(n uint64, reserves bool) error {
 	size, _, err := memory(os.Getpid())
 	if err != nil {
 		return err
 	}
 	rl := syscall.Rlimit{Cur: size + n, Max: size + n}
-	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &rl); err != nil {
+	what := syscall.RLIMIT_AS
+	if reserves {
+		what = syscall.RLIMIT_DATA
+	}
+	if err := syscall.Setrlimit(what, &rl); err != nil {
 		return err
 	}
 	debug.SetMemoryLimit(int64(min(n/4*3, 1<<62)))

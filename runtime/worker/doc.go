@@ -23,7 +23,7 @@
 //     times with no successful call between are started with a growing delay (up to 5 s), spent inside Call.
 //   - Everything is bounded: bytes of a frame (MaxFrame), calls in flight (MaxInFlight, else Exhausted "worker.busy"),
 //     handlers at once (Concurrency; further calls wait for a lane in order), address space (MemoryLimit, by RLIMIT_AS,
-//     always), the start (StartTimeout).
+//     always; where Env.Reserves private memory, by RLIMIT_DATA), the start (StartTimeout).
 //   - A process without a call for Options.Idle ends, and its memory goes back to the system; the next call starts a fresh
 //     one. No call is lost to that, and it is neither a death nor a failure. What a handler kept between calls is gone, as
 //     after a death.
@@ -85,5 +85,6 @@ type Env struct {
 	DataDir     string            `json:"data_dir,omitempty"`   // where the kind may keep files; empty: nowhere
 	Threads     int               `json:"threads,omitempty"`    // threads native libraries may use for one call; 0: 1
 	MemoryLimit uint64            `json:"memory_limit"`         // filled in from Options: bytes of address space beyond the bare process
+	Reserves    bool              `json:"reserves,omitempty"`   // the kind's libraries reserve addresses by the terabyte, as CUDA does: the limit is of private memory that can be written
 	Values      map[string]string `json:"values,omitempty"`     // settings only the kind understands
 }

@@ -50,7 +50,8 @@ type process struct {
 func environment(threads int) []string {
 	n := strconv.Itoa(max(threads, 1))
 	// ONNX Runtime's wheel reports its use to its maker unless it is told not to; offline would stop it anyway.
-	env := []string{marker + "=1", "ORT_DISABLE_TELEMETRY=1", "OMP_WAIT_POLICY=passive", "OMP_NUM_THREADS=" + n, "MALLOC_ARENA_MAX=2", "GOTRACEBACK=single"}
+	env := []string{marker + "=1", "ORT_DISABLE_TELEMETRY=1", "OMP_WAIT_POLICY=passive", "OMP_NUM_THREADS=" + n, "MALLOC_ARENA_MAX=2", "GOTRACEBACK=single",
+		"CUDA_DEVICE_ORDER=PCI_BUS_ID"} // GPUs have the numbers of runtime/device
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		if slices.Contains([]string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "GOCOVERDIR"}, name) {

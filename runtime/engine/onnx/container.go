@@ -144,7 +144,7 @@ func empty(t typ) (handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSession("", b, 1)
+	s, err := newSession("", b, manner{gpu: -1})
 	if err != nil {
 		return nil, err
 	}

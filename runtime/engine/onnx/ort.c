@@ -2,6 +2,8 @@
 #include "ort.h"
 
 #include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef __GLIBC__
@@ -94,16 +96,79 @@ static handle configure(handle o, int threads) {
 	return NULL;
 }
 
-handle ort_session(const char *path, const void *data, size_t n, int threads, handle *session) {
+// CUDA puts its own signal handlers in the place of Go's, which then find themselves on the wrong stack. They are put back.
+enum { SIGNALS = 65 };
+static void keep_signals(struct sigaction *kept) {
+	for (int i = 1; i < SIGNALS; i++) sigaction(i, NULL, &kept[i]);
+}
+static void restore_signals(const struct sigaction *kept) {
+	for (int i = 1; i < SIGNALS; i++) {
+		struct sigaction now;
+		if (i == SIGKILL || i == SIGSTOP || sigaction(i, NULL, &now)) continue;
+		if (now.sa_sigaction != kept[i].sa_sigaction || now.sa_flags != kept[i].sa_flags) sigaction(i, &kept[i], NULL);
+	}
+}
+
+static handle use_cuda(handle options, const manner *how) {
+	char number[16], bytes[24];
+	snprintf(number, sizeof number, "%d", how->cuda);
+	snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)how->bytes);
+	// No TF32: its products have ten bits, and the answers are held against those of the CPU.
+	const char *keys[] = {"device_id", "use_tf32", "arena_extend_strategy", "gpu_mem_limit"}, *values[] = {number, "0", "kSameAsRequested", bytes};
+	handle cuda = NULL;
+	TRY(CALL(CREATE_CUDA_OPTIONS, handle *)(&cuda));
+	handle status = CALL(UPDATE_CUDA_OPTIONS, handle, const char **, const char **, size_t)(cuda, keys, values, how->bytes ? 4 : 3);
+	if (!status) status = CALL(APPEND_CUDA, handle, handle)(options, cuda);
+	ort_release(RELEASE_CUDA_OPTIONS, cuda);
+	return status;
+}
+
+const char *ort_preload(const char *path) {
+	return dlopen(path, RTLD_LAZY | RTLD_GLOBAL) ? NULL : dlerror();
+}
+
+handle ort_session(const char *path, const void *data, size_t n, const manner *how, int *device, handle *session) {
+	struct sigaction kept[SIGNALS];
 	handle options = NULL, status;
 	TRY(CALL(CREATE_SESSION_OPTIONS, handle *)(&options));
-	status = configure(options, threads);
+	status = configure(options, how->threads);
+	if (!status && how->placement)
+		status = CALL(ADD_CONFIG, handle, const char *, const char *)(options, "session.record_ep_graph_assignment_info", "1");
+	if (!status && how->cuda >= 0) {
+		keep_signals(kept);
+		status = use_cuda(options, how);
+		*device = status != NULL;
+	}
 	if (!status && path)
 		status = CALL(CREATE_SESSION, handle, const char *, handle, handle *)(environment, path, options, session);
 	else if (!status)
 		status = CALL(CREATE_SESSION_FROM_ARRAY, handle, const void *, size_t, handle, handle *)(environment, data, n, options, session);
+	if (how->cuda >= 0) restore_signals(kept);
 	ort_release(RELEASE_SESSION_OPTIONS, options);
 	return status;
+}
+
+handle ort_places(handle session, place *places, size_t *n) {
+	const handle *parts;
+	size_t count;
+	*n = 0;
+	TRY(CALL(PLACEMENT, handle, const handle **, size_t *)(session, &parts, &count));
+	for (size_t i = 0; i < count; i++) {
+		const char *name;
+		const handle *nodes;
+		size_t m, at = 0;
+		TRY(CALL(PLACED_ON, handle, const char **)(parts[i], &name));
+		TRY(CALL(PLACED_NODES, handle, const handle **, size_t *)(parts[i], &nodes, &m));
+		while (at < *n && strncmp(places[at].name, name, sizeof places[at].name - 1)) at++;
+		if (at == MAX_PLACES) continue;
+		if (at == *n) {
+			memset(&places[at], 0, sizeof places[at]);
+			strncpy(places[at].name, name, sizeof places[at].name - 1);
+			++*n;
+		}
+		places[at].nodes += m;
+	}
+	return NULL;
 }
 
 handle ort_tensor(int32_t element, const int64_t *shape, size_t rank, void *data, size_t bytes, handle *value) {

@@ -16,7 +16,8 @@ enum { // places in the table
 	GET_VALUE = 80, VALUE_COUNT = 81, CREATE_VALUE = 82, RELEASE_STATUS = 93, RELEASE_SESSION = 95, RELEASE_VALUE = 96,
 	RELEASE_RUN_OPTIONS = 97, RELEASE_TYPE = 98, RELEASE_TENSOR_INFO = 99, RELEASE_SESSION_OPTIONS = 100, TYPE_MAP = 103,
 	TYPE_SEQUENCE = 104, MAP_KEY = 105, MAP_VALUE = 106, SEQUENCE_ELEMENT = 107, ADD_CONFIG = 130, HAS_VALUE = 192,
-	TYPE_OPTIONAL = 250, OPTIONAL_CONTAINED = 251, RESIZED_STRING = 252, HAS_SHAPE = 390,
+	APPEND_CUDA = 204, CREATE_CUDA_OPTIONS = 205, UPDATE_CUDA_OPTIONS = 206, RELEASE_CUDA_OPTIONS = 208, TYPE_OPTIONAL = 250,
+	OPTIONAL_CONTAINED = 251, RESIZED_STRING = 252, HAS_SHAPE = 390, PLACEMENT = 407, PLACED_ON = 408, PLACED_NODES = 409,
 };
 
 enum { KIND_TENSOR = 1, KIND_SEQUENCE = 2, KIND_MAP = 3, KIND_OPTIONAL = 6 };
@@ -52,8 +53,31 @@ void ort_release_values(handle *values, size_t n);
 handle ort_dimensions(handle info, int64_t *shape, size_t rank);
 int ort_has_shape(handle info);
 
-// ort_session makes a session of the file at path, or of the n bytes at data where path is NULL.
-handle ort_session(const char *path, const void *data, size_t n, int threads, handle *session);
+// ort_preload opens a library that another one will look for by name; NULL is success, else why not.
+const char *ort_preload(const char *path);
+
+// How a session is made.
+typedef struct {
+	int threads;
+	int cuda;       // number of the GPU, or -1
+	uint64_t bytes; // of the GPU's memory that it may take; 0: all
+	int placement;  // keep what ort_places tells
+} manner;
+
+// ort_session makes a session of the file at path, or of the n bytes at data where path is NULL. *device tells after an error
+// whether the device, and not the model, is to blame.
+handle ort_session(const char *path, const void *data, size_t n, const manner *how, int *device, handle *session);
+
+enum { MAX_PLACES = 8 };
+
+// What runs so many nodes of a session's graph.
+typedef struct {
+	char name[64]; // "CUDAExecutionProvider"
+	size_t nodes;
+} place;
+
+// ort_places tells, of a session made with placement, what its nodes run on. places has room for MAX_PLACES.
+handle ort_places(handle session, place *places, size_t *n);
 
 handle ort_tensor(int32_t element, const int64_t *shape, size_t rank, void *data, size_t bytes, handle *value);
 

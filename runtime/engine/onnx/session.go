@@ -18,6 +18,7 @@ import (
 
 type session struct {
 	sig           tensor.Signature
+	placed        map[string]int
 	inputs        []port
 	outputs       []port
 	names, wanted []*C.char // of the ports, in C's memory
@@ -26,14 +27,17 @@ type session struct {
 	handle handle       // nil once closed
 }
 
-var _ engine.Session = (*session)(nil)
+var _ interface {
+	engine.Session
+	engine.Placed
+} = (*session)(nil)
 
 // errZipped is open's answer to a model whose outputs are maps by class, row by row.
 var errZipped = errors.New("an output is a sequence of maps")
 
 // open makes a session of a model and reads its signature.
-func open(path string, b []byte, threads int) (*session, error) {
-	h, err := newSession(path, b, threads)
+func open(path string, b []byte, how manner) (*session, error) {
+	h, err := newSession(path, b, how)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +50,12 @@ func open(path string, b []byte, threads int) (*session, error) {
 		if err = s.sig.Validate(); err != nil {
 			err = edgeward.E("onnx.Load", edgeward.Invalid, "engine.model", "the model has a signature that cannot be served: %w", err)
 		}
+	}
+	if err == nil && how.place {
+		s.placed, err = places(h)
+	}
+	if err == nil && how.gpu >= 0 && s.placed[cuda] == 0 {
+		err = engine.DeviceFailed("onnx.Load", errors.New("no operation of the model runs on the GPU"))
 	}
 	if err != nil {
 		s.Close()
@@ -70,6 +80,9 @@ func freeNames(names []*C.char) {
 
 // Signature returns what the model wants and gives.
 func (s *session) Signature() tensor.Signature { return s.sig }
+
+// Placed tells what the operations of the graph run on, by device; nil where it was not asked for.
+func (s *session) Placed() map[string]int { return s.placed }
 
 // Close waits for running calls and gives the model's memory back.
 func (s *session) Close() error {

@@ -365,6 +365,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this server can run models on besides its processors */
+        get: operations["devices.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints": {
         parameters: {
             query?: never;
@@ -1153,6 +1170,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runtimes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runtime packs: builds of an engine that were added to this server */
+        get: operations["runtimes.list"];
+        put?: never;
+        /** Add a runtime pack, sent as the body */
+        post: operations["runtimes.add"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runtimes/{name}/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a runtime pack that no model runs on */
+        delete: operations["runtimes.remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/scoring-places": {
         parameters: {
             query?: never;
@@ -1678,6 +1730,22 @@ export interface components {
             /** Format: date-time */
             updated?: string;
         };
+        DeviceView: {
+            bus?: string;
+            driver?: string;
+            hint?: string;
+            lacks?: string;
+            name?: string;
+            /** Format: int64 */
+            number: number;
+            ready: boolean;
+            runtime?: string;
+            target: string;
+            usable: boolean;
+            uuid?: string;
+            why?: string;
+            wish: string;
+        };
         DriftEffect: {
             /** Format: double */
             low: number;
@@ -1803,6 +1871,8 @@ export interface components {
             /** Format: int64 */
             cache?: number;
             description?: string;
+            device?: string;
+            device_required?: boolean;
             /** Format: int64 */
             idle_unload_s?: number;
             /** Format: int64 */
@@ -1840,6 +1910,8 @@ export interface components {
         EndpointRequest: {
             demo?: boolean;
             description?: string;
+            device?: string;
+            device_required?: boolean;
             /** Format: int64 */
             idle_unload_s?: number;
             model: string;
@@ -2150,6 +2222,10 @@ export interface components {
             items: components["schemas"]["ScoreDelivery"][] | null;
             next?: string;
         };
+        ListDeviceView: {
+            items: components["schemas"]["DeviceView"][] | null;
+            next?: string;
+        };
         ListEndpointView: {
             items: components["schemas"]["EndpointView"][] | null;
             next?: string;
@@ -2180,6 +2256,10 @@ export interface components {
         };
         ListPrediction: {
             items: components["schemas"]["Prediction"][] | null;
+            next?: string;
+        };
+        ListRuntimeView: {
+            items: components["schemas"]["RuntimeView"][] | null;
             next?: string;
         };
         ListScoringView: {
@@ -2996,6 +3076,29 @@ export interface components {
             truncated?: boolean;
             types?: string[] | null;
         };
+        RuntimePart: {
+            component: string;
+            licence: string;
+            version: string;
+        };
+        RuntimeView: {
+            /** Format: date-time */
+            added: string;
+            by: string;
+            /** Format: int64 */
+            bytes: number;
+            devices: string[] | null;
+            digest: string;
+            driver?: string;
+            engine: string;
+            existing?: boolean;
+            /** Format: int64 */
+            files: number;
+            in_use?: string[] | null;
+            licences: components["schemas"]["RuntimePart"][] | null;
+            name: string;
+            version: string;
+        };
         SQL: {
             /** Format: int64 */
             limit?: number;
@@ -3165,6 +3268,13 @@ export interface components {
             /** Format: int64 */
             up_to_us: number;
         };
+        ServeChoice: {
+            code?: string;
+            instead?: string;
+            tried?: components["schemas"]["ServeTried"][] | null;
+            why: string;
+            wish?: string;
+        };
         ServeComparison: {
             /** Format: int64 */
             answers: number;
@@ -3241,6 +3351,8 @@ export interface components {
             created_by: string;
             demo?: boolean;
             description?: string;
+            device?: string;
+            device_required?: boolean;
             group: string;
             /** Format: int64 */
             idle_unload_s?: number;
@@ -3369,6 +3481,27 @@ export interface components {
             /** Format: int64 */
             weight?: number;
         };
+        ServeTried: {
+            agrees: boolean;
+            chosen?: boolean;
+            code?: string;
+            device: string;
+            engine: string;
+            error?: string;
+            /** Format: double */
+            max_abs_diff?: number;
+            /** Format: int64 */
+            memory_bytes?: number;
+            nodes?: {
+                [key: string]: number;
+            };
+            /** Format: double */
+            p50_us?: number;
+            /** Format: double */
+            p95_us?: number;
+            runtime?: string;
+            version?: string;
+        };
         ServeVariant: {
             digest: string;
             name: string;
@@ -3381,6 +3514,7 @@ export interface components {
             attempts?: number;
             /** Format: int64 */
             batch?: number;
+            choice?: components["schemas"]["ServeChoice"];
             code?: string;
             cold?: boolean;
             device?: string;
@@ -5272,6 +5406,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobsJob"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "devices.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListDeviceView"];
                 };
             };
             /** @description Unauthorized */
@@ -9158,6 +9357,205 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PredictionEntry"];
                 };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "runtimes.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRuntimeView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "runtimes.add": {
+        parameters: {
+            query: {
+                /** @description sha256:… of the file that is trusted; another one is refused */
+                digest: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "runtimes.remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {

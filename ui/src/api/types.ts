@@ -87,5 +87,7 @@ export type User = S['UserView'];
 export type Group = S['AuthGroup'];
 export type Token = S['TokenView'];
 export type NodeStatus = S['NodeStatus'];
+export type RuntimeView = S['RuntimeView'];
+export type DeviceView = S['DeviceView'];
 export type Setting = S['Setting'];
 export type DemoStatus = Omit<S['DemoStatus'], 'report'> & { report?: Record<string, unknown> };

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
+import { Autocomplete, Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
 import { patch } from '../../api/client';
 import { useAct } from '../../api/queries';
 import type { Endpoint, EndpointChange, EndpointView, Limit } from '../../api/types';
@@ -27,7 +27,11 @@ const asIs = (x: Endpoint): Draft => ({
   worker: x.worker || 'shared',
   pinned: !!x.pinned,
   idle_unload_s: x.idle_unload_s ?? 0,
+  device: x.device || 'auto',
+  device_required: !!x.device_required,
 });
+
+const devices = ['auto', 'cpu', 'onnxruntime-cpu', 'openvino-cpu', 'cuda', 'cuda:1', 'openvino-gpu', 'openvino-npu'];
 
 const rated = (flag: string, burst: string, l: Required<Limit>) => `--${flag} ${l.per_second}${l.burst ? ` --${burst} ${l.burst}` : ''}`;
 
@@ -47,6 +51,8 @@ const flags: { [K in keyof Draft]: (d: Draft) => string } = {
   worker: (d) => `--worker ${d.worker}`,
   pinned: (d) => `--pinned${d.pinned ? '' : '=false'}`,
   idle_unload_s: (d) => `--idle-unload ${d.idle_unload_s}s`,
+  device: (d) => `--device ${d.device}`,
+  device_required: (d) => `--device-required${d.device_required ? '' : '=false'}`,
 };
 
 /** The dialog that changes an endpoint's words, limits and policies. What is left as it is is not sent. */
@@ -93,6 +99,8 @@ export function Change({ of: x, match, close }: { of: Endpoint; match: string; c
         <div style={{ display: 'grid', gap: 14, marginTop: 10 }}>
           {count('cache', t('limits.cache'), t('limits.cacheWhat'), 1_000_000)}
           <Select label={t('limits.worker')} description={t('limits.workerWhat')} data={[{ value: 'shared', label: t('limits.workerShared') }, { value: 'own', label: t('limits.workerOwn') }]} value={d.worker} onChange={(v) => set({ worker: v ?? 'shared' })} allowDeselect={false} />
+          <Autocomplete label={t('limits.device')} description={t('limits.deviceWhat')} data={devices} value={d.device} onChange={(device) => set({ device, ...(device === 'auto' ? { device_required: false } : {}) })} />
+          <Checkbox label={t('limits.mustDevice')} checked={d.device_required} disabled={d.device === 'auto'} onChange={(e) => set({ device_required: e.currentTarget.checked })} />
           <NumberInput label={t('limits.idle')} description={t('limits.idleWhat')} min={0} max={525_600} value={d.idle_unload_s / 60} onChange={(n) => set({ idle_unload_s: Math.round((Number(n) || 0) * 60) })} />
           <Checkbox label={t('limits.pinned')} description={t('limits.pinnedWhat')} checked={d.pinned} onChange={(e) => set({ pinned: e.currentTarget.checked })} />
           <Checkbox label={t('limits.shadowWaits')} description={t('limits.shadowWhat')} checked={d.shadow_wait} onChange={(e) => set({ shadow_wait: e.currentTarget.checked })} />

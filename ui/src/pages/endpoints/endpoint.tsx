@@ -11,6 +11,7 @@ import { Loaded, Trouble } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Compared } from './compared';
 import { Deployment } from './deployment';
+import { Choices } from './choice';
 import { Limits } from './limits';
 import { Predictions } from './predictions';
 import { Snippets } from './snippets';
@@ -54,6 +55,7 @@ export default function Endpoint({ name }: { name: string }) {
                 <Traffic of={e} at={q.dataUpdatedAt} />
                 <Right of={e} />
                 <Limits of={e} />
+                <Choices of={e} />
                 <Observed of={e} />
                 <Trouble error={image.error} />
                 <Group>

@@ -25,6 +25,7 @@ export function Limits({ of: e }: { of: EndpointView }) {
           [t('deploy.record'), `${word('record', x.record || 'none')}, ${t('limits.recordMost', { n: x.record_rate || 1000 })}`],
           [t('limits.cache'), x.cache ? t('limits.cacheMost', { n: x.cache }) : t('limits.cacheNone')],
           [t('limits.shadow'), t(x.shadow_wait ? 'limits.shadowWaits' : 'limits.shadowDrops')],
+          [t('limits.device'), (x.device || 'auto') + (x.device_required ? `, ${t('limits.required')}` : '')],
           [t('limits.memory'), [t(x.worker === 'own' ? 'limits.workerOwn' : 'limits.workerShared'), x.pinned ? t('limits.pinned') : '', x.idle_unload_s ? t('limits.idleAfter', { time: lasting(x.idle_unload_s) }) : ''].filter(Boolean).join(', ')],
           [t('limits.notFinite'), x.not_finite ? t('limits.notFiniteIn') : undefined],
         ]}

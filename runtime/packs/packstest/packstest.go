@@ -1,0 +1,74 @@
+// Package packstest makes runtime packs for tests, out of the libraries that the program carries: whoever opens one opens a
+// real library from another place, in a process of its own. Only test files may import it.
+package packstest
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"edgeward"
+	"edgeward/runtime/native"
+	"edgeward/runtime/packs"
+)
+
+// Ref names the pack that ONNXRuntime makes.
+var Ref = packs.Ref{Name: "onnxruntime-again", Version: "1.31.1"}
+
+// ONNXRuntime makes a pack of the embedded ONNX Runtime, said to be for devices, from a wheel made of it, and returns the
+// file's bytes. It skips the test in a program built without native libraries.
+func ONNXRuntime(t testing.TB, devices ...string) []byte {
+	t.Helper()
+	at, err := native.Open(t.TempDir()).Locate(t.Context(), native.ONNXRuntime)
+	if edgeward.CodeOf(err) == "native.missing" {
+		t.Skip("built without native libraries")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wheel bytes.Buffer
+	z := zip.NewWriter(&wheel)
+	r := packs.Recipe{Ref: Ref, Platform: runtime.GOOS + "/" + runtime.GOARCH, Engine: "onnxruntime", Devices: devices}
+	for name, path := range at.Files {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := z.CreateHeader(&zip.FileHeader{Name: "capi/" + name, Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(raw); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "libonnxruntime.so") {
+			r.Library = name
+		}
+		r.Cuts = append(r.Cuts, packs.Cut{Package: "again", Path: "capi/" + name})
+	}
+	w, err := z.Create("LICENSE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(w, "MIT")
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum, dir := sha256.Sum256(wheel.Bytes()), t.TempDir()
+	r.Wheels = []packs.Wheel{{Package: "again", Version: Ref.Version, Licence: "MIT", File: "again.whl", Size: int64(wheel.Len()), SHA256: hex.EncodeToString(sum[:]), Texts: []string{"LICENSE"}}}
+	if err := os.WriteFile(filepath.Join(dir, "again.whl"), wheel.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if _, err := packs.Make(t.Context(), r, dir, &out, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
