@@ -8,6 +8,10 @@
 // method needs a row of the same table as REST (see Methods). It is looked at before the message is read: who may not ask
 // cannot make the server hold a large message. A stream asks again for each of its requests.
 //
+// Health (grpc.health.v1) asks nobody who they are, as /v2/health/ready does not; "" and the name of the inference service are
+// what it knows. Reflection, version 1 and v1alpha, tells who may read endpoints what services and messages there are, so
+// that grpcurl and the like need no .proto file.
+//
 // # Bounds
 //
 // A message is at most MaxBody bytes, compressed (gzip, deflate) or not; it must have arrived within BodyTimeout. A

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/proto"
 
 	"edgeward/node/api/oip"
@@ -46,6 +45,10 @@ func (s *Server) Methods() (out []Method) {
 func (s *Server) methods() []method {
 	return []method{
 		call(s, health, "Check", "", "", s.check),
+		call(s, health, "List", "", "", s.listHealth),
+		{health, "Watch", true, "", "", s.watch},
+		{reflectionV1, "ServerReflectionInfo", true, auth.Read, auth.Endpoint, s.reflect},
+		{reflectionV1Alpha, "ServerReflectionInfo", true, auth.Read, auth.Endpoint, s.reflectAlpha},
 		call(s, inference, "ServerLive", "", "", s.live),
 		call(s, inference, "ServerReady", "", "", s.ready),
 		call(s, inference, "ServerMetadata", "", "", s.server),
@@ -89,13 +92,6 @@ func call[I any, P interface {
 		}
 		return ss.SendMsg(out)
 	}}
-}
-
-func (s *Server) check(context.Context, auth.Principal, *healthpb.HealthCheckRequest) (proto.Message, error) {
-	if !s.Service.IsReady() {
-		return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_NOT_SERVING}, nil
-	}
-	return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
 }
 
 func (s *Server) live(context.Context, auth.Principal, *pb.ServerLiveRequest) (proto.Message, error) {

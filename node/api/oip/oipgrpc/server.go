@@ -9,6 +9,8 @@ import (
 	"net"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -46,7 +48,10 @@ type Config struct {
 // Server answers gRPC on listeners. Make it with New.
 type Server struct {
 	Config
-	grpc *grpc.Server
+	grpc     *grpc.Server
+	watchers atomic.Int64  // of health
+	ending   chan struct{} // closed by Shutdown
+	end      func()
 }
 
 // New returns a Server that does not listen yet.
@@ -60,7 +65,8 @@ func New(c Config) *Server {
 	if c.TLS != nil {
 		o = append(o, grpc.Creds(credentials.NewTLS(c.TLS)))
 	}
-	s := &Server{Config: c, grpc: grpc.NewServer(o...)}
+	s := &Server{Config: c, grpc: grpc.NewServer(o...), ending: make(chan struct{})}
+	s.end = sync.OnceFunc(func() { close(s.ending) })
 	services := map[string]*grpc.ServiceDesc{}
 	for _, m := range s.methods() {
 		d := services[m.service]
@@ -88,6 +94,7 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // Shutdown refuses new calls and waits for those under way until ctx ends, then cuts them.
 func (s *Server) Shutdown(ctx context.Context) {
+	s.end()
 	done := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()
