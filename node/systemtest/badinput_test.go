@@ -24,7 +24,7 @@ import (
 	"edgeward/packaging/needtest"
 )
 
-func TestBadFiles(t *testing.T) {
+func TestBadInputInDataFiles(t *testing.T) {
 	needNative(t)
 	s := start(t, options{})
 	parquet := must[[]byte](t)(os.ReadFile("../demo/data/er-attendances.parquet"))
@@ -153,8 +153,8 @@ func TestADirectoryOfANewerVersion(t *testing.T) {
 	}
 }
 
-// TestABodyOfOneGigabyte streams zeros at routes that take less.
-func TestABodyOfOneGigabyte(t *testing.T) {
+// TestBadInputOfOneGigabyte streams zeros at routes that take less.
+func TestBadInputOfOneGigabyte(t *testing.T) {
 	p, c := serve(t, dataDir(t))
 	url := serverURL(p)
 	before := peak(t, p.cmd.Process.Pid)

@@ -112,10 +112,10 @@ func mutant(t testing.TB, r *rand.Rand, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
-// TestDamagedModels imports models that were damaged by chance: each is refused with a code or registered as a version
+// TestBadInputDamagedModels imports models that were damaged by chance: each is refused with a code or registered as a version
 // that its engine has loaded and asked; the server and what it serves go on, and nothing is left behind. MUTANTS=n takes
 // another number of them; every run draws the same.
-func TestDamagedModels(t *testing.T) {
+func TestBadInputDamagedModels(t *testing.T) {
 	needNative(t)
 	n := 1500
 	if testing.Short() {

@@ -140,9 +140,9 @@ func TestTreesGoToONNXRuntimeAndTheReportSaysWhy(t *testing.T) {
 	}
 }
 
-// TestModelsThatLoopOrAllocateEndAsErrors is the reason for worker processes: 238 bytes that run for ever and 92 that
+// TestBadInputModelsThatLoopOrAllocate is the reason for worker processes: 238 bytes that run for ever and 92 that
 // ask for 12 GB cost a clear error, and a model served in another worker does not notice.
-func TestModelsThatLoopOrAllocateEndAsErrors(t *testing.T) {
+func TestBadInputModelsThatLoopOrAllocate(t *testing.T) {
 	serve, probe := start(t, infer.Kind), start(t, infer.Kind)
 	c := infer.NewClient(serve, probe)
 	load(t, c, request("good", enginetest.ONNX(t, "affine")))

@@ -56,7 +56,8 @@ func (t *tree) external(f *Found, dir string, x onnxgraph.External) error {
 			WithHint("pack the .onnx file and %.80s into one .zip", at)
 	}
 	if x.Offset > size || x.Length > size-x.Offset {
-		return edgeward.E("modelfile.Detect", edgeward.Invalid, "model.external_data", "the model wants bytes %d to %d of %.80q, which has %d", x.Offset, x.Offset+x.Length, at, size)
+		return edgeward.E("modelfile.Detect", edgeward.Invalid, "model.external_data", "the model wants bytes %d to %d of %.80q, which has %d", x.Offset, x.Offset+x.Length, at, size).With("file", at).
+			WithHint("the file is cut off or of another model: export the model again and send all its files")
 	}
 	if !slices.ContainsFunc(f.Files, func(o File) bool { return o.Name == at }) {
 		f.Files = append(f.Files, t.file(at, from, "data"))

@@ -185,7 +185,7 @@ func TestWhatAnONNXFileSaysOfItself(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedIsNamed(t *testing.T) {
+func TestBadInputIsNamed(t *testing.T) {
 	read := func(name string) []byte {
 		b, err := os.ReadFile("testdata/broken/" + name)
 		if err != nil {

@@ -235,8 +235,8 @@ func TestPackedBodies(t *testing.T) {
 	}
 }
 
-// TestASlowBodyIsCutOff sends half a request and waits.
-func TestASlowBodyIsCutOff(t *testing.T) {
+// TestBadInputSlowBody sends half a request and waits.
+func TestBadInputSlowBody(t *testing.T) {
 	s := start(t, func(c *oip.Config) { c.BodyTimeout = 50 * time.Millisecond })
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
@@ -379,8 +379,8 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// TestWhatIsRefused: each way to be wrong has its own status and code.
-func TestWhatIsRefused(t *testing.T) {
+// TestBadInputIsRefused: each way to be wrong has its own status and code.
+func TestBadInputIsRefused(t *testing.T) {
 	s := start(t)
 	x := func(rest string) string { return `{"inputs":[{"name":"x",` + rest + `}]}` }
 	fp := func(data string) string { return x(`"shape":[1,2],"datatype":"FP32","data":` + data) }

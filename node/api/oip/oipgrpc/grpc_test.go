@@ -243,7 +243,7 @@ func TestALargeTensorComesBack(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestBadInputIsRefused(t *testing.T) {
 	s := start(t)
 	in := func(change func(*pb.ModelInferRequest)) *pb.ModelInferRequest {
 		r := sums()
@@ -354,8 +354,8 @@ func (blind) Marshal(v any) ([]byte, error)   { return v.([]byte), nil }
 func (blind) Unmarshal(_ []byte, _ any) error { return nil }
 func (blind) Name() string                    { return "proto" }
 
-// TestBytesThatAreNoMessage: each method says so, and nothing else happens.
-func TestBytesThatAreNoMessage(t *testing.T) {
+// TestBadInputNoMessage: each method says so, and nothing else happens.
+func TestBadInputNoMessage(t *testing.T) {
 	s := start(t)
 	for _, m := range []string{"ModelInfer", "ModelMetadata"} {
 		for _, b := range []string{"\x0a\xff", "\x0f", "\x2a\x05\x0a\x80", "\x0a\x01\xff", strings.Repeat("\x0b", 100_000)} {
@@ -374,7 +374,7 @@ func (bomb) Marshal(any) ([]byte, error)     { return bytes.Repeat([]byte{0}, 8<
 func (bomb) Unmarshal(_ []byte, _ any) error { return nil }
 func (bomb) Name() string                    { return "proto" }
 
-func TestACompressedBombIsRefused(t *testing.T) {
+func TestBadInputCompressedBomb(t *testing.T) {
 	s := start(t)
 	var small bytes.Buffer
 	z := gzip.NewWriter(&small)
@@ -392,8 +392,8 @@ func TestACompressedBombIsRefused(t *testing.T) {
 	}
 }
 
-// TestASlowClientIsCutOff opens a call and sends nothing.
-func TestASlowClientIsCutOff(t *testing.T) {
+// TestBadInputSlowClient opens a call and sends nothing.
+func TestBadInputSlowClient(t *testing.T) {
 	s := start(t, func(c *oipgrpc.Config) { c.Service.BodyTimeout = 50 * time.Millisecond })
 	stream, err := s.NewStream(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer x"),
 		&grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/inference.GRPCInferenceService/ModelInfer")

@@ -1,6 +1,7 @@
 package oipgrpc
 
 import (
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "edgeward/node/api/oip/oippb"
 	"edgeward/node/auth"
@@ -20,10 +22,12 @@ const (
 	reflectionV1Alpha = "grpc.reflection.v1alpha.ServerReflection"
 )
 
-// described are the only files that are told: those of the services here, nothing else of the program.
+// described are the only files that are told: those of the services here and of what stands in their errors, nothing else of
+// the program.
 var described = func() *protoregistry.Files {
 	out := new(protoregistry.Files)
-	for _, f := range []protoreflect.FileDescriptor{pb.File_oip_proto, healthpb.File_grpc_health_v1_health_proto, v1.File_grpc_reflection_v1_reflection_proto, v1alpha.File_grpc_reflection_v1alpha_reflection_proto} {
+	for _, f := range []protoreflect.FileDescriptor{pb.File_oip_proto, healthpb.File_grpc_health_v1_health_proto, v1.File_grpc_reflection_v1_reflection_proto, v1alpha.File_grpc_reflection_v1alpha_reflection_proto,
+		durationpb.File_google_protobuf_duration_proto, errdetails.File_google_rpc_error_details_proto} {
 		if err := out.RegisterFile(f); err != nil {
 			panic(err) // two files of one name: a defect of the program
 		}

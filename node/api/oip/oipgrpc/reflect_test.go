@@ -53,7 +53,10 @@ func TestReflection(t *testing.T) {
 			t.Errorf("no file of %s: %v", name, f)
 		}
 	}
-	if r := ask(&v1.ServerReflectionRequest{MessageRequest: &v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "google.rpc.ErrorInfo"}}); r.GetErrorResponse() == nil {
+	if r := ask(&v1.ServerReflectionRequest{MessageRequest: &v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "google.rpc.ErrorInfo"}}); r.GetErrorResponse() != nil {
+		t.Errorf("what stands in errors is not told: %v", r)
+	}
+	if r := ask(&v1.ServerReflectionRequest{MessageRequest: &v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "google.protobuf.FileDescriptorProto"}}); r.GetErrorResponse() == nil {
 		t.Errorf("a file of the program that is no service's is told: %v", r)
 	}
 	raw := ask(&v1.ServerReflectionRequest{MessageRequest: &v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "inference.GRPCInferenceService"}}).GetFileDescriptorResponse().GetFileDescriptorProto()[0]
