@@ -67,6 +67,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.patient(w, r, serve)
 		return
 	}
+	if r.ContentLength > 0 {
+		timely(w, r)
+	}
 	serve(w, r)
 }
 

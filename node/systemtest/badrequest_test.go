@@ -250,7 +250,8 @@ func TestBadInputSlowClients(t *testing.T) {
 		return c
 	}
 	headers := dial("POST /v2/models/affine/infer HTTP/1.1\r\nHost: x\r\nAuthor")
-	body := dial("POST /v2/models/affine/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + bootstrap + "\r\nContent-Length: 100\r\n\r\n{")
+	body := dial("POST /v2/models/affine/infer HTTP/1.1\r\nHost: " + addr + "\r\nAuthorization: Bearer " + bootstrap + "\r\nContent-Length: 100\r\n\r\n{")
+	nobody := dial("POST /v2/models/affine/infer HTTP/1.1\r\nHost: " + addr + "\r\nContent-Length: 100\r\n\r\n{") // refused unread
 	ctx := metadata.AppendToOutgoingContext(within(t, 2*time.Minute), "authorization", "Bearer "+bootstrap)
 	silent := must[grpc.ClientStream](t)(conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, modelInfer))
 	if a := s.request(t, "POST", "/v2/models/affine/infer", bootstrap, `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[3,1]}]}`); a.StatusCode != 200 {
@@ -266,6 +267,14 @@ func TestBadInputSlowClients(t *testing.T) {
 	defer resp.Body.Close()
 	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestTimeout || !bytes.Contains(b, []byte(`"request.slow"`)) {
 		t.Errorf("half a body: %s %s", resp.Status, b)
+	}
+	refused, err := http.ReadResponse(bufio.NewReader(nobody), nil)
+	if err != nil {
+		t.Fatalf("half a body without a token: %v", err)
+	}
+	defer refused.Body.Close()
+	if refused.StatusCode != http.StatusUnauthorized {
+		t.Errorf("half a body without a token: %s", refused.Status)
 	}
 	if err := silent.RecvMsg(new(pb.ModelInferResponse)); status.Code(err) != codes.InvalidArgument || strings.Join(silent.Trailer().Get("edgeward-code"), "") != "request.slow" {
 		t.Errorf("a call without a message: %v %v", err, silent.Trailer())

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// bodyWithin is how long a body of a known, small size may take to arrive. net/http waits for one before it sends the answer,
+// also where the handler has refused the request unread: without a bound who promises a byte and sends none would hold a
+// connection for ever, and needs no token for that. Routes that read larger bodies have bounds of their own.
+const bodyWithin = time.Minute
+
+// timely bounds the time until r's body has arrived.
+func timely(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	if rc.SetReadDeadline(time.Now().Add(bodyWithin)) == nil {
+		r.Body = &timed{r.Body, rc}
+	}
+}
+
+// timed lifts the bound at the body's end: later it would end the request's context.
+type timed struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (t *timed) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = t.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
