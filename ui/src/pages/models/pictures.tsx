@@ -41,7 +41,7 @@ export function DeclarePictures({ value, set }: { value?: string; set: (v?: stri
           {said.mode === 'shortest' && <NumberInput label={t('pictures.side')} value={said.side} min={1} max={8192} onChange={(n) => change({ side: Number(n) })} w={120} />}
           {said.mode === 'shortest' && <NumberInput label={t('pictures.crop')} value={said.crop} min={1} max={8192} onChange={(n) => change({ crop: Number(n) })} w={120} />}
           {said.mode !== 'none' && <Select label={t('pictures.filter')} data={['nearest', 'linear', 'bilinear', 'bicubic', 'area']} value={said.filter} onChange={(f) => f && change({ filter: f })} allowDeselect={false} w={130} />}
-          <Select label={t('pictures.colour')} data={[{ value: '', label: t('pictures.byShape') }, 'rgb', 'bgr', 'grey']} value={said.colour} onChange={(c) => change({ colour: c ?? '' })} allowDeselect={false} w={160} />
+          <Select label={t('pictures.colour')} data={[{ value: '', label: t('pictures.byShape') }, 'rgb', 'bgr', 'grey']} value={said.colour} onChange={(c) => change({ colour: c ?? '' })} allowDeselect={false} w={220} />
           <Select label={t('pictures.scale')} data={[{ value: '1', label: '0 – 1' }, { value: '', label: '0 – 255' }]} value={said.unit ? '1' : ''} onChange={(u) => change({ unit: u === '1' })} allowDeselect={false} w={120} />
           <TextInput label={t('pictures.mean')} value={said.mean} onChange={(e) => change({ mean: e.currentTarget.value })} placeholder="0.485 0.456 0.406" w={180} />
           <TextInput label={t('pictures.std')} value={said.std} onChange={(e) => change({ std: e.currentTarget.value })} placeholder="0.229 0.224 0.225" w={180} />
