@@ -14,13 +14,15 @@ import (
 	"edgeward/runtime/query"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
+	"edgeward/runtime/vault"
+	"edgeward/sync/disk"
 )
 
 // exportTime bounds the making of a table of records.
 const exportTime = 2 * time.Minute
 
 // ExportRecords makes the table of an endpoint's predictions with their feedback as a Parquet or CSV file, which is gone
-// when it is closed. Who asked for what is an event before the first byte is given. One table is made at a time: Exhausted
+// when it is closed. On the disk it, and what it is made of, is encrypted under a key that is in memory only. Who asked for what is an event before the first byte is given. One table is made at a time: Exhausted
 // "predictions.export_busy".
 func (w *Work) ExportRecords(ctx context.Context, who Who, t record.Table, format query.FileFormat) (io.ReadCloser, error) {
 	const op = "work.ExportRecords"
@@ -40,17 +42,20 @@ func (w *Work) ExportRecords(ctx context.Context, who Who, t record.Table, forma
 		return nil, edgeward.Wrap(op, err)
 	}
 	defer os.RemoveAll(dir)
-	paths, err := w.Records.Files(ctx, dir)
+	in, out, key := filepath.Join(dir, "entries"), filepath.Join(dir, "table"), vault.NewSecret()
+	keys, err := vault.OneTime(key)
 	if err != nil {
 		return nil, err
 	}
-	out := filepath.Join(dir, "table")
-	done, err := w.Query.Export(ctx, query.ExportRequest{Paths: paths, Ask: w.Records.Ask(t), Count: t.Count(), Select: t.Select(),
+	if err := w.writeEntries(ctx, t, in, keys); err != nil {
+		return nil, err
+	}
+	done, err := w.Query.Export(ctx, query.ExportRequest{Path: in, Key: key, Ask: w.Records.Ask(t), Count: t.Count(), Select: t.Select(),
 		MaxRows: record.MaxTableRows, MaxBytes: record.MaxTableBytes, Format: format, Out: out})
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(out)
+	f, err := openTable(out, keys)
 	if err != nil {
 		return nil, edgeward.Wrap(op, err)
 	}
@@ -61,6 +66,42 @@ func (w *Work) ExportRecords(ctx context.Context, who Who, t record.Table, forma
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// writeEntries writes what the table is made of, encrypted.
+func (w *Work) writeEntries(ctx context.Context, t record.Table, path string, keys *vault.Ring) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return disk.Err("work.ExportRecords", err)
+	}
+	out, err := vault.NewWriter(f, keys, query.InfoIn)
+	if err == nil {
+		err = w.Records.WriteTable(ctx, t, out)
+	}
+	if err == nil {
+		err = out.Close()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// openTable reads the encrypted table at path.
+func openTable(path string, keys *vault.Ring) (io.ReadCloser, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	r, err := vault.NewReader(f, st.Size(), keys, query.InfoOut)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(r, 0, r.Size()), f}, nil
 }
 
 func stamp(t time.Time) string {

@@ -14,7 +14,7 @@
 //	page       rows for people, as JSON
 //	select     columns for recipes, as a Frame
 //	sql        one SELECT over the view "data", as a page
-//	export     Parquet files -> the answer of a statement of this program, as a Parquet or CSV file
+//	export     encrypted Parquet file -> the answer of a statement of this program, as an encrypted Parquet or CSV file
 //
 // # Guarantees
 //

@@ -14,6 +14,7 @@ import (
 
 	"edgeward"
 	"edgeward/runtime/tensor"
+	"edgeward/runtime/vault"
 )
 
 // FileFormat is what export writes.
@@ -25,12 +26,14 @@ const (
 	CSV     FileFormat = "csv"
 )
 
-// ExportRequest asks for the answer of a statement as a file at Out, which must not exist. The statements are of this
-// program, never from outside. They read the view "data", which is the Parquet files at Paths one after the other, columns by
-// name, and the table "ask", whose one row holds the texts of Ask, and may use the function tensors(BLOB), which makes a
-// message of package tensor a text of JSON. Count answers with rows and bytes, which are compared with the bounds first.
+// ExportRequest asks for the answer of a statement as a file at Out, which must not exist. Path and Out are encrypted files
+// of package vault under the one-time key Key, In and Out by their infos; what is in them is in the worker's memory only.
+// The statements are of this program, never from outside. They read the view "data", which is the Parquet file in Path, and
+// the table "ask", whose one row holds the texts of Ask, and may use the function tensors(BLOB), which makes a message of
+// package tensor a text of JSON. Count answers with rows and bytes, which are compared with the bounds first.
 type ExportRequest struct {
-	Paths    []string          `json:"paths"`
+	Path     string            `json:"path"`
+	Key      []byte            `json:"key"`
 	Ask      map[string]string `json:"ask"`
 	Count    string            `json:"count"`
 	Select   string            `json:"select"`
@@ -39,6 +42,12 @@ type ExportRequest struct {
 	Format   FileFormat        `json:"format"`
 	Out      string            `json:"out"`
 }
+
+// Infos of the two files of an export.
+const (
+	InfoIn  = "edgeward export: entries"
+	InfoOut = "edgeward export: table"
+)
 
 // Exported says what export wrote.
 type Exported struct {
@@ -51,7 +60,28 @@ func export(ctx context.Context, l limits, in ExportRequest) (out Exported, err 
 	if !ok {
 		return out, edgeward.E(op, edgeward.Invalid, "query.format", "there is no format %.20q", in.Format).WithHint("write parquet or csv")
 	}
-	s, err := open(ctx, l, append([]string{in.Out}, in.Paths...)...)
+	keys, err := vault.OneTime(in.Key)
+	if err != nil {
+		return out, err
+	}
+	data, err := inMemory(in.Path, keys)
+	if err != nil {
+		return out, edgeward.Wrap(op, err)
+	}
+	defer data.Close()
+	to, err := newOutlet(in.Out, keys)
+	if err != nil {
+		return out, edgeward.Wrap(op, err)
+	}
+	defer func() {
+		if cerr := to.close(); err == nil && cerr != nil {
+			err = edgeward.Wrap(op, cerr)
+		}
+		if err != nil {
+			os.Remove(in.Out)
+		}
+	}()
+	s, err := open(ctx, l, to.path(), pathOf(data))
 	if err != nil {
 		return out, err
 	}
@@ -59,11 +89,7 @@ func export(ctx context.Context, l limits, in ExportRequest) (out Exported, err 
 	if err := duckdb.RegisterScalarUDF(s.conn, "tensors", tensorsJSON{}); err != nil {
 		return out, edgeward.Wrap(op, err)
 	}
-	quoted := make([]string, len(in.Paths))
-	for i, p := range in.Paths {
-		quoted[i] = text(p)
-	}
-	if _, err := s.conn.ExecContext(ctx, "CREATE VIEW data AS SELECT * FROM read_parquet(["+strings.Join(quoted, ", ")+"], union_by_name = true)"); err != nil {
+	if _, err := s.conn.ExecContext(ctx, "CREATE VIEW data AS SELECT * FROM read_parquet("+text(pathOf(data))+")"); err != nil {
 		return out, fault(op, err)
 	}
 	if err := s.ask(ctx, in.Ask); err != nil {
@@ -77,11 +103,8 @@ func export(ctx context.Context, l limits, in ExportRequest) (out Exported, err 
 		return out, edgeward.E(op, edgeward.TooLarge, "query.rows", "%d rows with %d bytes; at most %d with %d are written at once", out.Rows, size, in.MaxRows, in.MaxBytes).
 			WithHint("ask for a shorter time")
 	}
-	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf("COPY (\n%s\n) TO %s (%s, USE_TMP_FILE false)", in.Select, text(in.Out), options)); err != nil {
-		os.Remove(in.Out)
-		return out, fault(op, err)
-	}
-	return out, nil
+	_, err = s.conn.ExecContext(ctx, fmt.Sprintf("COPY (\n%s\n) TO %s (%s, USE_TMP_FILE false)", in.Select, text(to.path()), options))
+	return out, fault(op, err)
 }
 
 // ask makes the table ask.

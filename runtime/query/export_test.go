@@ -1,8 +1,10 @@
 package query_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +15,11 @@ import (
 	"edgeward/runtime/query"
 	"edgeward/runtime/record"
 	"edgeward/runtime/tensor"
+	"edgeward/runtime/vault"
 )
 
-// records makes a prediction log with an endpoint "beds" of two answers, one of them of two rows, and another endpoint, and
-// gives its files. Half of it is sealed.
-func records(t *testing.T, n int) (*record.Log, []string) {
+// records makes a prediction log with an endpoint "beds" of two answers, one of them of two rows, and another endpoint.
+func records(t *testing.T, n int) *record.Log {
 	t.Helper()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 	l, err := record.Open(filepath.Join(t.TempDir(), "records"), record.Options{Now: func() time.Time { return now }})
@@ -49,29 +51,70 @@ func records(t *testing.T, n int) (*record.Log, []string) {
 			}
 		}
 	}
-	paths, err := l.Files(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l, paths
+	return l
 }
 
-func TestExportOfPredictionsWithTheirFeedback(t *testing.T) {
-	c, _ := newClient(t)
-	l, paths := records(t, 3)
-	day := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
-	tab := record.Table{Group: "g", Endpoint: "beds", From: day, To: day.AddDate(0, 0, 1), Inputs: true}
-	req := query.ExportRequest{Paths: paths, Ask: l.Ask(tab), Count: tab.Count(), Select: tab.Select(), MaxRows: 4, MaxBytes: 1 << 20, Format: query.CSV, Out: filepath.Join(t.TempDir(), "out.csv")}
-	got, err := c.Export(within(t, time.Minute), req)
-	if err != nil || got.Rows != 2 {
-		t.Fatalf("export: %+v, %v (%s)", got, err, edgeward.HintOf(err))
-	}
-	f, err := os.Open(req.Out)
+var secret = vault.NewSecret()
+
+// entries writes what a table is made of, encrypted.
+func entries(t *testing.T, l *record.Log, tab record.Table) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "entries")
+	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	lines, err := csv.NewReader(f).ReadAll()
+	keys, err := vault.OneTime(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := vault.NewWriter(f, keys, query.InfoIn)
+	if err == nil {
+		err = l.WriteTable(t.Context(), tab, w)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// written is what is encrypted in the file of an export.
+func written(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := vault.OneTime(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := vault.NewReader(bytes.NewReader(b), int64(len(b)), keys, query.InfoOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestExportOfPredictionsWithTheirFeedback(t *testing.T) {
+	c, _ := newClient(t)
+	l := records(t, 3)
+	day := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	tab := record.Table{Group: "g", Endpoint: "beds", From: day, To: day.AddDate(0, 0, 1), Inputs: true}
+	req := query.ExportRequest{Path: entries(t, l, tab), Key: secret, Ask: l.Ask(tab), Count: tab.Count(), Select: tab.Select(), MaxRows: 4, MaxBytes: 1 << 20, Format: query.CSV, Out: filepath.Join(t.TempDir(), "out.csv")}
+	got, err := c.Export(within(t, time.Minute), req)
+	if err != nil || got.Rows != 2 {
+		t.Fatalf("export: %+v, %v (%s)", got, err, edgeward.HintOf(err))
+	}
+	lines, err := csv.NewReader(bytes.NewReader(written(t, req.Out))).ReadAll()
 	if err != nil || len(lines) != 3 {
 		t.Fatalf("lines %q, %v", lines, err)
 	}
@@ -101,11 +144,11 @@ func TestExportOfPredictionsWithTheirFeedback(t *testing.T) {
 
 	req.Format, req.Out = query.Parquet, filepath.Join(t.TempDir(), "out.parquet")
 	tab = record.Table{Group: "g", Endpoint: "beds"}
-	req.Ask, req.Count, req.Select, req.MaxRows = l.Ask(tab), tab.Count(), tab.Select(), 6
+	req.Path, req.Ask, req.Count, req.Select, req.MaxRows = entries(t, l, tab), l.Ask(tab), tab.Count(), tab.Select(), 6
 	if got, err := c.Export(within(t, time.Minute), req); err != nil || got.Rows != 6 {
 		t.Fatalf("export of all: %+v, %v", got, err)
 	}
-	ins, err := c.Inspect(within(t, time.Minute), query.InspectRequest{Path: req.Out})
+	ins, err := c.Inspect(within(t, time.Minute), query.InspectRequest{Path: file(t, "out.parquet", string(written(t, req.Out)))})
 	if err != nil || ins.Rows != 6 {
 		t.Fatalf("inspect: %+v, %v", ins, err)
 	}
@@ -132,28 +175,31 @@ func TestExportOfPredictionsWithTheirFeedback(t *testing.T) {
 
 func TestExportTouchesItsFilesOnly(t *testing.T) {
 	c, _ := newClient(t)
-	_, paths := records(t, 1)
-	secret := file(t, "secret.csv", "a\n1\n")
+	path := entries(t, records(t, 1), record.Table{Group: "g", Endpoint: "beds"})
+	other := file(t, "secret.csv", "a\n1\n")
 	out := filepath.Join(t.TempDir(), "out.csv")
 	for name, q := range map[string]string{
-		"another file cannot be read":       "SELECT * FROM read_csv('" + secret + "')",
+		"another file cannot be read":       "SELECT * FROM read_csv('" + other + "')",
 		"a statement that does not run":     "SELECT nothing FROM data",
 		"a value cannot become a statement": "SELECT * FROM ask WHERE v = (SELECT 1 FROM gone)",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.Export(within(t, time.Minute), query.ExportRequest{Paths: paths, Ask: map[string]string{"v": "'; DROP TABLE ask; --"},
+			_, err := c.Export(within(t, time.Minute), query.ExportRequest{Path: path, Key: secret, Ask: map[string]string{"v": "'; DROP TABLE ask; --"},
 				Count: "SELECT 1::BIGINT, 1::BIGINT", Select: q, MaxRows: 1, MaxBytes: 1, Format: query.CSV, Out: out})
-			if err == nil || strings.Contains(err.Error(), secret) {
+			if err == nil || strings.Contains(err.Error(), other) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
-	got, err := c.Export(within(t, time.Minute), query.ExportRequest{Paths: paths, Ask: map[string]string{"v": "'; DROP TABLE ask; --"},
+	got, err := c.Export(within(t, time.Minute), query.ExportRequest{Path: path, Key: secret, Ask: map[string]string{"v": "'; DROP TABLE ask; --"},
 		Count: "SELECT 1::BIGINT, 1::BIGINT", Select: "SELECT v FROM ask", MaxRows: 1, MaxBytes: 1, Format: query.CSV, Out: out})
-	if b, _ := os.ReadFile(out); err != nil || got.Rows != 1 || string(b) != "v\n'; DROP TABLE ask; --\n" {
-		t.Errorf("got %+v, %v, %q", got, err, b)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := c.Export(within(t, time.Minute), query.ExportRequest{Paths: paths, Count: "SELECT 1, 1", Select: "SELECT 1", Format: "xml", Out: out}); edgeward.KindOf(err) != edgeward.Invalid {
+	if b := written(t, out); got.Rows != 1 || string(b) != "v\n'; DROP TABLE ask; --\n" {
+		t.Errorf("got %+v, %q", got, b)
+	}
+	if _, err := c.Export(within(t, time.Minute), query.ExportRequest{Path: path, Key: secret, Count: "SELECT 1, 1", Select: "SELECT 1", Format: "xml", Out: out}); edgeward.KindOf(err) != edgeward.Invalid {
 		t.Errorf("format xml: %v", err)
 	}
 }

@@ -30,7 +30,15 @@
 // a fraction of the room. Everything answers alike from both forms. A crash while a file is sealed leaves the one form or
 // the other, never both and never half; retention takes whole files of either.
 //
-// Files and Table are what the query worker needs to write the predictions of an endpoint with their feedback as one table.
+// WriteTable and Table are what the query worker needs to write the predictions of an endpoint with their feedback as one
+// table.
+//
+// # At rest
+//
+// With Options.Keys every byte of an entry is encrypted on the disk, in both forms (packages segment and vault). Files of
+// before, and those under an older data key, are read, and written anew in the background, a file a second at most; when
+// none is left, the older data keys are forgotten. A log whose keys are missing is opened by Locked: it takes nothing,
+// tells nothing, and changes no file.
 //
 // # Forgetting
 //

@@ -27,6 +27,9 @@ func (l *Log) keep(ctx context.Context) {
 			err = l.erase(ctx)
 		case <-tick.C:
 			err = l.sealOne(ctx)
+			if err == nil {
+				err = l.renewOne(ctx)
+			}
 		}
 		if err == nil || ctx.Err() != nil {
 			continue
@@ -47,6 +50,49 @@ func (l *Log) sealOne(ctx context.Context) error {
 		return nil
 	}
 	return l.seal(ctx, before)
+}
+
+// renewOne encrypts one sealed file anew, if there may be one that needs it.
+func (l *Log) renewOne(ctx context.Context) error {
+	select {
+	case <-l.renew:
+	default:
+		return nil
+	}
+	more, err := segment.Renew[row](ctx, l.seg, Schema)
+	if more || err != nil {
+		l.Renew()
+	}
+	return edgeward.Wrap("record.renew", err)
+}
+
+// Renew has Run write anew the sealed files that are not encrypted with the newest data key, one a second at most; when that is done, data keys that no file needs are gone. It goes on after a restart.
+func (l *Log) Renew() {
+	if l.locked != nil || l.o.Keys == nil {
+		return
+	}
+	select {
+	case l.renew <- struct{}{}:
+	default:
+	}
+}
+
+// Turned is to be called when the ring of keys has a new data key: entries from now on are encrypted with it, Renew does
+// the rest.
+func (l *Log) Turned() error {
+	if l.locked != nil {
+		return nil
+	}
+	l.Renew()
+	return edgeward.Wrap("record.Turned", l.seg.Roll())
+}
+
+// Encryption says how many of the log's files are encrypted how. A locked log has none.
+func (l *Log) Encryption() segment.Encryption {
+	if l.locked != nil {
+		return segment.Encryption{}
+	}
+	return l.seg.Encryption()
 }
 
 func (l *Log) seal(ctx context.Context, before uint64) error {
@@ -101,6 +147,9 @@ func (l *Log) forgets() (forgets, map[uint64]string) {
 // Forget drops everything of one endpoint, now and after every restart. When it returns that is durable, and Run removes
 // the bytes as the package comment says.
 func (l *Log) Forget(ctx context.Context, group, endpoint string) error {
+	if l.locked != nil {
+		return l.locked
+	}
 	k := seriesKey{shared(group), shared(endpoint)}
 	l.mu.Lock()
 	seq, err := l.seg.Append(encodeForget(group, endpoint))
@@ -157,7 +206,7 @@ func (l *Log) erase(ctx context.Context) (err error) {
 func (l *Log) read(ctx context.Context, seq uint64) (entryOf, error) {
 	for range 3 { // a file may be sealed or removed between two looks
 		if s, ok := l.seg.SealedAt(seq); ok {
-			r, found, err := segment.Find[row](ctx, s, Schema, seq)
+			r, found, err := segment.Find[row](ctx, l.seg, s, Schema, seq)
 			switch {
 			case edgeward.CodeOf(err) == "segment.gone":
 				continue

@@ -10,6 +10,7 @@ import (
 
 	"edgeward"
 	"edgeward/runtime/segment"
+	"edgeward/runtime/vault"
 )
 
 // Options say how a Log behaves. Now is required; the zero value of every other field is its default.
@@ -19,6 +20,7 @@ type Options struct {
 	Lateness       time.Duration // how much later than its neighbours' a truth may come before it is given up; 0 means 14 days
 	RetainAge      time.Duration // files whose newest entry is older are removed; 0 keeps all
 	RetainBytes    int64         // files beyond this sum are removed, oldest first; 0 means 4 GiB
+	Keys           *vault.Ring   // what entries are encrypted with on the disk; nil: they are not
 	Log            *slog.Logger  // default: discard
 }
 
@@ -28,8 +30,12 @@ const fileSize = 8 << 20
 // Log is an open prediction log. It is safe for concurrent use; one process owns a directory.
 type Log struct {
 	o   Options
-	seg *segment.Log
+	seg *segment.Log // nil: locked
 
+	locked error // why nothing can be read or written; see Locked
+	dir    string
+
+	renew chan struct{} // holds a token when files may be there that are not encrypted with the newest data key
 	purge chan struct{} // holds a token when something forgotten may be on the disk
 
 	mu        sync.Mutex
@@ -56,23 +62,37 @@ func Open(dir string, o Options) (*Log, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	seg, err := segment.Open(dir, segment.Options{
-		Now: o.Now, MaxBytes: fileSize, MaxAge: 24 * time.Hour, RetainAge: o.RetainAge, RetainBytes: o.RetainBytes, Log: o.Log,
+		Now: o.Now, MaxBytes: fileSize, MaxAge: 24 * time.Hour, RetainAge: o.RetainAge, RetainBytes: o.RetainBytes, Keys: o.Keys, Log: o.Log,
 	})
 	if err != nil {
 		return nil, edgeward.Wrap(op, err)
 	}
-	l := &Log{o: o, seg: seg, x: newIndex(o.MaxPredictions), first: seg.Oldest(), moved: make(chan struct{}), purge: make(chan struct{}, 1),
+	l := &Log{o: o, seg: seg, dir: dir, renew: make(chan struct{}, 1), x: newIndex(o.MaxPredictions), first: seg.Oldest(), moved: make(chan struct{}), purge: make(chan struct{}, 1),
 		forgotten: map[seriesKey]uint64{}, legacy: map[uint64]string{}}
 	if err := l.rebuild(); err != nil {
 		seg.Close()
 		return nil, edgeward.Wrap(op, err)
 	}
+	l.Renew()
 	return l, nil
 }
+
+// Locked is the log in dir when its keys are not there. It knows nothing, takes nothing (Add, AddFeedback, Forget and WriteTable
+// answer with why) and leaves all files as they are, also those that retention would take.
+func Locked(dir string, why error) *Log {
+	return &Log{locked: edgeward.Wrap("record", why), dir: dir, x: newIndex(1), moved: make(chan struct{})}
+}
+
+// Locked is nil, or why the log takes and tells nothing.
+func (l *Log) Locked() error { return l.locked }
 
 // Run syncs, finishes and seals files, removes what was forgotten and applies retention until ctx ends. It returns early
 // only when the disk failed.
 func (l *Log) Run(ctx context.Context) error {
+	if l.locked != nil {
+		<-ctx.Done()
+		return nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
@@ -120,7 +140,12 @@ func (l *Log) follow() {
 }
 
 // Close syncs and closes the log. Run should have ended before.
-func (l *Log) Close() error { return edgeward.Wrap("record.Close", l.seg.Close()) }
+func (l *Log) Close() error {
+	if l.locked != nil {
+		return nil
+	}
+	return edgeward.Wrap("record.Close", l.seg.Close())
+}
 
 // Add stores a prediction; Seq is ignored. It returns when the operating system has the bytes, without waiting for the
 // disk. Outputs over MaxOutputs are left out and marked. Conflict "prediction.exists" if this version has answered under
@@ -137,6 +162,9 @@ func (l *Log) Add(p Prediction) error {
 	}
 	if size > MaxOutputs {
 		p.Outputs, p.Cut = nil, true
+	}
+	if l.locked != nil {
+		return l.locked
 	}
 	payload := encodePrediction(p)
 	l.mu.Lock()
@@ -171,6 +199,9 @@ type feedbackKey struct {
 // means that nothing is known about any: send all again, it is idempotent.
 func (l *Log) AddFeedback(ctx context.Context, all []Feedback) ([]Outcome, error) {
 	const op = "record.AddFeedback"
+	if l.locked != nil {
+		return nil, l.locked
+	}
 	out := make([]Outcome, len(all))
 	var entries []*entry
 	var payloads [][]byte

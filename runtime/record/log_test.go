@@ -61,6 +61,9 @@ func truth(n int, source string, value float64) record.Feedback {
 func open(t *testing.T, dir string, o record.Options) *record.Log {
 	t.Helper()
 	o.Now = func() time.Time { return day(1000) }
+	if o.Keys == nil && os.Getenv(encrypted) != "" {
+		o.Keys = mustKeys(dir)
+	}
 	l, err := record.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -438,9 +441,16 @@ func BenchmarkAdd(b *testing.B) {
 		name   string
 		before int
 		most   int
-	}{{"room", 0, 1 << 30}, {"full", 200_000, 200_000}} {
+
+		encrypted bool
+	}{{"room", 0, 1 << 30, false}, {"full", 200_000, 200_000, false}, {"room encrypted", 0, 1 << 30, true}, {"full encrypted", 200_000, 200_000, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			l, err := record.Open(b.TempDir(), record.Options{Now: func() time.Time { return start }, MaxPredictions: c.most})
+			dir := b.TempDir()
+			o := record.Options{Now: func() time.Time { return start }, MaxPredictions: c.most}
+			if c.encrypted {
+				o.Keys = mustKeys(dir)
+			}
+			l, err := record.Open(dir, o)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -196,6 +196,9 @@ func pair(v event) Pair {
 // go on from. At least limit are returned if there are so many; pairs with one number are never parted. Only durable
 // pairs are returned, so a cursor stays true after a crash.
 func (l *Log) After(group, endpoint string, cursor uint64, limit int) ([]Pair, uint64) {
+	if l.locked != nil {
+		return nil, cursor
+	}
 	durable := l.seg.Durable()
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,7 +12,7 @@ func (l *Log) rebuild() error {
 	ctx := context.Background()
 	seen := &onDisk{has: map[seriesKey]bool{}}
 	for _, s := range l.seg.Sealed() {
-		for r, err := range segment.Rows[indexed](ctx, s, Schema) {
+		for r, err := range segment.Rows[indexed](ctx, l.seg, s, Schema) {
 			if segment.IsDamaged(err) {
 				l.o.Log.Error("damaged sealed file in the prediction log", "first", s.First, "last", s.Last, "error", err)
 				continue

@@ -177,7 +177,11 @@ func TestDamagedSealedFileIsSkipped(t *testing.T) {
 			if err := os.WriteFile(files[0], bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			l, err := record.Open(dir, record.Options{Now: func() time.Time { return day(1000) }})
+			o := record.Options{Now: func() time.Time { return day(1000) }}
+			if os.Getenv(encrypted) != "" {
+				o.Keys = mustKeys(dir)
+			}
+			l, err := record.Open(dir, o)
 			if err != nil {
 				if at < len(good)-2000 || name == "cut" { // in the last bytes a flip may say "newer", which stops
 					t.Fatalf("%s at %d: %v", name, at, err)

@@ -2,6 +2,9 @@ package record
 
 import (
 	"context"
+	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -22,15 +25,64 @@ type Table struct {
 	Inputs          bool
 }
 
-// Files gives the log as Parquet files in dir, an empty folder on the log's file system, for the query worker to read. They
-// are the caller's to remove, soon: what is forgotten meanwhile stays in them. See row for their columns.
-func (l *Log) Files(ctx context.Context, dir string) ([]string, error) {
-	paths, err := segment.Export(ctx, l.seg, dir, Schema, l.rows())
-	return paths, edgeward.Wrap("record.Files", err)
+// WriteTable writes the entries that a table is made of as one Parquet file to w, for the query worker to read. It is not
+// encrypted: w is. See row for its columns. TooLarge "query.rows" when its tensors are more than MaxTableBytes.
+func (l *Log) WriteTable(ctx context.Context, t Table, w io.Writer) error {
+	const op = "record.WriteTable"
+	if l.locked != nil {
+		return l.locked
+	}
+	l.mu.Lock()
+	after := l.forgotten[seriesKey{t.Group, t.Endpoint}]
+	l.mu.Unlock()
+	wanted := func(m timed) bool { return m.What != rowForget && m.Seq > after && t.has(m) }
+	bytes := 0
+	err := segment.Export(ctx, l.seg, w, Schema, l.rows(), wanted, func(r *row) (bool, error) {
+		if !wanted(timed{r.mark, r.EventTime}) {
+			return false, nil
+		}
+		if !t.Inputs {
+			r.Inputs = nil
+		}
+		if bytes += len(r.Inputs) + len(r.Outputs); bytes > MaxTableBytes {
+			return false, edgeward.E(op, edgeward.TooLarge, "query.rows", "more than %d bytes of tensors", MaxTableBytes).WithHint("ask for a shorter time")
+		}
+		return true, nil
+	})
+	return edgeward.Wrap(op, err)
 }
 
-// Link gives copies of the log's files in dir, an empty folder on its file system, as of one moment: a backup.
-func (l *Log) Link(dir string) error { return edgeward.Wrap("record.Link", l.seg.Link(dir)) }
+// timed are the columns that say whether a row belongs to a table.
+type timed struct {
+	mark
+	EventTime time.Time `parquet:"event_time,optional,timestamp(nanosecond:local)"`
+}
+
+// has reports whether an entry belongs to the table: predictions of its time, and all feedback that may be about them.
+func (t Table) has(m timed) bool {
+	switch {
+	case m.Group != t.Group:
+		return false
+	case m.What == rowFeedback:
+		return m.Endpoint == t.Endpoint || m.Endpoint == ""
+	}
+	return m.Endpoint == t.Endpoint && (t.From.IsZero() || !m.EventTime.Before(t.From)) && (t.To.IsZero() || m.EventTime.Before(t.To))
+}
+
+// Link gives copies of the log's files, and of its key ring, in dir, an empty folder on its file system, as of one moment: a
+// backup. A locked log gives all that lies in its folder.
+func (l *Log) Link(dir string) error {
+	if l.locked == nil {
+		return edgeward.Wrap("record.Link", l.seg.Link(dir))
+	}
+	entries, err := os.ReadDir(l.dir)
+	for _, e := range entries {
+		if err == nil && e.Type().IsRegular() {
+			err = os.Link(filepath.Join(l.dir, e.Name()), filepath.Join(dir, e.Name()))
+		}
+	}
+	return edgeward.Wrap("record.Link", err)
+}
 
 // Ask are the values that the statements ask about, by the names they use.
 func (l *Log) Ask(t Table) map[string]string {

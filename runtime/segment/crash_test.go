@@ -29,7 +29,11 @@ func TestMain(m *testing.M) {
 
 // appendForEver appends durably from four goroutines and says "seq payload" of each frame that was acknowledged.
 func appendForEver(dir string) {
-	l, err := segment.Open(dir, segment.Options{Now: time.Now, MaxBytes: 20_000})
+	o := segment.Options{Now: time.Now, MaxBytes: 20_000}
+	if os.Getenv(encrypted) != "" {
+		o.Keys = mustKeys(dir)
+	}
+	l, err := segment.Open(dir, o)
 	if err != nil {
 		panic(err)
 	}

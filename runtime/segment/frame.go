@@ -2,45 +2,102 @@ package segment
 
 import (
 	"bufio"
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"time"
+
+	"edgeward/runtime/vault"
 )
 
 const (
 	magic      = "EDGWSEG\x00"
 	headerSize = 32
-	prefixSize = 8 // length and checksum of a frame
-	lookAhead  = 8 // unreadable frames in a row that a scanner steps over
+	keySize    = vault.HeadSize + 4 // what follows it in an encrypted file
+	prefixSize = 8                  // length and checksum of a frame
+	lookAhead  = 8                  // unreadable frames in a row that a scanner steps over
+	maxStored  = MaxFrame + vault.Overhead
 )
+
+// plainFormat is the format of files that are not encrypted.
+const plainFormat = 1
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// header returns the first bytes of a segment file.
-func header(first uint64, created time.Time) []byte {
-	b := make([]byte, 0, headerSize)
+// header returns the first bytes of a segment file. key is nil for one that is not encrypted.
+func header(first uint64, created time.Time, key *vault.Head) []byte {
+	format := uint32(plainFormat)
+	if key != nil {
+		format = Format
+	}
+	b := make([]byte, 0, headerSize+keySize)
 	b = append(b, magic...)
-	b = binary.LittleEndian.AppendUint32(b, Format)
+	b = binary.LittleEndian.AppendUint32(b, format)
 	b = binary.LittleEndian.AppendUint64(b, first)
 	b = binary.LittleEndian.AppendUint64(b, uint64(created.UnixNano()))
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	if key == nil {
+		return b
+	}
+	b = key.Append(b)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[headerSize:], castagnoli))
 }
 
 // parseHeader reports ok false for bytes that are not a whole header.
-func parseHeader(b []byte) (format uint32, first uint64, created time.Time, ok bool) {
+func parseHeader(b []byte) (format uint32, created time.Time, ok bool) {
 	if len(b) < headerSize || string(b[:8]) != magic || binary.LittleEndian.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli) {
-		return 0, 0, time.Time{}, false
+		return 0, time.Time{}, false
 	}
-	return binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint64(b[12:]), time.Unix(0, int64(binary.LittleEndian.Uint64(b[20:]))), true
+	return binary.LittleEndian.Uint32(b[8:]), time.Unix(0, int64(binary.LittleEndian.Uint64(b[20:]))), true
 }
 
-func appendFrame(b, payload []byte) []byte {
+// parseKey reads what follows the header of an encrypted file.
+func parseKey(b []byte) (vault.Head, bool) {
+	if len(b) < headerSize+keySize {
+		return vault.Head{}, false
+	}
+	b = b[headerSize : headerSize+keySize]
+	if binary.LittleEndian.Uint32(b[vault.HeadSize:]) != crc32.Checksum(b[:vault.HeadSize], castagnoli) {
+		return vault.Head{}, false
+	}
+	return vault.ParseHead(b), true
+}
+
+// framesInfo is what the key of a file of frames is derived for.
+func framesInfo(first uint64) string { return fmt.Sprintf("edgeward frames from %d", first) }
+
+// appendFrame appends the frame with a number; aead is nil in a file that is not encrypted.
+func appendFrame(b, payload []byte, aead cipher.AEAD, seq uint64) []byte {
 	at := len(b)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload)))
-	b = binary.LittleEndian.AppendUint32(b, checksum(b[at:at+4], payload))
-	return append(b, payload...)
+	b = append(b, make([]byte, prefixSize)...)
+	if aead == nil {
+		b = append(b, payload...)
+	} else {
+		b = aead.Seal(b, nil, payload, number8(seq))
+	}
+	binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-prefixSize))
+	binary.LittleEndian.PutUint32(b[at+4:], checksum(b[at:at+4], b[at+prefixSize:]))
+	return b
+}
+
+func number8(seq uint64) []byte { return binary.LittleEndian.AppendUint64(nil, seq) }
+
+// open returns the payload of a frame of the file from what is stored.
+func (f file) open(stored []byte, seq uint64) ([]byte, error) {
+	switch {
+	case f.lost:
+		return nil, errLost
+	case f.aead == nil:
+		return stored, nil
+	}
+	payload, err := f.aead.Open(nil, nil, stored, number8(seq))
+	if err != nil {
+		return nil, errForged
+	}
+	return payload, nil
 }
 
 // checksum covers the length too: a run of zeros is not a frame.
@@ -51,6 +108,8 @@ func checksum(length, payload []byte) uint32 {
 var (
 	errDamaged = errors.New("the bytes of the frame changed on disk")
 	errTorn    = errors.New("no whole frame follows")
+	errForged  = errors.New("the frame is not what this server wrote there")
+	errLost    = errors.New("the key in the file's header is damaged")
 )
 
 // scanner walks the frames between two offsets of a file.
@@ -79,7 +138,7 @@ func (s *scanner) next() ([]byte, error) {
 		return nil, err
 	}
 	n := int64(binary.LittleEndian.Uint32(prefix[:]))
-	if n > MaxFrame || n > s.end-s.off-prefixSize {
+	if n > maxStored || n > s.end-s.off-prefixSize {
 		return nil, errTorn
 	}
 	payload := make([]byte, n)
@@ -106,7 +165,7 @@ func (s *scanner) goesOn(off int64, tries int) bool {
 			return false
 		}
 		n := int64(binary.LittleEndian.Uint32(prefix[:]))
-		if n > MaxFrame || n > s.end-off-prefixSize {
+		if n > maxStored || n > s.end-off-prefixSize {
 			return false
 		}
 		payload := make([]byte, n)

@@ -14,7 +14,7 @@ import (
 // FuzzOpen gives any bytes as the open file, and as a finished one: Open and Read never panic, numbers grow by one, and
 // what is appended afterwards is read back, also after reopening. Each try syncs often: fuzz with TMPDIR=/dev/shm.
 func FuzzOpen(f *testing.F) {
-	for _, p := range []string{filepath.Join("testdata", "v1", fmt.Sprintf("%020d.seg", 7)), filepath.Join("testdata", "newer.seg")} {
+	for _, p := range []string{filepath.Join("testdata", "v1", fmt.Sprintf("%020d.seg", 7)), filepath.Join("testdata", "v2", fmt.Sprintf("%020d.seg", 7)), filepath.Join("testdata", "newer.seg")} {
 		b, err := os.ReadFile(p)
 		if err != nil {
 			f.Fatal(err)
@@ -31,9 +31,10 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(p, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := segment.Open(dir, segment.Options{Now: time.Now})
+		keys := fixtureKeys(t)
+		l, err := segment.Open(dir, segment.Options{Now: time.Now, Keys: keys})
 		if err != nil {
-			return // a newer format
+			return // a newer format, or a key that is not there
 		}
 		defer l.Close()
 		seq, err := l.Append([]byte("after"))
@@ -62,7 +63,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		check(l)
 		l.Close()
-		l, err = segment.Open(dir, segment.Options{Now: time.Now})
+		l, err = segment.Open(dir, segment.Options{Now: time.Now, Keys: keys})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +72,7 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(p, b, 0o600); err != nil { // the finished file changes
 			t.Fatal(err)
 		}
-		if l, err = segment.Open(dir, segment.Options{Now: time.Now}); err != nil {
+		if l, err = segment.Open(dir, segment.Options{Now: time.Now, Keys: keys}); err != nil {
 			return
 		}
 		defer l.Close()

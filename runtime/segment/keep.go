@@ -48,14 +48,33 @@ func (l *Log) rollOld() error {
 	return l.roll(now)
 }
 
-// Roll finishes the active file now, if it has a frame, so that Seal can take it.
+// Roll finishes the active file now, if it has a frame, so that Seal can take it. What is appended from now on is encrypted
+// with the newest data key.
 func (l *Log) Roll() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil || l.oldest.IsZero() {
+	switch {
+	case l.failed != nil:
+		return l.failed
+	case !l.oldest.IsZero():
+		return l.roll(l.o.Now())
+	case l.grows(*l.active()):
+		return nil
+	}
+	seg := *l.active()
+	head, err := seg.begin(l.o.Keys)
+	if err == nil {
+		_, err = l.f.WriteAt(head, 0)
+	}
+	if err == nil {
+		err = l.f.Sync()
+	}
+	if err != nil { // half a header is none
+		l.failed = syncFailed("segment.Roll", err)
 		return l.failed
 	}
-	return l.roll(l.o.Now())
+	l.size, *l.active() = seg.size, seg
+	return nil
 }
 
 // Usage is the sum of all files in bytes.

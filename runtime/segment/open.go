@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/vault"
 	"edgeward/sync/disk"
 )
 
@@ -28,8 +29,11 @@ func Open(dir string, o Options) (*Log, error) {
 	if err := disk.MkdirAll(dir); err != nil {
 		return nil, disk.Err(op, err)
 	}
-	l := &Log{dir: dir, o: o.withDefaults(), syncing: make(chan struct{}, 1), changed: make(chan struct{}), next: 1}
+	l := &Log{dir: dir, o: o.withDefaults(), stuck: map[string]bool{}, syncing: make(chan struct{}, 1), changed: make(chan struct{}), next: 1}
 	l.syncing <- struct{}{}
+	if err := l.locked(); err != nil {
+		return nil, edgeward.Wrap(op, err)
+	}
 	if err := l.inventory(); err != nil {
 		return nil, disk.Err(op, err)
 	}
@@ -38,6 +42,55 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	l.durable = l.next
 	return l, nil
+}
+
+// locked reports the first file whose data key is not there, before anything is changed.
+func (l *Log) locked() error {
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return disk.Err("segment.Open", err)
+	}
+	for _, e := range entries {
+		var id vault.ID
+		var encrypted bool
+		switch {
+		case segName.MatchString(e.Name()):
+			b, err := firstBytes(filepath.Join(l.dir, e.Name()), headerSize+keySize)
+			if err != nil {
+				return disk.Err("segment.Open", err)
+			}
+			if format, _, ok := parseHeader(b); ok && format == Format {
+				var h vault.Head
+				h, encrypted = parseKey(b)
+				id = h.Key
+			}
+		case sealedName.MatchString(e.Name()):
+			b, err := firstBytes(filepath.Join(l.dir, e.Name()), vault.FileHead)
+			if err != nil {
+				return disk.Err("segment.Open", err)
+			}
+			id, encrypted = vault.IsFile(b)
+		}
+		if encrypted && (l.o.Keys == nil || !l.o.Keys.Has(id)) {
+			return vault.Locked(id)
+		}
+	}
+	return nil
+}
+
+// firstBytes are the first n bytes of a file, or all when it is shorter.
+func firstBytes(p string, n int) ([]byte, error) {
+	f, err := os.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, n)
+	n, err = io.ReadFull(f, b)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return b[:n], err
 }
 
 // inventory fills files and sealed from the folder and removes what a crash left half done.
@@ -58,7 +111,12 @@ func (l *Log) inventory() error {
 			err = l.addFile(p, number(segName.FindStringSubmatch(e.Name())[1]), st)
 		case sealedName.MatchString(e.Name()):
 			m := sealedName.FindStringSubmatch(e.Name())
-			l.sealed = append(l.sealed, Sealed{Path: p, First: number(m[1]), Last: number(m[2]), Bytes: st.Size(), End: st.ModTime()})
+			s := Sealed{Path: p, First: number(m[1]), Last: number(m[2]), Bytes: st.Size(), End: st.ModTime()}
+			var b []byte
+			if b, err = firstBytes(p, vault.FileHead); err == nil {
+				s.key, _ = vault.IsFile(b)
+				l.sealed = append(l.sealed, s)
+			}
 		}
 		if err != nil {
 			return err
@@ -82,71 +140,116 @@ func (l *Log) addFile(p string, first uint64, st os.FileInfo) error {
 	if first == 0 {
 		return fmt.Errorf("%s: numbers start at 1", p)
 	}
-	f, err := os.Open(p)
+	b, err := firstBytes(p, headerSize+keySize)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	var b [headerSize]byte
-	if _, err := io.ReadFull(f, b[:]); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return err
-	}
-	seg := file{path: p, first: first, created: st.ModTime(), size: st.Size()}
-	format, _, created, ok := parseHeader(b[:])
-	switch {
-	case ok && format > Format:
+	seg := file{path: p, first: first, created: st.ModTime(), size: st.Size(), head: headerSize}
+	format, created, ok := parseHeader(b)
+	if ok && format > Format {
 		return edgeward.E("segment.Open", edgeward.Conflict, "segment.newer", "%s has format %d, this program reads up to %d", p, format, Format).
 			WithHint("the data directory was used by a newer edgeward: start that one, or restore a backup")
-	case ok:
+	}
+	if ok {
 		seg.created = created
-	case st.Size() > headerSize: // the name says all that the header does
+	} else if st.Size() > headerSize { // the name says all that the header does
 		l.o.Log.Warn("damaged header of a segment", "path", p)
+	}
+	key, encrypted := parseKey(b)
+	switch {
+	case ok && format != Format, !ok && !encrypted && !l.framesAt(p, headerSize+keySize, seg.size): // not encrypted
+	case encrypted && l.o.Keys != nil && l.o.Keys.Has(key.Key):
+		seg.head, seg.key = headerSize+keySize, key.Key
+		if seg.aead, err = l.o.Keys.Frames(key, framesInfo(first)); err != nil {
+			return err
+		}
+	default:
+		seg.head, seg.lost = headerSize+keySize, true
+		if seg.size > seg.head {
+			l.o.Log.Error("damaged key of a segment: what is in it cannot be read", "path", p)
+		}
 	}
 	l.files = append(l.files, seg)
 	return nil
 }
 
-// resume opens the newest file for appending, or makes the first.
+// framesAt reports whether a frame begins at off.
+func (l *Log) framesAt(p string, off, size int64) bool {
+	f, err := os.Open(p)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = scan(f, off, size).next()
+	return err == nil
+}
+
+// resume opens the newest file for appending, or makes the first, or the next where the newest may not grow: it is not
+// encrypted with the newest data key.
 func (l *Log) resume() error {
 	now := l.o.Now()
 	if len(l.files) == 0 {
-		f, seg, err := create(l.dir, l.next, now)
-		l.f, l.size, l.files = f, headerSize, []file{seg}
-		return err
+		return l.start(now)
 	}
-	last := &l.files[len(l.files)-1]
+	last := l.active()
 	f, err := os.OpenFile(last.path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	if last.size <= headerSize { // no frame was ever in it
-		if err = f.Truncate(0); err == nil {
-			_, err = f.WriteAt(header(last.first, now), 0)
-		}
-		l.size = headerSize
-	} else {
+	if !last.empty() {
 		l.size, l.next, err = l.cutTail(f, *last)
-		l.oldest = last.created
+		last.size, l.oldest = l.size, last.created
 	}
 	if l.next < last.first {
 		l.next = last.first
 	}
-	if l.size == headerSize {
-		l.oldest = time.Time{}
+	if err == nil && last.empty() { // no frame was ever in it
+		last.created, l.oldest = now, time.Time{}
+		var head []byte
+		if head, err = last.begin(l.o.Keys); err == nil {
+			err = f.Truncate(0)
+		}
+		if err == nil {
+			_, err = f.WriteAt(head, 0)
+		}
+		l.size = last.size
 	}
-	last.size, l.f = l.size, f
+	l.f = f
 	if err == nil {
 		err = f.Sync()
 	}
 	if err != nil {
 		f.Close()
+		return err
 	}
+	if !l.grows(*last) {
+		if err := f.Close(); err != nil {
+			return err
+		}
+		l.oldest = time.Time{}
+		return l.start(now)
+	}
+	return nil
+}
+
+// start makes the file that is appended to.
+func (l *Log) start(now time.Time) error {
+	f, seg, err := create(l.dir, l.next, now, l.o.Keys)
+	l.f, l.size, l.files = f, seg.size, append(l.files, seg)
 	return err
+}
+
+// grows reports whether frames may be appended to a file.
+func (l *Log) grows(f file) bool {
+	if l.o.Keys == nil {
+		return f.key == vault.ID{} && !f.lost
+	}
+	return f.key == l.o.Keys.Current()
 }
 
 // cutTail finds the end of the last whole frame, cuts what follows and returns the new size and the next number.
 func (l *Log) cutTail(f *os.File, seg file) (int64, uint64, error) {
-	s, next := scan(f, headerSize, seg.size), seg.first
+	s, next := scan(f, seg.head, seg.size), seg.first
 	for {
 		_, err := s.next()
 		switch {

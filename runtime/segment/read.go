@@ -24,7 +24,7 @@ func IsDamaged(err error) bool { return edgeward.CodeOf(err) == "segment.damaged
 func damagedFrames(path string, first, last uint64, cause error) error {
 	return edgeward.E("segment.Read", edgeward.Internal, "segment.damaged", "%s: frames %d to %d: %w", path, first, last, cause).
 		With("first", fmt.Sprint(first)).With("last", fmt.Sprint(last)).
-		WithHint("the disk returned other bytes than were stored: check the disk")
+		WithHint("the disk returned other bytes than were stored: check the disk, and who may write to it")
 }
 
 // Read yields the frames from number from up to those appended before the call, and then ends; Wait tells when there are
@@ -70,16 +70,19 @@ func readFile(ctx context.Context, seg file, from, end uint64, yield func(Frame,
 		return false
 	}
 	defer f.Close()
-	s := scan(f, headerSize, seg.size)
+	s := scan(f, seg.head, seg.size)
 	for seq := seg.first; seq < end; seq++ {
 		if err := ctx.Err(); err != nil {
 			yield(Frame{}, err)
 			return false
 		}
 		payload, err := s.next()
+		if err == nil {
+			payload, err = seg.open(payload, seq)
+		}
 		switch {
 		case err == nil:
-		case errors.Is(err, errDamaged):
+		case errors.Is(err, errDamaged), errors.Is(err, errForged), errors.Is(err, errLost):
 			err = damagedFrames(seg.path, seq, seq, err)
 		case errors.Is(err, errTorn), err == io.EOF, err == io.ErrUnexpectedEOF: // shorter than it was when it was finished
 			return yield(Frame{Seq: max(seq, from)}, damagedFrames(seg.path, max(seq, from), end-1, errTorn))

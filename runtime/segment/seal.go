@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,16 +13,25 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"edgeward"
+	"edgeward/runtime/vault"
 	"edgeward/sync/disk"
 )
 
-// Sealed is one Parquet file, which the query worker reads by path.
+// Sealed is one Parquet file.
 type Sealed struct {
 	Path        string
 	First, Last uint64
 	Bytes       int64
 	End         time.Time // when the file it was made from was finished: no frame is younger
+
+	key vault.ID // of its data key; zero: it is not encrypted
 }
+
+// Encrypted reports whether the file is.
+func (s Sealed) Encrypted() bool { return s.key != vault.ID{} }
+
+// info is what the key of an encrypted file is derived for.
+func (s Sealed) info() string { return fmt.Sprintf("edgeward sealed frames %d to %d", s.First, s.Last) }
 
 // SealResult says what a Seal did.
 type SealResult struct {
@@ -76,7 +86,7 @@ func sealFile[T any](ctx context.Context, l *Log, seg, follow file, schema int, 
 	var res SealResult
 	s := Sealed{First: seg.first, Last: follow.first - 1, End: follow.created}
 	s.Path = filepath.Join(l.dir, fmt.Sprintf("%020d-%020d.parquet", s.First, s.Last))
-	s, err := place(l, s, func(out *os.File) (err error) {
+	s, err := place(l, s, func(out io.Writer) (err error) {
 		w := newRows[T](out, s, schema)
 		res, err = w.frames(ctx, seg, s.First, s.Last+1, row)
 		return errors.Join(err, w.close())
@@ -97,14 +107,20 @@ func sealFile[T any](ctx context.Context, l *Log, seg, follow file, schema int, 
 	return res, disk.SyncDir(l.dir)
 }
 
-// place writes a file by fill and, once it is durable, puts it at s.Path with the time s.End. It returns s with its size.
-func place(l *Log, s Sealed, fill func(*os.File) error) (Sealed, error) {
+// place writes a file by fill, encrypted if there are keys, and, once it is durable, puts it at s.Path with the time s.End.
+// It returns s with its size and its key.
+func place(l *Log, s Sealed, fill func(io.Writer) error) (Sealed, error) {
 	out, err := os.CreateTemp(l.dir, ".tmp-seal-*")
 	if err != nil {
 		return s, err
 	}
 	defer os.Remove(out.Name()) // after the rename there is nothing of that name
-	err = fill(out)
+	s.key = vault.ID{}
+	if l.o.Keys == nil {
+		err = fill(out)
+	} else {
+		s.key, err = encrypted(out, l.o.Keys, s.info(), fill)
+	}
 	if err == nil {
 		err = out.Sync()
 	}
@@ -126,13 +142,25 @@ func place(l *Log, s Sealed, fill func(*os.File) error) (Sealed, error) {
 	return s, disk.SyncDir(l.dir)
 }
 
+// encrypted writes by fill what is encrypted in out, and returns the data key.
+func encrypted(out io.Writer, keys *vault.Ring, info string, fill func(io.Writer) error) (vault.ID, error) {
+	w, err := vault.NewWriter(out, keys, info)
+	if err != nil {
+		return vault.ID{}, err
+	}
+	if err := fill(w); err != nil {
+		return vault.ID{}, err
+	}
+	return w.Key, w.Close()
+}
+
 // rows writes rows as Parquet.
 type rows[T any] struct {
 	w   *parquet.GenericWriter[T]
 	buf []T
 }
 
-func newRows[T any](out *os.File, s Sealed, schema int) *rows[T] {
+func newRows[T any](out io.Writer, s Sealed, schema int) *rows[T] {
 	return &rows[T]{w: parquet.NewGenericWriter[T](out, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(64<<10),
 		parquet.KeyValueMetadata("edgeward.segment.format", fmt.Sprint(Format)), parquet.KeyValueMetadata("edgeward.schema", fmt.Sprint(schema)),
 		parquet.KeyValueMetadata("edgeward.first", fmt.Sprint(s.First)), parquet.KeyValueMetadata("edgeward.last", fmt.Sprint(s.Last)))}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"edgeward"
+	"edgeward/runtime/vault"
 	"edgeward/sync/disk"
 )
 
@@ -59,7 +61,7 @@ func (l *Log) SealedAt(seq uint64) (Sealed, bool) {
 // the file has columns: the others are not read. schema is the newest number the caller knows; a file of a newer one is
 // Conflict "segment.newer". Bytes that cannot be read end it with an error for which IsDamaged is true. A file that
 // retention removed is NotFound "segment.gone".
-func Rows[T any](ctx context.Context, s Sealed, schema int) iter.Seq2[T, error] {
+func Rows[T any](ctx context.Context, l *Log, s Sealed, schema int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		full, empty := make(chan []T, ahead), make(chan []T, ahead)
@@ -69,7 +71,7 @@ func Rows[T any](ctx context.Context, s Sealed, schema int) iter.Seq2[T, error] 
 		var err error
 		go func() {
 			defer close(full)
-			err = readRows(ctx, s, schema, func(rows []T) bool {
+			err = readRows(ctx, l, s, schema, func(rows []T) bool {
 				buf := (<-empty)[:batch]
 				full <- buf[:copy(buf, rows)]
 				return true
@@ -98,7 +100,7 @@ func Rows[T any](ctx context.Context, s Sealed, schema int) iter.Seq2[T, error] 
 }
 
 // readRows gives the rows to use in batches, whose memory is used again, until it says enough.
-func readRows[T any](ctx context.Context, s Sealed, schema int, use func([]T) bool) (err error) {
+func readRows[T any](ctx context.Context, l *Log, s Sealed, schema int, use func([]T) bool) (err error) {
 	f, err := os.Open(s.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return gone(s.First, s.Last+1)
@@ -107,7 +109,7 @@ func readRows[T any](ctx context.Context, s Sealed, schema int, use func([]T) bo
 		return disk.Err("segment.Rows", err)
 	}
 	defer f.Close()
-	file, err := openSealed(f, s, schema)
+	file, err := openSealed(f, l.o.Keys, s, schema)
 	if err != nil {
 		return err
 	}
@@ -147,13 +149,22 @@ func readRows[T any](ctx context.Context, s Sealed, schema int, use func([]T) bo
 }
 
 // openSealed reads the end of a sealed file and checks whose it is.
-func openSealed(f *os.File, s Sealed, schema int) (file *parquet.File, err error) {
+func openSealed(f *os.File, keys *vault.Ring, s Sealed, schema int) (file *parquet.File, err error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, disk.Err("segment.Rows", err)
 	}
 	if err := guard(s, func() (err error) {
-		file, err = parquet.OpenFile(f, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+		var in io.ReaderAt = f
+		size := st.Size()
+		if s.Encrypted() {
+			r, err := vault.NewReader(f, size, keys, s.info())
+			if err != nil {
+				return err
+			}
+			in, size = r, r.Size()
+		}
+		file, err = parquet.OpenFile(in, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 		return err
 	}); err != nil {
 		return nil, err
@@ -189,7 +200,7 @@ func Rewrite[K, T any](ctx context.Context, l *Log, schema int, drop func(K) boo
 	var wrong []error
 	for _, s := range l.Sealed() {
 		n := 0
-		err := readRows(ctx, s, schema, func(keys []K) bool {
+		err := readRows(ctx, l, s, schema, func(keys []K) bool {
 			for _, k := range keys {
 				if drop(k) {
 					n++
@@ -210,10 +221,10 @@ func Rewrite[K, T any](ctx context.Context, l *Log, schema int, drop func(K) boo
 }
 
 func rewriteFile[T any](ctx context.Context, l *Log, s Sealed, schema int, drop func(T) bool) error {
-	done, err := place(l, s, func(out *os.File) error {
+	done, err := place(l, s, func(out io.Writer) error {
 		w := newRows[T](out, s, schema)
 		var werr error
-		rerr := readRows(ctx, s, schema, func(rows []T) bool {
+		rerr := readRows(ctx, l, s, schema, func(rows []T) bool {
 			for _, r := range rows {
 				if drop(r) {
 					continue
@@ -239,49 +250,152 @@ func rewriteFile[T any](ctx context.Context, l *Log, s Sealed, schema int, drop 
 	return nil
 }
 
-// Export gives the whole log as Parquet files in dir, which is empty and on the same file system: the sealed ones by hard
-// links, what is not sealed yet as one more, made by row as Seal would. The files are as of one moment, and the caller's
-// to remove: what is sealed, rewritten or removed later does not change them.
-func Export[T any](ctx context.Context, l *Log, dir string, schema int, row func(Frame) (T, error)) (paths []string, err error) {
-	const op = "segment.Export"
+// Renew writes anew one sealed file that is not encrypted with the newest data key, and reports whether there may be more
+// to do: other files that are not, or a file of frames of that kind. When there is nothing left, it forgets data keys that
+// no file needs. A file that cannot be read, and one that was asked for before and could not, is passed over; it keeps its
+// key.
+func Renew[T any](ctx context.Context, l *Log, schema int) (more bool, err error) {
+	if l.o.Keys == nil {
+		return false, nil
+	}
+	l.keep.Lock()
+	defer l.keep.Unlock()
+	current := l.o.Keys.Current()
+	used := map[vault.ID]bool{}
+	for _, s := range l.Sealed() {
+		if s.key == current || l.stuck[s.Path] {
+			used[s.key] = true
+			continue
+		}
+		if err := rewriteFile(ctx, l, s, schema, func(T) bool { return false }); err != nil {
+			if IsDamaged(err) {
+				l.stuck[s.Path] = true
+			}
+			return true, err
+		}
+		return true, nil
+	}
+	l.mu.Lock()
+	for _, f := range l.files {
+		more = more || f.key != current && !f.lost && !f.empty()
+		used[f.key] = true
+	}
+	l.mu.Unlock()
+	if more {
+		return true, nil
+	}
+	_, err = l.o.Keys.Keep(used)
+	return false, err
+}
+
+// Encryption counts the files of a log: those that are encrypted with the newest data key, those with an older one, and those
+// that are not encrypted.
+type Encryption struct {
+	Newest int `json:"newest"`
+	Older  int `json:"older"`
+	Plain  int `json:"plain"`
+}
+
+// Encryption counts the files as they are now.
+func (l *Log) Encryption() Encryption {
+	var current vault.ID
+	if l.o.Keys != nil {
+		current = l.o.Keys.Current()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var e Encryption
+	count := func(key vault.ID) {
+		switch key {
+		case vault.ID{}:
+			e.Plain++
+		case current:
+			e.Newest++
+		default:
+			e.Older++
+		}
+	}
+	for _, s := range l.sealed {
+		count(s.key)
+	}
+	for _, f := range l.files {
+		if !f.empty() {
+			count(f.key)
+		}
+	}
+	return e
+}
+
+// Export writes those entries of the log that want is true for as one Parquet file, which is not encrypted, to w: rows T, made by
+// row of what is not sealed yet as Seal would. wanted, which sees a K, a T of fewer columns, says which sealed files are
+// looked into at all. want may change the row; its error ends it. The file is as of one moment: sealing, retention and
+// forgetting wait, appending does not.
+func Export[K, T any](ctx context.Context, l *Log, w io.Writer, schema int, row func(Frame) (T, error), wanted func(K) bool, want func(*T) (bool, error)) error {
 	l.keep.Lock()
 	defer l.keep.Unlock()
 	l.mu.Lock()
 	sealed, files, next := append([]Sealed(nil), l.sealed...), append([]file(nil), l.files...), l.next
 	l.mu.Unlock()
+	out := newRows[T](w, Sealed{First: l.Oldest(), Last: next - 1}, schema)
 	for _, s := range sealed {
-		p := filepath.Join(dir, filepath.Base(s.Path))
-		if err := os.Link(s.Path, p); err != nil {
-			return nil, disk.Err(op, err)
+		if err := exportSealed(ctx, l, s, schema, out, wanted, want); IsDamaged(err) {
+			l.o.Log.Error("damaged sealed file left out", "first", s.First, "last", s.Last, "error", err)
+		} else if err != nil {
+			return disk.Err("segment.Export", err)
 		}
-		paths = append(paths, p)
 	}
-	if files[0].first == next && len(paths) > 0 {
-		return paths, nil
+	chosen := func(f Frame) (T, error) {
+		v, err := row(f)
+		if err == nil {
+			var ok bool
+			if ok, err = want(&v); err == nil && !ok {
+				err = ErrSkip
+			}
+		}
+		return v, err
 	}
-	p := filepath.Join(dir, "open.parquet")
-	out, err := os.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, disk.Err(op, err)
-	}
-	w := newRows[T](out, Sealed{First: files[0].first, Last: next - 1}, schema)
 	for i, f := range files {
 		end := next
 		if i+1 < len(files) {
 			end = files[i+1].first
 		}
-		if _, err = w.frames(ctx, f, f.first, end, row); err != nil {
-			break
+		if _, err := out.frames(ctx, f, f.first, end, chosen); err != nil {
+			return disk.Err("segment.Export", err)
 		}
 	}
-	if err = errors.Join(err, w.close(), out.Close()); err != nil {
-		return nil, disk.Err(op, err)
-	}
-	return append(paths, p), nil
+	return disk.Err("segment.Export", out.close())
 }
 
-// Link makes hard links of all files of the log in dir, which is empty and on the same file system, as of one moment.
-// The newest may grow behind a link of it; a torn tail that a copy of it gets so is cut when the copy is opened.
+func exportSealed[K, T any](ctx context.Context, l *Log, s Sealed, schema int, out *rows[T], wanted func(K) bool, want func(*T) (bool, error)) error {
+	some := false
+	err := readRows(ctx, l, s, schema, func(keys []K) bool {
+		for _, k := range keys {
+			some = some || wanted(k)
+		}
+		return !some
+	})
+	if err != nil || !some {
+		return err
+	}
+	var werr error
+	err = readRows(ctx, l, s, schema, func(rows []T) bool {
+		for i := range rows {
+			ok, err := want(&rows[i])
+			if err == nil && ok {
+				err = out.write(rows[i])
+			}
+			if err != nil {
+				werr = err
+				return false
+			}
+		}
+		return true
+	})
+	return errors.Join(werr, err)
+}
+
+// Link makes hard links of all files of the log, and of its key ring, in dir, which is empty and on the same file system, as of
+// one moment. The newest may grow behind a link of it; a torn tail that a copy of it gets so is cut when the copy is opened.
 func (l *Log) Link(dir string) error {
 	l.keep.Lock()
 	defer l.keep.Unlock()
@@ -294,6 +408,9 @@ func (l *Log) Link(dir string) error {
 		paths = append(paths, f.path)
 	}
 	l.mu.Unlock()
+	if l.o.Keys != nil {
+		paths = append(paths, l.o.Keys.Path())
+	}
 	for _, p := range paths {
 		if err := os.Link(p, filepath.Join(dir, filepath.Base(p))); err != nil {
 			return disk.Err("segment.Link", err)
@@ -324,10 +441,10 @@ func (l *Log) RemoveAside() (int, error) {
 }
 
 // Find returns the row with number seq, which stands in the column seq of T, and whether there is one.
-func Find[T any](ctx context.Context, s Sealed, schema int, seq uint64) (row T, found bool, err error) {
+func Find[T any](ctx context.Context, l *Log, s Sealed, schema int, seq uint64) (row T, found bool, err error) {
 	at := int64(-1)
 	n := int64(0)
-	err = readRows(ctx, s, schema, func(rows []struct {
+	err = readRows(ctx, l, s, schema, func(rows []struct {
 		Seq uint64 `parquet:"seq"`
 	}) bool {
 		for _, r := range rows {
@@ -350,7 +467,7 @@ func Find[T any](ctx context.Context, s Sealed, schema int, seq uint64) (row T, 
 		return row, false, disk.Err("segment.Find", err)
 	}
 	defer f.Close()
-	file, err := openSealed(f, s, schema)
+	file, err := openSealed(f, l.o.Keys, s, schema)
 	if err != nil {
 		return row, false, err
 	}

@@ -11,7 +11,11 @@
 //
 //	length uint32 | CRC-32C of length and payload uint32 | payload
 //
-// all little endian. Sequence numbers start at 1, grow by one per frame, and are never given twice, except to frames that
+// With Options.Keys new files are of format 2, encrypted: behind the header stands the file's vault.Head with its CRC-32C,
+// the payload of a frame is stored as 12 bytes of random nonce, the AES-256-GCM of it and 16 bytes of tag, with its
+// sequence number authenticated, and a Parquet file is as a whole an encrypted file of package vault. Files that are not
+// encrypted are read as well, and nothing is appended to them. Everything is
+// little endian. Sequence numbers start at 1, grow by one per frame, and are never given twice, except to frames that
 // were lost before they were durable. Rows of Parquet files carry what the owner puts in; file metadata names the format,
 // the owner's schema number and the range: keys edgeward.segment.format, edgeward.schema, edgeward.first, edgeward.last.
 //
@@ -26,7 +30,13 @@
 // last frames is on disk is not known. A full disk is Exhausted "disk.full", leaves no half frame, and passes when there
 // is room. Retention removes whole files, oldest first, and asks nobody: its bounds are what keeps the disk from filling.
 //
-// Seal and Rewrite write a file beside, sync it and rename it over, so that a crash at any point leaves a file as it was or
+// What is encrypted is not readable without the keys, and a frame or a file that somebody changed, moved to another place
+// or cut in its middle is damage. What encryption cannot tell: that the newest frames, or whole files, were taken away,
+// and, by those who can write here, that a file which is not encrypted was put in the place of one that is. Tails are cut
+// and numbers kept without the keys. Open changes nothing when the keys of a file are not there (Unavailable
+// "key.unknown").
+//
+// Seal, Rewrite and Renew write a file beside, sync it and rename it over, so that a crash at any point leaves a file as it was or
 // as it shall be; what is half written is removed by Open. Rows that Rewrite takes out are off the disk when it returns,
 // frames for which Seal had no row as well, but for bytes that were moved aside. A sealed file keeps its range of numbers
 // even when no row is left of it: no number is given twice.
@@ -34,6 +44,7 @@ package segment
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,11 +54,12 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/vault"
 	"edgeward/sync/disk"
 )
 
-// Format is the number of the file format described in the package comment.
-const Format = 1
+// Format is the number of the file format described in the package comment: 1 is that of files that are not encrypted.
+const Format = 2
 
 // MaxFrame is the longest payload in bytes.
 const MaxFrame = 16 << 20
@@ -60,6 +72,7 @@ type Options struct {
 	SyncEvery   time.Duration // the loss window of Append at a power cut; default 200 ms
 	RetainBytes int64         // finished files beyond this sum are removed, oldest first; 0 keeps all
 	RetainAge   time.Duration // finished files whose newest frame is older are removed; 0 keeps all
+	Keys        *vault.Ring   // what new files are encrypted with; nil: they are not
 	Log         *slog.Logger  // default: discard
 }
 
@@ -84,8 +97,9 @@ type Log struct {
 	dir string
 	o   Options
 
-	keep    sync.Mutex    // held while finished files are sealed or removed; taken before mu
-	syncing chan struct{} // holds one token; who has it syncs for everybody
+	keep    sync.Mutex      // held while finished files are sealed or removed; taken before mu
+	stuck   map[string]bool // sealed files that Renew could not read; keep guards it
+	syncing chan struct{}   // holds one token; who has it syncs for everybody
 
 	mu      sync.Mutex
 	files   []file        // .seg files, oldest first; the last is active
@@ -106,7 +120,14 @@ type file struct {
 	first   uint64
 	created time.Time
 	size    int64
+	head    int64       // where its frames begin
+	key     vault.ID    // of its data key; zero: it is not encrypted
+	aead    cipher.AEAD // nil: it is not encrypted, or lost
+	lost    bool        // it is encrypted, and its header damaged
 }
+
+// empty reports whether no frame is in it.
+func (f file) empty() bool { return f.size <= f.head }
 
 // Append adds the payloads as consecutive frames and returns the number of the first. See the package comment for what
 // may be lost. The payloads are copied. A payload over MaxFrame is TooLarge "segment.frame_too_large".
@@ -160,21 +181,25 @@ func (l *Log) append(payloads [][]byte) (uint64, error) {
 	if l.failed != nil {
 		return 0, l.failed
 	}
-	l.buf = l.buf[:0]
+	size := 0
 	for _, p := range payloads {
 		if len(p) > MaxFrame {
 			return 0, edgeward.E(op, edgeward.TooLarge, "segment.frame_too_large", "%d bytes", len(p)).With("limit", fmt.Sprint(MaxFrame))
 		}
-		l.buf = appendFrame(l.buf, p)
+		size += prefixSize + len(p) + l.overhead()
 	}
 	if len(payloads) == 0 {
 		return l.next, nil
 	}
 	now := l.o.Now()
-	if !l.oldest.IsZero() && (l.size+int64(len(l.buf)) > l.o.MaxBytes || now.Sub(l.oldest) >= l.o.MaxAge) {
+	if !l.oldest.IsZero() && (l.size+int64(size) > l.o.MaxBytes || now.Sub(l.oldest) >= l.o.MaxAge) {
 		if err := l.roll(now); err != nil {
 			return 0, err
 		}
+	}
+	l.buf = l.buf[:0]
+	for i, p := range payloads {
+		l.buf = appendFrame(l.buf, p, l.active().aead, l.next+uint64(i))
 	}
 	if _, err := l.f.WriteAt(l.buf, l.size); err != nil {
 		if terr := l.f.Truncate(l.size); terr != nil {
@@ -187,7 +212,7 @@ func (l *Log) append(payloads [][]byte) (uint64, error) {
 	}
 	first := l.next
 	l.size += int64(len(l.buf))
-	l.files[len(l.files)-1].size = l.size
+	l.active().size = l.size
 	l.next += uint64(len(payloads))
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -195,6 +220,17 @@ func (l *Log) append(payloads [][]byte) (uint64, error) {
 		l.buf = nil
 	}
 	return first, nil
+}
+
+// active is the file that is appended to.
+func (l *Log) active() *file { return &l.files[len(l.files)-1] }
+
+// overhead is what a frame of the active file grows by.
+func (l *Log) overhead() int {
+	if l.active().aead == nil {
+		return 0
+	}
+	return vault.Overhead
 }
 
 // syncTo returns when all numbers below upTo are durable. One caller syncs, those who wait behind it usually find that
@@ -242,24 +278,28 @@ func (l *Log) roll(now time.Time) error {
 		return l.failed
 	}
 	l.durable = l.next
-	nf, seg, err := create(l.dir, l.next, now)
+	nf, seg, err := create(l.dir, l.next, now, l.o.Keys)
 	if err != nil {
 		return disk.Err(op, err)
 	}
 	old := l.f
-	l.f, l.size, l.oldest = nf, headerSize, time.Time{}
+	l.f, l.size, l.oldest = nf, seg.size, time.Time{}
 	l.files = append(l.files, seg)
 	return disk.Err(op, old.Close())
 }
 
 // create makes an empty segment file, durable under its name.
-func create(dir string, first uint64, now time.Time) (*os.File, file, error) {
-	seg := file{path: filepath.Join(dir, fmt.Sprintf("%020d.seg", first)), first: first, created: now, size: headerSize}
+func create(dir string, first uint64, now time.Time, keys *vault.Ring) (*os.File, file, error) {
+	seg := file{path: filepath.Join(dir, fmt.Sprintf("%020d.seg", first)), first: first, created: now}
+	head, err := seg.begin(keys)
+	if err != nil {
+		return nil, seg, err
+	}
 	f, err := os.OpenFile(seg.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, seg, err
 	}
-	if _, err = f.Write(header(first, now)); err == nil {
+	if _, err = f.Write(head); err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
@@ -271,4 +311,21 @@ func create(dir string, first uint64, now time.Time) (*os.File, file, error) {
 		return nil, seg, err
 	}
 	return f, seg, nil
+}
+
+// begin gives an empty file its key, if there are keys, and returns its header.
+func (f *file) begin(keys *vault.Ring) ([]byte, error) {
+	f.key, f.aead, f.lost = vault.ID{}, nil, false
+	var key *vault.Head
+	if keys != nil {
+		h := keys.New()
+		aead, err := keys.Frames(h, framesInfo(f.first))
+		if err != nil {
+			return nil, err
+		}
+		key, f.key, f.aead = &h, h.Key, aead
+	}
+	b := header(f.first, f.created, key)
+	f.head, f.size = int64(len(b)), int64(len(b))
+	return b, nil
 }

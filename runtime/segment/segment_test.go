@@ -30,6 +30,9 @@ func open(t *testing.T, dir string, o segment.Options) *segment.Log {
 	if o.Now == nil {
 		o.Now = fixed
 	}
+	if o.Keys == nil && os.Getenv(encrypted) != "" {
+		o.Keys = keysIn(t, dir)
+	}
 	l, err := segment.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -443,7 +446,7 @@ func TestSealMakesParquetAndLeavesTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range map[string]string{"edgeward.segment.format": "1", "edgeward.schema": "3", "edgeward.first": "1", "edgeward.last": "3"} {
+	for k, v := range map[string]string{"edgeward.segment.format": "2", "edgeward.schema": "3", "edgeward.first": "1", "edgeward.last": "3"} {
 		if got, _ := pf.Lookup(k); got != v {
 			t.Errorf("metadata %s = %q, want %q", k, got, v)
 		}
