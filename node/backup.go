@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/node/keys"
 	"edgeward/node/store"
 )
 
@@ -31,7 +32,8 @@ type backupHead struct {
 }
 
 // Backup writes everything this server knows as a tar while it goes on: first a consistent copy of the store, then the
-// blobs and records, which can only have grown since, then the keys of its CA. No writer waits for it.
+// blobs and records, which can only have grown since, then the keys of its CA. Records are copied as they lie on the disk,
+// encrypted; the key is in the backup only if it lies in the data directory. No writer waits for it.
 func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	copied := filepath.Join(n.dir("temp"), n.o.NewID()+".db")
 	head, err := n.store.Backup(ctx, copied)
@@ -71,8 +73,17 @@ func (n *Node) addRecords(ctx context.Context, t *tar.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := n.records.Link(dir); err != nil {
+	key, err := n.keys.Copy(func() error { return n.records.Link(dir) })
+	if err != nil {
 		return err
+	}
+	if key != nil {
+		if err := t.WriteHeader(&tar.Header{Name: keys.File, Mode: 0o600, Size: int64(len(key)), ModTime: n.now()}); err != nil {
+			return err
+		}
+		if _, err := t.Write(key); err != nil {
+			return err
+		}
 	}
 	return addDir(ctx, t, "records", dir)
 }

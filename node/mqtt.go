@@ -12,6 +12,7 @@ import (
 	"edgeward/fleet/broker"
 	"edgeward/fleet/mqtt"
 	"edgeward/node/config"
+	"edgeward/node/keys"
 )
 
 // openMQTT binds the embedded broker and makes the publisher that empties the outbox.
@@ -19,7 +20,7 @@ func (n *Node) openMQTT(context.Context) error {
 	c := n.cfg.MQTT
 	url := c.URL
 	if c.Broker && c.Address != config.Off {
-		b, err := broker.Listen(broker.Options{Addr: c.Address, Dir: n.dir("broker"), Now: n.o.Now, Log: n.log.With("part", "broker")})
+		b, err := broker.Listen(broker.Options{Addr: c.Address, Dir: n.dir("broker"), Keys: n.keys.Ring(brokerKeys), Now: n.o.Now, Log: n.log.With("part", "broker")})
 		switch {
 		case err == nil:
 			n.broker = b
@@ -29,6 +30,9 @@ func (n *Node) openMQTT(context.Context) error {
 			n.log.Warn("the embedded MQTT broker is off: its default port is in use", "address", c.Address)
 			n.health.ReportCertain("mqtt", edgeward.E("node", edgeward.Unavailable, "mqtt.port_taken", "the embedded MQTT broker is off: %s is in use", c.Address).
 				WithHint("set mqtt.address to a free port, or mqtt.url to your broker"))
+		case edgeward.CodeOf(err) == "key.unknown":
+			n.listeners.note("mqtt", c.Address, "off", "what it had stored cannot be read without the key of the records")
+			n.health.ReportCertain("mqtt", keys.Locked(err))
 		default:
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"edgeward/node/health"
 	"edgeward/node/host"
 	"edgeward/node/image"
+	"edgeward/node/keys"
 	"edgeward/node/monitor"
 	"edgeward/node/scorer"
 	"edgeward/node/store"
@@ -48,6 +49,7 @@ type Node struct {
 	setup   string // one-time secret while no administrator exists
 
 	store     *store.DB
+	keys      *keys.Keys
 	blobs     *blobs.Store
 	records   *record.Log
 	workers   *workers
@@ -79,7 +81,7 @@ type Node struct {
 func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	n := &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
-	steps := []func(context.Context) error{n.directory, n.openStore, n.openBytes, n.identity, n.openMQTT, n.connect, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
+	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -117,9 +119,7 @@ func (n *Node) openBytes(context.Context) (err error) {
 	if n.blobs, err = blobs.Open(n.dir("blobs"), n.o.Now); err != nil {
 		return err
 	}
-	days := n.cfg.Retention.PredictionDays
-	n.records, err = record.Open(n.dir("records"), record.Options{Now: n.o.Now, RetainAge: time.Duration(days) * 24 * time.Hour, Log: n.log.With("part", "records")})
-	return err
+	return n.openRecords()
 }
 
 // identity settles what this server is called.
@@ -187,7 +187,7 @@ func (n *Node) openHTTP(ctx context.Context) error {
 	}
 	n.api = api.New(api.Parts{Access: access, Incoming: n.tracer.Incoming(), Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
 		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views,
-		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
+		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, RotateKey: n.RotateKey, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)
 }
 

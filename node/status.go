@@ -48,7 +48,7 @@ func (n *Node) hasDemo(ctx context.Context) bool {
 // Status is what the settings page shows.
 func (n *Node) Status(ctx context.Context) (wire.NodeStatus, error) {
 	out := wire.NodeStatus{Site: n.site, Node: n.name, Version: n.o.Version, Started: n.started, Health: n.Health(), Listeners: n.listeners.all(), Workers: n.workers.status(), Models: n.workers.models(),
-		Outbound: []wire.Flow{}}
+		Outbound: []wire.Flow{}, Records: n.recordKeys()}
 	var err error
 	if out.Host, err = fields(host.Read(ctx, n.cfg.DataDir)); err != nil {
 		return out, err

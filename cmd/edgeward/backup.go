@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"edgeward"
 	"edgeward/node"
 	"edgeward/node/client"
+	"edgeward/node/config"
 	"edgeward/node/store"
 )
 
@@ -26,7 +29,7 @@ type copied struct {
 func newBackupCommand(e env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "backup FILE", Short: "Write a consistent copy of everything, while the server goes on", Args: cobra.ExactArgs(1),
-		Long:    "backup writes facts, files and records into one new file, readable by its owner only. It blocks no writer. Keep it\nlike the server itself: it holds what the server holds.",
+		Long:    "backup writes facts, files and records into one new file, readable by its owner only. It blocks no writer. Keep it\nlike the server itself: it holds what the server holds, and the key\nof the prediction records unless that is kept elsewhere (records.key_file).",
 		Example: "  edgeward backup /mnt/usb/edgeward-monday.tar",
 	}
 	r := newRemote(e, cmd)
@@ -76,7 +79,7 @@ func total(by map[string]int) (n int) {
 func newDoctorCommand(e env) *cobra.Command {
 	cmd, r := newLocal(e, "doctor", "Check the store of a stopped server, without changing it")
 	cmd.Args = cobra.NoArgs
-	cmd.Long = "doctor reads every record, every index and the chain of all events. It exits with 1 when something is damaged."
+	cmd.Long = "doctor reads every record, every index and the chain of all events, and tries the key of the prediction records. It exits\nwith 1 when something is damaged, with 9 when the key is not there."
 	cmd.Example = "  edgeward doctor --data-dir /var/lib/edgeward"
 	cmd.Flags().StringVar(&r.dataDir, "data-dir", "", "`directory` to check, or a store file (default: the configured one)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -88,16 +91,42 @@ func newDoctorCommand(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := r.print(rep, func(w io.Writer) { printCheck(w, rep) }); err != nil {
+		d := diagnosis{rep, r.keys(dir)}
+		if err := r.print(d, func(w io.Writer) { printCheck(w, rep); printKeys(w, d.RecordKey) }); err != nil {
 			return err
 		}
 		if rep.Found > 0 {
 			return edgeward.E("doctor", edgeward.Internal, "store.damaged", "%d problems in %s", rep.Found, dir).
 				WithHint("keep a copy of the directory, then restore the last backup")
 		}
+		if k := d.RecordKey; k.State == "locked" {
+			return edgeward.E("doctor", edgeward.Unavailable, "records.locked", "the prediction records can be neither read nor written: %s", k.Why).WithHint("%s", k.Hint)
+		}
 		return nil
 	}
 	return cmd
+}
+
+// diagnosis is what `edgeward doctor --json` prints.
+type diagnosis struct {
+	store.Report
+	RecordKey client.RecordKeys `json:"record_key"`
+}
+
+// keys is how the records of a stopped server lie on the disk.
+func (r *remote) keys(dir string) client.RecordKeys {
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		dir = filepath.Dir(dir)
+	}
+	dir, err := filepath.Abs(dir)
+	var l config.Loaded
+	if err == nil {
+		l, err = config.Load(config.Sources{Env: os.Environ(), Root: os.Geteuid() == 0, Flags: map[string]string{"data_dir": dir}})
+	}
+	if err != nil {
+		return client.RecordKeys{State: "locked", Why: err.Error(), Hint: edgeward.HintOf(err)}
+	}
+	return node.CheckKeys(l)
 }
 
 func printCheck(w io.Writer, rep store.Report) {

@@ -14,7 +14,7 @@ var groups = []struct {
 	{"start", "Start:", []string{"up", "demo", "serve"}},
 	{"work", "From data to answers:", []string{"data", "model", "endpoint", "deploy", "predict", "feedback", "replay"}},
 	{"watch", "Watch and decide:", []string{"status", "drift", "alert", "candidate", "retrain", "job", "events", "mqtt"}},
-	{"admin", "Administer:", []string{"user", "group", "token", "me", "audit", "health", "settings", "config", "backup", "restore", "doctor"}},
+	{"admin", "Administer:", []string{"user", "group", "token", "me", "audit", "health", "settings", "config", "backup", "restore", "doctor", "key"}},
 }
 
 // newRootCommand returns the tree of commands, and whether one of them began to run: an error before that is a mistake
@@ -49,6 +49,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newHealthCommand(e),
 		newScoreCommand(e),
 		newJobCommand(e),
+		newKeyCommand(e),
 		newLicensesCommand(e),
 		newMeCommand(e),
 		newModelCommand(e),

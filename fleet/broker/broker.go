@@ -32,6 +32,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"edgeward"
+	"edgeward/runtime/vault"
 )
 
 const (
@@ -48,6 +49,7 @@ type Options struct {
 	Password string
 	TLS      *tls.Config // nil: plain
 	Dir      string      // see the package comment
+	Keys     *vault.Ring // what the state in Dir is encrypted with; nil: it is not
 	Now      func() time.Time
 	Log      *slog.Logger // default: discard
 }
@@ -129,7 +131,7 @@ func (b *Broker) build() error {
 		return err
 	}
 	if b.o.Dir != "" {
-		st, err := openState(b.o.Dir, b.o.Now, b.o.Log)
+		st, err := openState(b.o.Dir, b.o.Keys, b.o.Now, b.o.Log)
 		if err != nil {
 			return err
 		}

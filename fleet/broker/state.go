@@ -12,6 +12,7 @@ import (
 
 	"edgeward"
 	"edgeward/runtime/segment"
+	"edgeward/runtime/vault"
 )
 
 // record is one frame of the state log: key K has value V from now on, or is gone without V.
@@ -23,8 +24,9 @@ type record struct {
 // state is a durable map: the log of its changes, and in memory what they amount to. When the log has grown to a
 // multiple of the map it is written anew.
 type state struct {
-	logger *slog.Logger
-	log    *segment.Log
+	logger    *slog.Logger
+	log       *segment.Log
+	encrypted bool
 
 	mu      sync.Mutex
 	live    map[string]json.RawMessage
@@ -36,12 +38,12 @@ type state struct {
 
 const rewriteAt = 16 << 20
 
-func openState(dir string, now func() time.Time, logger *slog.Logger) (*state, error) {
-	l, err := segment.Open(filepath.Join(dir, "state"), segment.Options{Now: now, Log: logger, MaxAge: 365 * 24 * time.Hour})
+func openState(dir string, keys *vault.Ring, now func() time.Time, logger *slog.Logger) (*state, error) {
+	l, err := segment.Open(filepath.Join(dir, "state"), segment.Options{Now: now, Keys: keys, Log: logger, MaxAge: 365 * 24 * time.Hour})
 	if err != nil {
 		return nil, err
 	}
-	s := &state{logger: logger, log: l, live: map[string]json.RawMessage{}}
+	s := &state{logger: logger, log: l, encrypted: keys != nil, live: map[string]json.RawMessage{}}
 	for f, err := range l.Read(context.Background(), l.First()) {
 		if segment.IsDamaged(err) {
 			logger.Error("the MQTT broker lost a part of its state", "error", err)
@@ -145,7 +147,10 @@ func (s *state) rewrite() error {
 		return err
 	}
 	s.written = 0
-	return s.log.Drop(first)
+	if err := s.log.Drop(first); err != nil || !s.encrypted {
+		return err
+	}
+	return s.log.KeepKeys()
 }
 
 // healthy reports whether the last write worked; if not, it tries again.

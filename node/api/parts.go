@@ -40,12 +40,13 @@ type Parts struct {
 	Monitor *monitor.Monitor
 	Views   *views.Views
 
-	Health   func() wire.Health
-	Status   func(context.Context) (wire.NodeStatus, error)
-	Settings func() []wire.Setting
-	Backup   func(context.Context, io.Writer) error
-	Metrics  http.Handler
-	UI       fs.FS // the built web page
+	Health    func() wire.Health
+	Status    func(context.Context) (wire.NodeStatus, error)
+	Settings  func() []wire.Setting
+	Backup    func(context.Context, io.Writer) error
+	RotateKey func(context.Context, auth.Principal) (wire.RecordKeys, error)
+	Metrics   http.Handler
+	UI        fs.FS // the built web page
 
 	Access   *slog.Logger                                                              // takes a line for each request; nil: none
 	Incoming func(ctx context.Context, traceparent, tracestate string) context.Context // takes a caller's trace context; nil: it is not looked at

@@ -25,6 +25,7 @@ type (
 	JobLine      = wire.JobLine
 
 	Setting    = wire.Setting
+	RecordKeys = wire.RecordKeys
 	DemoStatus = wire.DemoStatus
 	DemoStage  = wire.DemoStage
 )
@@ -51,6 +52,11 @@ func (c *Client) AwaitReady(ctx context.Context) (Health, error) {
 			return h, err
 		}
 	}
+}
+
+// RotateKey makes a new key for the prediction records.
+func (c *Client) RotateKey(ctx context.Context) (RecordKeys, error) {
+	return post[RecordKeys](ctx, c, "/api/v1/node/records/key", nil)
 }
 
 // Node returns what the server is.

@@ -58,6 +58,7 @@ func (c Config) check() (found []finding) {
 	bad(c.Auth.SessionIdle >= time.Minute, "auth.session_idle", "at least 1m")
 	bad(c.Auth.SessionAbsolute >= c.Auth.SessionIdle, "auth.session_absolute", "at least auth.session_idle")
 	bad(c.Drift.FalseAlarmsPerYear > 0 && c.Drift.FalseAlarmsPerYear <= 365, "drift.false_alarms_per_year", "above 0, at most 365")
+	bad(c.Records.KeyFile == "" || filepath.IsAbs(c.Records.KeyFile), "records.key_file", "an absolute path, or empty")
 	bad(c.Retention.PredictionDays >= 0, "retention.prediction_days", "0 or more")
 	bad(c.Health.Delay >= 0 && c.Health.Delay <= time.Hour, "health.delay", "between 0s and 1h")
 	bad(new(slog.LevelVar).UnmarshalText([]byte(c.Log.Level)) == nil, "log.level", "debug, info, warn or error")

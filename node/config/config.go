@@ -27,6 +27,7 @@ const (
 	EnvToken          = "EDGEWARD_TOKEN"           // for commands: the API token
 	EnvGroup          = "EDGEWARD_GROUP"           // for commands: the group
 	EnvCAFile         = "EDGEWARD_CA_FILE"         // for commands: PEM file of the CA that signed the node's certificate
+	EnvCredentials    = "CREDENTIALS_DIRECTORY"    // set by systemd: the folder of the service's credentials
 )
 
 // Config is all that can be configured. Get one from Load or Default; the zero value is not usable.
@@ -91,6 +92,9 @@ type Config struct {
 	Drift struct {
 		FalseAlarmsPerYear float64 `key:"false_alarms_per_year" doc:"How many false alarms a year a new monitor may raise; sets its threshold. A quarter is one in four years."`
 	} `key:"drift"`
+	Records struct {
+		KeyFile string `key:"key_file" doc:"File with the master key that prediction records are encrypted with, best on another disk than the data directory. Empty: the systemd credential edgeward-record-key if there is one, else record.key in the data directory, made at first start."`
+	} `key:"records"`
 	Retention struct {
 		PredictionDays int `key:"prediction_days" doc:"Days that prediction records are kept. 0: for ever."`
 	} `key:"retention"`

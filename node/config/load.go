@@ -65,6 +65,8 @@ type Loaded struct {
 	Path     string    // of the file that was read; empty: none
 	Settings []Setting // in the order of the documentation
 	Warnings []string  // English sentences for the log
+
+	Credentials string // folder of systemd's credentials; empty: none
 }
 
 // Explain returns one setting by its key; unknown keys are Invalid "config.unknown_key" naming the nearest.
@@ -87,7 +89,7 @@ func (l Loaded) Source(key string) Source {
 // "config.invalid" (or "config.unknown_key", "config.unreadable"), one line per finding.
 func Load(src Sources) (Loaded, error) {
 	env := environment(src.Env)
-	l := Loaded{Config: Default(defaultDataDir(src.Root, env))}
+	l := Loaded{Config: Default(defaultDataDir(src.Root, env)), Credentials: env[EnvCredentials]}
 	defaults := l.Config
 	file, path, err := readFile(src, env)
 	if err != nil {

@@ -61,6 +61,28 @@ type NodeStatus struct {
 	MQTT      map[string]any `json:"mqtt"`
 	Storage   map[string]any `json:"storage"`
 	Outbound  []Flow         `json:"outbound"` // each flow that may leave this server
+	Records   RecordKeys     `json:"records"`
+}
+
+// States of RecordKeys.
+const (
+	KeysOn     = "encrypted"
+	KeysLocked = "locked"
+	KeysNone   = "none" // of a server that was never started
+)
+
+// RecordKeys says how prediction records and feedback lie on the disk. Paths of keys are told, keys never.
+type RecordKeys struct {
+	State     string `json:"state"` // encrypted, or locked: they can be neither read nor written
+	Algorithm string `json:"algorithm"`
+	Source    string `json:"source"`           // of the master key: data_dir, file (setting records.key_file), credential (of systemd)
+	Path      string `json:"path"`             // of the key file
+	Master    string `json:"master,omitempty"` // ID of the master key, not the key
+	Files     int    `json:"files"`            // encrypted with the newest data key
+	Older     int    `json:"older"`            // with an older one: they are encrypted anew in the background
+	Plain     int    `json:"plain"`            // of a program that did not encrypt: they are encrypted in the background
+	Why       string `json:"why,omitempty"`    // locked
+	Hint      string `json:"hint,omitempty"`
 }
 
 // Listener is one address this server answers on.

@@ -31,7 +31,7 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	l := &Log{dir: dir, o: o.withDefaults(), stuck: map[string]bool{}, syncing: make(chan struct{}, 1), changed: make(chan struct{}), next: 1}
 	l.syncing <- struct{}{}
-	if err := l.locked(); err != nil {
+	if err := CheckKeys(dir, l.o.Keys); err != nil {
 		return nil, edgeward.Wrap(op, err)
 	}
 	if err := l.inventory(); err != nil {
@@ -44,9 +44,13 @@ func Open(dir string, o Options) (*Log, error) {
 	return l, nil
 }
 
-// locked reports the first file whose data key is not there, before anything is changed.
-func (l *Log) locked() error {
-	entries, err := os.ReadDir(l.dir)
+// CheckKeys reports the first file in dir whose data key is not there, and changes nothing: Unavailable "key.unknown". keys
+// nil is for none: any file that is encrypted.
+func CheckKeys(dir string, keys *vault.Ring) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return disk.Err("segment.Open", err)
 	}
@@ -55,7 +59,7 @@ func (l *Log) locked() error {
 		var encrypted bool
 		switch {
 		case segName.MatchString(e.Name()):
-			b, err := firstBytes(filepath.Join(l.dir, e.Name()), headerSize+keySize)
+			b, err := firstBytes(filepath.Join(dir, e.Name()), headerSize+keySize)
 			if err != nil {
 				return disk.Err("segment.Open", err)
 			}
@@ -65,13 +69,13 @@ func (l *Log) locked() error {
 				id = h.Key
 			}
 		case sealedName.MatchString(e.Name()):
-			b, err := firstBytes(filepath.Join(l.dir, e.Name()), vault.FileHead)
+			b, err := firstBytes(filepath.Join(dir, e.Name()), vault.FileHead)
 			if err != nil {
 				return disk.Err("segment.Open", err)
 			}
 			id, encrypted = vault.IsFile(b)
 		}
-		if encrypted && (l.o.Keys == nil || !l.o.Keys.Has(id)) {
+		if encrypted && (keys == nil || !keys.Has(id)) {
 			return vault.Locked(id)
 		}
 	}

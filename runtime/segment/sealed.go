@@ -261,10 +261,8 @@ func Renew[T any](ctx context.Context, l *Log, schema int) (more bool, err error
 	l.keep.Lock()
 	defer l.keep.Unlock()
 	current := l.o.Keys.Current()
-	used := map[vault.ID]bool{}
 	for _, s := range l.Sealed() {
 		if s.key == current || l.stuck[s.Path] {
-			used[s.key] = true
 			continue
 		}
 		if err := rewriteFile(ctx, l, s, schema, func(T) bool { return false }); err != nil {
@@ -278,14 +276,34 @@ func Renew[T any](ctx context.Context, l *Log, schema int) (more bool, err error
 	l.mu.Lock()
 	for _, f := range l.files {
 		more = more || f.key != current && !f.lost && !f.empty()
-		used[f.key] = true
 	}
 	l.mu.Unlock()
 	if more {
 		return true, nil
 	}
-	_, err = l.o.Keys.Keep(used)
-	return false, err
+	return false, l.keepKeys()
+}
+
+// KeepKeys forgets the data keys that no file of the log has.
+func (l *Log) KeepKeys() error {
+	l.keep.Lock()
+	defer l.keep.Unlock()
+	return l.keepKeys()
+}
+
+// keepKeys lets no file begin meanwhile: mu is held while the ring is written. The caller holds keep.
+func (l *Log) keepKeys() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	used := map[vault.ID]bool{}
+	for _, s := range l.sealed {
+		used[s.key] = true
+	}
+	for _, f := range l.files {
+		used[f.key] = true
+	}
+	_, err := l.o.Keys.Keep(used)
+	return edgeward.Wrap("segment.KeepKeys", err)
 }
 
 // Encryption counts the files of a log: those that are encrypted with the newest data key, those with an older one, and those

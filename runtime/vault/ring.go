@@ -109,28 +109,46 @@ func Make(path string, master Master, now time.Time) (*Ring, error) {
 // and is wrapped by masters[0], and turned is true. Unavailable "key.wrong" when none of them does, Unavailable
 // "key.ring" when the file is damaged, Conflict "key.newer" when a newer program wrote it.
 func Open(path string, masters []Master, now time.Time) (r *Ring, turned bool, err error) {
-	const op = "vault.Open"
 	f, err := readRing(path)
 	if err != nil {
 		return nil, false, err
 	}
-	at := slices.IndexFunc(masters, func(m Master) bool { return m.ID() == f.Master })
-	if at < 0 {
-		return nil, false, edgeward.E(op, edgeward.Unavailable, "key.wrong", "the records are encrypted under the master key %s, and that is not the key this server has", f.Master).
-			WithHint("put the right key file back; if you made a new key, add the old one as a line below it, and restart")
+	at, keys, err := f.open(path, masters)
+	if err != nil {
+		return nil, false, err
 	}
-	r = &Ring{path: path, master: masters[at]}
-	for _, w := range f.Keys {
-		k, err := unwrap(masters[at], w)
-		if err != nil {
-			return nil, false, damagedRing(path, err)
-		}
-		r.keys = append(r.keys, k)
-	}
+	r = &Ring{path: path, master: masters[at], keys: keys}
 	if at > 0 {
 		return r, true, r.Add(masters[0], now)
 	}
 	return r, false, nil
+}
+
+// open unwraps the keys of a ring with the first of masters that can.
+func (f ringFile) open(path string, masters []Master) (at int, keys []dataKey, err error) {
+	at = slices.IndexFunc(masters, func(m Master) bool { return m.ID() == f.Master })
+	if at < 0 {
+		return 0, nil, edgeward.E("vault.Open", edgeward.Unavailable, "key.wrong", "the records are encrypted under the master key %.40q, and that is not the key this server has", f.Master).
+			WithHint("put the right key file back; if you made a new key, add the old one as a line below it")
+	}
+	for _, w := range f.Keys {
+		k, err := unwrap(masters[at], w)
+		if err != nil {
+			return 0, nil, damagedRing(path, err)
+		}
+		keys = append(keys, k)
+	}
+	return at, keys, nil
+}
+
+// Opens is the ID of the master key among masters that opens the ring at path, which it only reads. Errors are those of Open.
+func Opens(path string, masters []Master) (string, error) {
+	f, err := readRing(path)
+	if err != nil {
+		return "", err
+	}
+	_, _, err = f.open(path, masters)
+	return f.Master, err
 }
 
 func readRing(path string) (f ringFile, err error) {

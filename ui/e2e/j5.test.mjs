@@ -254,6 +254,8 @@ test('people and their roles: made in the page, held to what they may, shut out 
     await page.goto(`${server.url}/settings`);
     await settled(page);
     assert.equal(await page.getByRole('heading', { name: 'Configuration' }).count(), 0, `${who} sees no configuration`);
+    await page.getByText('encrypted at rest, AES-256-GCM').waitFor();
+    await page.getByText('record.key, in the data directory').waitFor();
     // What the page greys, the server refuses.
     assert.equal(await status(page, 'GET', '/users'), 403);
     assert.equal(await status(page, 'POST', '/endpoints/cars-tomorrow/retrain'), 403);

@@ -1136,6 +1136,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/node/records/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a new key for the prediction records; what is on the disk is encrypted anew in the background */
+        post: operations["records.key.rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -2699,6 +2716,7 @@ export interface components {
             };
             node: string;
             outbound: components["schemas"]["Flow"][] | null;
+            records: components["schemas"]["RecordKeys"];
             site: string;
             /** Format: date-time */
             started: string;
@@ -3025,6 +3043,21 @@ export interface components {
             source: string;
             /** Format: double */
             value?: number;
+        };
+        RecordKeys: {
+            algorithm: string;
+            /** Format: int64 */
+            files: number;
+            hint?: string;
+            master?: string;
+            /** Format: int64 */
+            older: number;
+            path: string;
+            /** Format: int64 */
+            plain: number;
+            source: string;
+            state: string;
+            why?: string;
         };
         RecordOverview: {
             /** Format: int64 */
@@ -9224,6 +9257,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeStatus"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "records.key.rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordKeys"];
                 };
             };
             /** @description Unauthorized */

@@ -106,8 +106,28 @@ function Node({ of: n }: { of: NodeStatus }) {
           )}
         </Card>
         <Card title="MQTT"><Facts of={facts(n.mqtt)} /></Card>
+        <Card title={t('atrest.title')}><AtRest of={n.records} /></Card>
         <Card title={t('storage.title')}><Facts of={facts(n.storage)} /></Card>
       </div>
+    </>
+  );
+}
+
+const keySource = { data_dir: 'atrest.data_dir', file: 'atrest.from_file', credential: 'atrest.credential' } as const;
+
+/** How prediction records lie on the disk, and where their key is. */
+function AtRest({ of: r }: { of: NodeStatus['records'] }) {
+  const locked = r.state === 'locked';
+  return (
+    <>
+      <Text size="sm" className="quiet" mb="sm">{t('atrest.what')}</Text>
+      {locked && <Alert color="orange" title={t('atrest.locked')}>{r.why}{r.hint && <Text size="sm">{r.hint}</Text>}</Alert>}
+      <Facts of={[
+        [t('atrest.state'), t(locked ? 'atrest.locked' : 'atrest.encrypted', { algorithm: r.algorithm })],
+        ...(r.master ? [[t('atrest.key'), r.master] as [string, string]] : []),
+        [t('atrest.file'), t(keySource[r.source as keyof typeof keySource] ?? 'atrest.from_file', { path: r.path })],
+        ...(locked ? [] : [[t('atrest.files'), t(r.older + r.plain > 0 ? 'atrest.some' : 'atrest.all', { n: num(r.files), older: num(r.older), plain: num(r.plain) })] as [string, string]]),
+      ]} />
     </>
   );
 }
