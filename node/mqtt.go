@@ -12,7 +12,6 @@ import (
 	"edgeward/fleet/broker"
 	"edgeward/fleet/mqtt"
 	"edgeward/node/config"
-	"edgeward/node/keys"
 )
 
 // openMQTT binds the embedded broker and makes the publisher that empties the outbox.
@@ -32,7 +31,8 @@ func (n *Node) openMQTT(context.Context) error {
 				WithHint("set mqtt.address to a free port, or mqtt.url to your broker"))
 		case edgeward.CodeOf(err) == "key.unknown":
 			n.listeners.note("mqtt", c.Address, "off", "what it had stored cannot be read without the key of the records")
-			n.health.ReportCertain("mqtt", keys.Locked(err))
+			n.health.ReportCertain("mqtt", edgeward.E("node", edgeward.Unavailable, "mqtt.locked", "the embedded MQTT broker is off: what it had stored is encrypted with the key of the records, which is not there").
+				WithHint("reports wait in the outbox; put the key back and restart the server"))
 		default:
 			return err
 		}
