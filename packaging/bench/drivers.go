@@ -16,13 +16,16 @@ import (
 )
 
 // drivers finds the load generators of others: wrk, and perf_analyzer, which is set up like a peer. One that is missing is
-// left out aloud.
-func (b *bench) drivers(ctx context.Context) (wrk, analyzer string, err error) {
+// left out aloud; perf_analyzer is looked for only where it is to be used.
+func (b *bench) drivers(ctx context.Context, analyzed bool) (wrk, analyzer string, err error) {
 	if wrk, err = exec.LookPath("wrk"); err != nil {
 		wrk = ""
 		if err := leftOut("wrk", errors.New("no such program; Debian has it as the package wrk")); err != nil {
 			return "", "", err
 		}
+	}
+	if !analyzed {
+		return wrk, "", nil
 	}
 	if analyzer, err = b.setUpAnalyzer(ctx); err != nil {
 		analyzer, err = "", leftOut("perf_analyzer", err)

@@ -15,8 +15,11 @@ import (
 // clientCounts are how many ask at once; the last is where joining is measured.
 var clientCounts = []int{1, 16, 64}
 
-// oursWindow is the name of the window without a peer.
-const oursWindow = "ours"
+// Windows that are no peer's: the product without one, and perf_analyzer, which asks the product and Triton.
+const (
+	oursWindow     = "ours"
+	analyzerWindow = "perf_analyzer"
+)
 
 // contest is one run of the topic serving: what is measured in its windows, and with what.
 type contest struct {
@@ -42,7 +45,7 @@ func (b *bench) serving(ctx context.Context) (err error) {
 	if err := c.available(ctx); err != nil {
 		return err
 	}
-	if c.wrk, c.analyzer, err = b.drivers(ctx); err != nil {
+	if c.wrk, c.analyzer, err = b.drivers(ctx, c.wants(analyzerWindow)); err != nil {
 		return err
 	}
 	defer c.print() // what there is, also where the run ends early
@@ -96,7 +99,7 @@ func (c *contest) available(ctx context.Context) error {
 	failed := map[string]bool{}
 	c.say("- edgeward: " + firstLine(exec.CommandContext(ctx, c.program, "version")))
 	for _, s := range peers {
-		if !c.wants(s.packages) || failed[s.packages] {
+		if !c.wants(s.packages) && !(s.packages == "triton" && c.wants(analyzerWindow)) || failed[s.packages] {
 			continue
 		}
 		if err := c.setUp(ctx, s.packages); err != nil {
@@ -118,9 +121,12 @@ func (c *contest) windows() (out []string) {
 		out = append(out, oursWindow)
 	}
 	for _, s := range c.peers {
-		if !slices.Contains(out, s.packages) {
+		if c.wants(s.packages) && !slices.Contains(out, s.packages) {
 			out = append(out, s.packages)
 		}
+	}
+	if c.wants(analyzerWindow) && c.analyzer != "" {
+		out = append(out, analyzerWindow)
 	}
 	return out
 }
@@ -130,6 +136,12 @@ func (c *contest) window(ctx context.Context, name string) error {
 	c.cells = map[cell]point{}
 	before, began := loadNow(), time.Now()
 	for _, m := range c.models {
+		if name == analyzerWindow {
+			if err := c.analyzed(ctx, m); err != nil {
+				return err
+			}
+			continue
+		}
 		group := slices.Clone(beside)
 		if name == oursWindow {
 			group = slices.Clone(ours)
@@ -260,8 +272,23 @@ func (c *contest) turns(ctx context.Context, m *model, up []*running) error {
 		if c.wrk != "" {
 			c.note(x.wrk(ctx, c.bench, c.report, c.wrk))
 		}
-		if c.analyzer != "" && slices.ContainsFunc(up, func(x *running) bool { return x.packages == "triton" }) && x.name != floorName {
-			c.note(x.analyze(ctx, c.bench, c.report, c.analyzer))
+	}
+	return ctx.Err()
+}
+
+// analyzed has perf_analyzer ask the product and the peer that speaks as it does.
+func (c *contest) analyzed(ctx context.Context, m *model) error {
+	for _, s := range append([]*server{ours[0]}, c.peers...) {
+		if s.packages != "" && s.packages != "triton" || s.joined {
+			continue
+		}
+		x, err := c.begin(ctx, s, m)
+		if err != nil {
+			return err
+		}
+		c.note(x.analyze(ctx, c.bench, c.report, c.analyzer))
+		if err := x.end(); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
