@@ -25,7 +25,7 @@ NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # Tests that need Python modules use .ci/run's environment where it was made.
 export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
 
-.PHONY: all build pack run ui ui-fresh journeys vet test bench bench-serving conformance soak gpu reproducible package clean
+.PHONY: all build pack run demo-fleet ui ui-fresh journeys vet test bench bench-serving conformance soak gpu reproducible package clean
 
 all: build
 
@@ -41,6 +41,10 @@ build: pack
 
 run: build
 	bin/edgeward up --demo
+
+# A hub and four nodes on this machine, to watch in the browser; Ctrl-C ends them.
+demo-fleet: build
+	bin/edgeward demo fleet --keep
 
 # The web page anew, with the types of its client; what it writes is committed. Nothing else needs Node.
 ui:

@@ -24,6 +24,7 @@ import (
 	"edgeward/node/image"
 	"edgeward/node/keys"
 	"edgeward/node/monitor"
+	"edgeward/node/role"
 	"edgeward/node/scorer"
 	"edgeward/node/store"
 	"edgeward/node/trace"
@@ -59,11 +60,13 @@ type Node struct {
 	monitor   *monitor.Monitor
 	views     *views.Views
 	auth      *auth.Guard
+	id        string // ULID of this server
 	health    *health.Monitor
 	broker    *broker.Broker
 	mqtt      mqtt.Options // of the broker that publisher uses
 	publisher *mqtt.Publisher
 	scorer    *scorer.Scorer
+	role      *role.Role // in a fleet
 	api       *api.Server
 	listeners *listeners
 	plain     net.Listener // of the page and the API, TLS included
@@ -81,7 +84,7 @@ type Node struct {
 func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	n := &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
-	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
+	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openFleet, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -129,7 +132,8 @@ func (n *Node) identity(ctx context.Context) error {
 		hostname, _ := os.Hostname()
 		n.name = host.Name(hostname)
 	}
-	_, err := n.store.NodeID(ctx, n.o.NewID(), events.Event{Time: n.o.Now(), Principal: "system:node", Action: "node.created", Object: events.Object{Kind: "node", Name: n.name}})
+	var err error
+	n.id, err = n.store.NodeID(ctx, n.o.NewID(), events.Event{Time: n.o.Now(), Principal: "system:node", Action: "node.created", Object: events.Object{Kind: "node", Name: n.name}})
 	return err
 }
 
@@ -186,7 +190,7 @@ func (n *Node) openHTTP(ctx context.Context) error {
 		access = n.log.With("part", "access")
 	}
 	n.api = api.New(api.Parts{Access: access, Incoming: n.tracer.Incoming(), Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
-		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views,
+		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views, Fleet: n.role,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, RotateKey: n.RotateKey, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)
 }

@@ -41,7 +41,7 @@ func newDemoCommand(e env) *cobra.Command {
 	}
 	demoFlags(cmd, &f, &asJSON)
 	cmd.Flags().Float64Var(&speed, "speed", 0, "days a second at most; 0: as fast as the server settles")
-	cmd.AddCommand(newDemoFactoryCommand(e), newDemoBedsCommand(e), newDemoRemoveCommand(e))
+	cmd.AddCommand(newDemoFactoryCommand(e), newDemoBedsCommand(e), newDemoFleetCommand(e), newDemoRemoveCommand(e))
 	return cmd
 }
 

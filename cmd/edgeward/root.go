@@ -46,6 +46,8 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newEventsCommand(e),
 		newFeedbackCommand(e),
 		newGroupCommand(e),
+		newFleetCommand(e),
+		newJoinCommand(e),
 		newHealthCommand(e),
 		newScoreCommand(e),
 		newJobCommand(e),

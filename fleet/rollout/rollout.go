@@ -133,6 +133,24 @@ func (r Rollout) place(node string) string {
 	return hex.EncodeToString(s[:])
 }
 
+// WaveOf says in which wave, from 1, each node of the order is told, as things stand: who is set aside is in none.
+func (r Rollout) WaveOf() map[string]int {
+	out, place := map[string]int{}, 0
+	for _, id := range r.Order {
+		if slices.ContainsFunc(r.Aside, func(a Aside) bool { return a.Node == id }) {
+			continue
+		}
+		place++
+		for i, w := range r.Plan.Waves {
+			if place <= w.reach(len(r.Order)) {
+				out[id] = i + 1
+				break
+			}
+		}
+	}
+	return out
+}
+
 func (r Rollout) clone() Rollout {
 	r.Order, r.Told, r.Aside, r.Failed, r.Said = slices.Clone(r.Order), slices.Clone(r.Told), slices.Clone(r.Aside), slices.Clone(r.Failed), slices.Clone(r.Said)
 	return r

@@ -137,3 +137,16 @@ func (r Reported) Check() error {
 	}
 	return nil
 }
+
+// Event is something that happened on a node and that the hub keeps. Natural key: ID.
+type Event struct {
+	ID     string            `json:"id"`
+	At     time.Time         `json:"at"`
+	What   string            `json:"what"` // "endpoint.promoted"
+	Object string            `json:"object,omitempty"`
+	Reason string            `json:"reason,omitempty"`
+	Detail map[string]string `json:"detail,omitempty"`
+}
+
+// MaxEvents is how many events one call brings at most.
+const MaxEvents = 500

@@ -11,6 +11,7 @@ import (
 	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/node/monitor"
+	"edgeward/node/role"
 	"edgeward/node/store"
 	"edgeward/node/views"
 	"edgeward/node/wire"
@@ -39,6 +40,7 @@ type Parts struct {
 	Work    *work.Work
 	Monitor *monitor.Monitor
 	Views   *views.Views
+	Fleet   *role.Role
 
 	Health    func() wire.Health
 	Status    func(context.Context) (wire.NodeStatus, error)

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"edgeward"
+	"edgeward/node/api/oip"
 	"edgeward/node/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -114,12 +116,17 @@ func (s *Server) handleError(err error, c echo.Context) {
 	for k, v := range p.header {
 		c.Response().Header()[k] = v
 	}
-	c.Response().Header().Set("Content-Type", "application/problem+json")
-	if c.Request().Method == http.MethodHead {
+	path := c.Request().URL.Path
+	switch {
+	case c.Request().Method == http.MethodHead:
+		c.Response().Header().Set("Content-Type", "application/problem+json")
 		_ = c.NoContent(p.Status)
-		return
+	case path == "/v2" || strings.HasPrefix(path, "/v2/"): // refused before the protocol's own handlers: its clients read its form
+		_ = c.JSON(p.Status, oip.Refusal{Error: p.Detail, Code: p.Code, Hint: p.Hint, Params: p.Params})
+	default:
+		c.Response().Header().Set("Content-Type", "application/problem+json")
+		_ = c.JSON(p.Status, p.Problem)
 	}
-	_ = c.JSON(p.Status, p.Problem)
 }
 
 func requestID(c echo.Context) string { return c.Response().Header().Get("Edgeward-Request-Id") }

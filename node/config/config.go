@@ -55,6 +55,9 @@ type Config struct {
 	S3 struct {
 		Address string `key:"address" doc:"Address of the S3 interface to data sets, or off."`
 	} `key:"s3"`
+	Fleet struct {
+		Address string `key:"address" doc:"Address where the nodes of a fleet call this server, once a fleet was founded here (edgeward fleet init), or off. Always TLS with certificates of the fleet."`
+	} `key:"fleet"`
 	Gossip struct {
 		Address string `key:"address" doc:"Address where servers of the site find each other (TCP and UDP), or off."`
 	} `key:"gossip"`
@@ -121,6 +124,7 @@ func Default(dataDir string) Config {
 	c.DataDir, c.Site = dataDir, "default"
 	c.HTTP.Address, c.HTTP.MaxBody, c.HTTP.MaxUpload, c.HTTP.SharedMemory = "127.0.0.1:8080", 64<<20, 8<<30, true
 	c.GRPC.Address, c.S3.Address, c.Gossip.Address = "127.0.0.1:8001", "127.0.0.1:9000", "127.0.0.1:7946"
+	c.Fleet.Address = "127.0.0.1:8443"
 	c.MQTT.Broker, c.MQTT.Address = true, "127.0.0.1:1883"
 	c.Workers.Memory, c.Query.Memory = 4<<30, 1<<30
 	c.Jobs.Timeout = 24 * time.Hour

@@ -18,6 +18,12 @@ var attribution string
 //go:embed data/digits/digits-cnn.onnx
 var digitsModel []byte
 
+//go:embed data/digits/digits-2.onnx
+var digitsRetrained []byte
+
+//go:embed data/digits/digits-bad.onnx
+var digitsBad []byte
+
 //go:embed data/weld/weld-cnn.onnx
 var weldModel []byte
 

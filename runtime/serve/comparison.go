@@ -21,6 +21,7 @@ type Comparison struct {
 	MeanDiff    float64 `json:"mean_diff"`     // of the numbers: shadow minus client's
 	MeanAbsDiff float64 `json:"mean_abs_diff"` // of the numbers
 	MaxAbsDiff  float64 `json:"max_abs_diff"`
+	MeanAbs     float64 `json:"mean_abs"` // of the client's numbers: how large they are
 	Labels      uint64  `json:"labels"`   // rows whose class was compared
 	Disagree    uint64  `json:"disagree"` // of these, with another class
 }
@@ -31,6 +32,14 @@ func (c Comparison) DisagreeShare() float64 {
 		return 0
 	}
 	return float64(c.Disagree) / float64(c.Labels)
+}
+
+// Shift is how far the numbers lie apart, as a share of how large the client's are; 0 without numbers.
+func (c Comparison) Shift() float64 {
+	if c.Values == 0 || c.MeanAbsDiff == 0 {
+		return 0
+	}
+	return c.MeanAbsDiff / max(c.MeanAbs, 1e-9)
 }
 
 // Add returns c after one more answer of the shadow was compared with the client's. Classes are outputs of whole numbers,
@@ -85,6 +94,7 @@ func (c *Comparison) numbers(client, shadow tensor.Tensor) (differ bool) {
 		c.Values++
 		c.MeanDiff += (d - c.MeanDiff) / float64(c.Values)
 		c.MeanAbsDiff += (math.Abs(d) - c.MeanAbsDiff) / float64(c.Values)
+		c.MeanAbs += (math.Abs(a[i]) - c.MeanAbs) / float64(c.Values)
 		c.MaxAbsDiff = max(c.MaxAbsDiff, math.Abs(d))
 		differ = differ || math.Abs(d) > 1e-6*max(1, math.Abs(a[i]))
 	}

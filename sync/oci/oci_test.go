@@ -190,7 +190,9 @@ func changed(t testing.TB, change func(h *tar.Header, b []byte) (*tar.Header, []
 func TestExtractTakesNothingButALayout(t *testing.T) {
 	whole := archive(t, image())
 	is := func(name string) func(*tar.Header) bool { return func(h *tar.Header) bool { return h.Name == name } }
-	blob := func(h *tar.Header) bool { return strings.HasPrefix(h.Name, "blobs/sha256/") && h.Typeflag == tar.TypeReg }
+	blob := func(h *tar.Header) bool {
+		return strings.HasPrefix(h.Name, "blobs/sha256/") && h.Typeflag == tar.TypeReg
+	}
 	on := func(which func(*tar.Header) bool, do func(h *tar.Header, b []byte) (*tar.Header, []byte)) []byte {
 		done := false
 		return changed(t, func(h *tar.Header, b []byte) (*tar.Header, []byte) {

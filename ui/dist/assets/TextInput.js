@@ -1,1 +1,1 @@
-import{Zn as e,_n as t,cr as n,ir as r}from"./base.js";var i=n(),a=e(e=>{let n=r([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(t,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=t.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
+import{cr as e,fr as t,tr as n,xn as r}from"./base.js";var i=t(),a=n(t=>{let n=e([`Input`,`InputWrapper`,`TextInput`],null,t);return(0,i.jsx)(r,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=r.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

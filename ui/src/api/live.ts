@@ -23,6 +23,7 @@ const stale: Record<string, string[]> = {
   user: ['user'],
   group: ['group', 'me'],
   token: ['token'],
+  fleet: ['fleet'],
 };
 
 /** Calls give for each server-sent event of a stream until it ends. */

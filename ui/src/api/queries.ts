@@ -54,6 +54,11 @@ export const useScoring = (name: string) => useGet<T.Scoring>('scoring', `/scori
 export const useScoringRuns = (name: string) => useGet<T.List<T.Job>>('scoring', `/scorings/${name}/runs`, { limit: 50 }, every(2000));
 export const useDeliveries = (name: string) => useGet<T.List<T.Delivery>>('scoring', `/scorings/${name}/deliveries`, { limit: 50 }, every(3000));
 
+export const useFleet = () => useGet<T.FleetView>('fleet', '/fleet', {}, every(3000));
+export const useFleetNodes = () => useGet<T.List<T.FleetNode>>('fleet', '/fleet/nodes', { limit: 500 }, every(2000));
+export const useRollouts = () => useGet<T.List<T.Rollout>>('fleet', '/fleet/rollouts', { limit: 20 }, every(2000));
+export const useMembership = () => useGet<T.Membership>('fleet', '/fleet/membership', {}, every(3000));
+
 export const useNode = (enabled = true) => useGet<T.NodeStatus>('node', '/node', {}, { enabled, refetchInterval: 5000 });
 
 /** useAct is a write: afterwards the nouns it touched are read again. */

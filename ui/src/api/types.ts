@@ -91,3 +91,9 @@ export type RuntimeView = S['RuntimeView'];
 export type DeviceView = S['DeviceView'];
 export type Setting = S['Setting'];
 export type DemoStatus = Omit<S['DemoStatus'], 'report'> & { report?: Record<string, unknown> };
+
+export type FleetView = S['FleetView'];
+export type FleetNode = S['FleetNodeView'];
+export type FleetCode = S['CodeView'];
+export type Membership = S['FleetMembership'];
+export type Rollout = S['RolloutView'];

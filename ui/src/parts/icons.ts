@@ -10,6 +10,7 @@ export { default as IconData } from '@tabler/icons-react/dist/esm/icons/IconData
 export { default as IconDots } from '@tabler/icons-react/dist/esm/icons/IconDots.mjs';
 export { default as IconDrift } from '@tabler/icons-react/dist/esm/icons/IconWaveSine.mjs';
 export { default as IconEndpoint } from '@tabler/icons-react/dist/esm/icons/IconPlugConnected.mjs';
+export { default as IconFleet } from '@tabler/icons-react/dist/esm/icons/IconTopologyStar3.mjs';
 export { default as IconForecast } from '@tabler/icons-react/dist/esm/icons/IconCalendarStats.mjs';
 export { default as IconScoring } from '@tabler/icons-react/dist/esm/icons/IconCalendarClock.mjs';
 export { default as IconJobs } from '@tabler/icons-react/dist/esm/icons/IconProgress.mjs';

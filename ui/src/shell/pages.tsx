@@ -23,6 +23,7 @@ const Scorings = lazy(() => import('../pages/scoring/scorings'));
 const Scoring = lazy(() => import('../pages/scoring/scoring'));
 const Jobs = lazy(() => import('../pages/jobs/jobs'));
 const Job = lazy(() => import('../pages/jobs/job'));
+const Fleet = lazy(() => import('../pages/fleet/fleet'));
 const Audit = lazy(() => import('../pages/audit/audit'));
 const Access = lazy(() => import('../pages/access/access'));
 const Settings = lazy(() => import('../pages/settings/settings'));
@@ -48,6 +49,7 @@ export function Pages() {
       <Route path="/scoring/:name">{(p) => <Scoring key={p.name} name={p.name} />}</Route>
       <Route path="/jobs"><Jobs /></Route>
       <Route path="/jobs/:id">{(p) => <Job key={p.id} id={p.id} />}</Route>
+      <Route path="/fleet"><Fleet /></Route>
       <Route path="/audit"><Audit /></Route>
       <Route path="/access"><Access /></Route>
       <Route path="/settings"><Settings /></Route>

@@ -1,5 +1,5 @@
 import type { FunctionComponent } from 'react';
-import { IconAudit, IconCamera, IconCandidates, IconData, IconDrift, IconEndpoint, IconForecast, IconJobs, IconModels, IconOverview, IconScoring, IconSettings, IconUsers } from '../parts/icons';
+import { IconAudit, IconCamera, IconCandidates, IconData, IconDrift, IconEndpoint, IconFleet, IconForecast, IconJobs, IconModels, IconOverview, IconScoring, IconSettings, IconUsers } from '../parts/icons';
 import type { Key } from '../text';
 
 export interface Place { to: string; label: Key; icon: FunctionComponent<{ size?: number; stroke?: number }>; keys: string }
@@ -24,6 +24,7 @@ export const places: { head: Key; items: Place[] }[] = [
       { to: '/candidates', label: 'candidates.title', icon: IconCandidates, keys: 'g c' },
       { to: '/scoring', label: 'scoring.title', icon: IconScoring, keys: 'g i' },
       { to: '/jobs', label: 'jobs.title', icon: IconJobs, keys: 'g j' },
+      { to: '/fleet', label: 'fleet.title', icon: IconFleet, keys: 'g t' },
     ],
   },
   {

@@ -1,0 +1,373 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edgeward"
+	"edgeward/node/client"
+	"edgeward/sync/disk"
+	"edgeward/sync/tuf"
+)
+
+func newFleetCommand(e env) *cobra.Command {
+	cmd, r := newNoun(e, "fleet", "The fleet: servers that run what a hub says, by signed documents",
+		"One server, the hub, says what should run; the others, its nodes, fetch it, prove it on their own hardware and switch.\n"+
+			"A version runs in the fleet only when the persons who must have signed it. Their keys are files that never leave them.")
+	cmd.Example = `  edgeward fleet init hospital --keys ./keys --hub-url https://hub.hospital.lan:8443
+  edgeward fleet code create --site north --auto
+  edgeward fleet sign triage/3 --key keys/author.key
+  edgeward fleet rollout start triage/3 --endpoint triage --reason "retrained on October"`
+	cmd.AddCommand(newFleetInit(r), newFleetStatus(r), newFleetCode(r), newFleetNode(r), newFleetSign(r), newFleetProposal(r), newFleetRollout(r), newFleetMembership(r), newFleetLeave(r))
+	return cmd
+}
+
+// pinFile is where a signer keeps the digest of the fleet's first root, beside the key.
+const pinFile = "fleet.pin"
+
+func newFleetInit(r *remote) *cobra.Command {
+	var dir, author, approver string
+	var urls []string
+	var alone bool
+	var phrase passphrase
+	cmd := &cobra.Command{Use: "init NAME", Short: "Make the server the hub of a new fleet, and the keys of those who sign", Args: cobra.ExactArgs(1),
+		Long: "init makes three keys in a folder and founds the fleet with them:\n\n" +
+			"  root.key       says who may sign; keep it offline, such as in a safe\n" +
+			"  author.key     signs model versions: give it to who makes them\n" +
+			"  approver.key   signs them too: give it to who approves them\n\n" +
+			"A version needs both, so that no one person, and no taken-over hub, brings a model into the fleet. The file fleet.pin says\n" +
+			"which fleet it is; every holder of a key keeps a copy beside the key. The keys never reach the server."}
+	cmd.Flags().StringVar(&dir, "keys", "", "`folder` for the keys; made if it is not there")
+	cmd.Flags().StringVar(&author, "author", "author", "`name` of the person who makes models")
+	cmd.Flags().StringVar(&approver, "approver", "approver", "`name` of the person who approves them")
+	cmd.Flags().StringSliceVar(&urls, "hub-url", nil, "`addresses` that nodes call, in the order to try; default: the address the hub listens on")
+	cmd.Flags().BoolVar(&alone, "one-signature", false, "one signature is enough for a version: no four eyes")
+	phrase.flag(cmd)
+	must(cmd.MarkFlagRequired("keys"))
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		f, err := c.Fleet(ctx)
+		if err != nil {
+			return err
+		}
+		if f.ID != "" {
+			return edgeward.E("init", edgeward.Conflict, "fleet.exists", "this server is the hub of fleet %s already", f.Name)
+		}
+		if err := disk.MkdirAll(dir); err != nil {
+			return disk.Err("init", err)
+		}
+		root, err := keyIn(dir, "root.key", phrase)
+		if err != nil {
+			return err
+		}
+		one, err := keyIn(dir, "author.key", phrase)
+		if err != nil {
+			return err
+		}
+		two, err := keyIn(dir, "approver.key", phrase)
+		if err != nil {
+			return err
+		}
+		charter := tuf.Charter{Fleet: newFleetID(), Hub: f.HubKey, Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
+			Models: tuf.Role{Threshold: 2, Holders: []tuf.Holder{{Name: author, Key: one.Public()}, {Name: approver, Key: two.Public()}}}}
+		if alone {
+			charter.Models.Threshold = 1
+		}
+		p, err := tuf.Begin(charter, time.Now())
+		if err != nil {
+			return err
+		}
+		sigs, err := tuf.Sign(tuf.Set{}, p, root)
+		if err != nil {
+			return err
+		}
+		if p, _, err = p.Add(tuf.Set{}, sigs...); err != nil {
+			return err
+		}
+		if f, err = c.FoundFleet(ctx, client.FleetRequest{Name: args[0], Hubs: urls, Proposal: p}); err != nil {
+			return err
+		}
+		if err := disk.WriteFile(filepath.Join(dir, pinFile), []byte(f.Pin+"\n"), 0o644); err != nil {
+			return disk.Err("init", err)
+		}
+		return r.print(f, func(w io.Writer) {
+			fmt.Fprintf(w, "fleet %s (%s)\nnodes call %s\n", f.Name, f.ID, strings.Join(f.Hubs, ", "))
+			fmt.Fprintf(r.stderr, "Keys are in %s. Take root.key offline now; give author.key and approver.key, each with %s, to two persons.\nNext: edgeward fleet code create --site NAME\n", dir, pinFile)
+		})
+	})
+	return cmd
+}
+
+// keyIn reads a key that an interrupted init left, or makes it.
+func keyIn(dir, name string, phrase passphrase) (tuf.Key, error) {
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return tuf.ReadKey(path, phrase.read)
+	}
+	k, err := tuf.NewKey()
+	if err != nil {
+		return k, err
+	}
+	secret := ""
+	if phrase.file != "" {
+		if secret, err = phrase.read(); err != nil {
+			return k, err
+		}
+	}
+	return k, k.WriteFile(path, secret)
+}
+
+// passphrase protects key files.
+type passphrase struct{ file string }
+
+func (p *passphrase) flag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "`file` with the passphrase of the key files, its first line")
+}
+
+func (p passphrase) read() (string, error) {
+	if p.file == "" {
+		return "", edgeward.E("key", edgeward.Invalid, "fleet.passphrase", "the key file has a passphrase").WithHint("give --passphrase-file FILE")
+	}
+	b, err := os.ReadFile(p.file)
+	if err != nil {
+		return "", edgeward.E("key", edgeward.Invalid, "fleet.passphrase", "%v", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}
+
+// newFleetID is 26 random characters.
+func newFleetID() string { return strings.ToLower(rand.Text()) }
+
+func newFleetStatus(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "status", Short: "Show the fleet: who signs, what is signed, how many nodes", Args: cobra.NoArgs}
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		f, err := c.Fleet(ctx)
+		if err != nil {
+			return err
+		}
+		return r.print(f, func(w io.Writer) {
+			if f.ID == "" {
+				fmt.Fprintln(w, "This server is the hub of no fleet. Found one: edgeward fleet init NAME --keys FOLDER")
+				return
+			}
+			var who []string
+			for _, h := range f.Charter.Models.Holders {
+				who = append(who, h.Name)
+			}
+			facts(w, "fleet", f.Name, "id", f.ID, "hub", strings.Join(f.Hubs, ", "), "pin", f.Pin, "nodes", fmt.Sprintf("%d members, %d online, %d pending", f.Nodes["member"], f.Nodes["online"], f.Nodes["pending"]),
+				"signs", fmt.Sprintf("%d of %s", f.Charter.Models.Threshold, strings.Join(who, ", ")), "four eyes", yes(f.FourEyes), "waits for signatures", yes(f.Waiting))
+			var rows [][]string
+			for _, t := range f.Signed {
+				rows = append(rows, []string{t.Group, fmt.Sprintf("%s/%d", t.Model, t.Version), t.Digest.Short()})
+			}
+			table(w, "GROUP SIGNED MANIFEST", rows)
+		})
+	})
+	return cmd
+}
+
+func newFleetCode(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "code", Short: "Join codes", Example: "  edgeward fleet code create --site north --auto > code\n  edgeward fleet code list"}
+	var q client.FleetCodeRequest
+	create := &cobra.Command{Use: "create", Short: "Make a join code and print it, this once", Args: cobra.NoArgs,
+		Long: "A join code lets servers into the fleet: edgeward join CODE on each. It is a secret until it is used or has expired."}
+	create.Flags().StringVar(&q.Site, "site", "", "`name` of the site that the servers stand in")
+	create.Flags().BoolVar(&q.Auto, "auto", false, "let them in without a person's approval")
+	create.Flags().IntVar(&q.Uses, "uses", 1, "how many `servers` may join with it")
+	create.Flags().IntVar(&q.Minutes, "minutes", 24*60, "`minutes` until it expires")
+	must(create.MarkFlagRequired("site"))
+	reason := reasonFlag(create, false)
+	create.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		q.Reason = *reason
+		made, err := c.CreateFleetCode(ctx, q)
+		if err != nil {
+			return err
+		}
+		return r.print(made, func(w io.Writer) {
+			fmt.Fprintln(w, made.Text)
+			fmt.Fprintf(r.stderr, "code %s for %d server(s) of site %s, until %s; it is not shown again\n", made.ID, made.Uses, made.Site, when(made.Expires))
+		})
+	})
+	list := &cobra.Command{Use: "list", Short: "List join codes", Args: cobra.NoArgs}
+	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		l, err := c.FleetCodes(ctx)
+		if err != nil {
+			return err
+		}
+		return r.print(listed(l.Items), func(w io.Writer) {
+			var rows [][]string
+			for _, x := range l.Items {
+				state := "good"
+				if x.Revoked {
+					state = "revoked"
+				} else if x.Uses == 0 {
+					state = "used up"
+				} else if time.Now().After(x.Expires) {
+					state = "expired"
+				}
+				rows = append(rows, []string{x.ID, x.Site, fmt.Sprint(x.Uses), fmt.Sprint(len(x.Nodes)), yes(x.Auto), when(x.Expires), state})
+			}
+			table(w, "ID SITE LEFT USED AUTO EXPIRES STATE", rows)
+		})
+	})
+	revoke := &cobra.Command{Use: "revoke ID", Short: "End a join code; who joined with it stays", Args: cobra.ExactArgs(1)}
+	revoke.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		if err := c.RevokeFleetCode(ctx, args[0]); err != nil {
+			return err
+		}
+		return r.done("revoked", args[0])
+	})
+	cmd.AddCommand(create, list, revoke)
+	return cmd
+}
+
+func newFleetNode(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "node", Short: "The fleet's nodes", Example: "  edgeward fleet node list\n  edgeward fleet node revoke 01J… --reason \"the machine was stolen\""}
+	list := &cobra.Command{Use: "list", Short: "List nodes", Args: cobra.NoArgs}
+	limit := limitFlag(list, 0)
+	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		nodes, err := all(ctx, *limit, func(cursor string) (client.List[client.FleetNode], error) { return c.FleetNodes(ctx, cursor) })
+		if err != nil {
+			return err
+		}
+		return r.print(listed(nodes), func(w io.Writer) {
+			var rows [][]string
+			for _, n := range nodes {
+				rows = append(rows, []string{n.ID, n.Name, n.Site, string(n.Standing), yes(n.Online), fmt.Sprintf("%d/%d", n.Has, n.Rev), n.Facts.Version, when(n.Seen)})
+			}
+			table(w, "ID NAME SITE STANDING ONLINE REVISION VERSION SEEN", rows)
+		})
+	})
+	show := &cobra.Command{Use: "show ID", Short: "Show a node and where its endpoints stand", Args: cobra.ExactArgs(1)}
+	show.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		n, err := c.FleetNode(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return r.print(n, func(w io.Writer) {
+			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
+				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)), "page", n.Facts.URL,
+				"received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
+			var rows [][]string
+			for _, s := range n.States {
+				rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})
+			}
+			table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
+		})
+	})
+	cmd.AddCommand(list, show)
+	for _, v := range []struct{ word, short string }{
+		{"approve", "Let a node in: one that asks, or that was declined, revoked or quarantined"}, {"decline", "Decline a node that asks"},
+		{"revoke", "Take a node's certificate from it; what it runs goes on"}, {"forget", "Forget a node that is no member"},
+	} {
+		sub := &cobra.Command{Use: v.word + " ID", Short: v.short, Args: cobra.ExactArgs(1)}
+		reason := reasonFlag(sub, false)
+		sub.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+			n, err := c.DecideNode(ctx, args[0], v.word, *reason)
+			if err != nil {
+				return err
+			}
+			return r.print(n, func(w io.Writer) { fmt.Fprintf(w, "%s %s: %s\n", n.Name, n.ID, n.Standing) })
+		})
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+func newFleetMembership(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "membership", Short: "Show the fleet this server is a node of", Args: cobra.NoArgs}
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		m, err := c.FleetMembership(ctx)
+		if err != nil {
+			return err
+		}
+		return r.print(m, func(w io.Writer) { printMembership(w, m) })
+	})
+	return cmd
+}
+
+func printMembership(w io.Writer, m client.FleetMembership) {
+	switch {
+	case m.Pending:
+		fmt.Fprintln(w, "asked to join; a person at the hub must approve:", strings.Join(m.Hubs, ", "))
+		return
+	case m.Fleet == "":
+		fmt.Fprintln(w, "This server is in no fleet. Join one: edgeward join CODE")
+		return
+	}
+	facts(w, "fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
+		"problem", m.Contact.Problem)
+	var rows [][]string
+	for _, s := range m.Items {
+		rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})
+	}
+	table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
+}
+
+func newFleetLeave(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "leave", Short: "Take this server out of its fleet; endpoints stay as they are", Args: cobra.NoArgs}
+	sure := sureFlag(cmd)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		m, err := c.FleetMembership(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.confirm(*sure, "Leave fleet %s", m.Name); err != nil {
+			return err
+		}
+		if err := c.LeaveFleet(ctx); err != nil {
+			return err
+		}
+		return r.done("left", m.Name)
+	})
+	return cmd
+}
+
+func newJoinCommand(e env) *cobra.Command {
+	var wait time.Duration
+	cmd := &cobra.Command{Use: "join CODE", Short: "Make this server a node of a fleet", Args: cobra.MaximumNArgs(1),
+		Long:    "join brings a join code to the hub that made it. The code names the hub and pins its certificate, so nobody else can answer for it.\nWithout CODE it is read from standard input, where other users of this machine do not see it.",
+		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code"}
+	r := newRemote(e, cmd)
+	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a person's approval")
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		code := strings.Join(args, "")
+		if code == "" {
+			b, err := io.ReadAll(io.LimitReader(e.stdin, 8<<10))
+			if err != nil {
+				return err
+			}
+			code = string(b)
+		}
+		m, err := c.JoinFleet(ctx, code)
+		if err != nil {
+			return err
+		}
+		if m.Pending {
+			fmt.Fprintln(r.stderr, "asked; a person at the hub must approve (edgeward fleet node list)")
+		}
+		for until := time.Now().Add(wait); m.Pending && time.Now().Before(until); {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+			if m, err = c.FleetMembership(ctx); err != nil {
+				return err
+			}
+			if m.Fleet == "" && !m.Pending {
+				return edgeward.E("join", edgeward.Forbidden, "fleet.declined", "the hub declined this server").WithHint("ask the administrator of the hub")
+			}
+		}
+		return r.print(m, func(w io.Writer) { printMembership(w, m) })
+	})
+	return cmd
+}

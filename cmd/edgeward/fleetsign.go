@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"edgeward"
+	"edgeward/node/client"
+	"edgeward/sync/tuf"
+)
+
+func newFleetSign(r *remote) *cobra.Command {
+	var keys []string
+	var pin string
+	var phrase passphrase
+	cmd := &cobra.Command{Use: "sign [MODEL/VERSION]", Short: "Sign a version for the fleet, or what waits to be signed", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
+		Long: "sign asks the hub what is to be signed, checks it against the fleet's own signed files from the pin on, shows it, and signs it with a key\n" +
+			"that stays on this machine. With MODEL/VERSION it opens the proposal if nobody has. When the last signature that is needed is there, the\n" +
+			"version may be rolled out."}
+	cmd.Flags().StringSliceVar(&keys, "key", nil, "`file` of the key to sign with")
+	cmd.Flags().StringVar(&pin, "pin", "", "`digest` of the fleet's first root; default: what fleet.pin beside the key says")
+	phrase.flag(cmd)
+	must(cmd.MarkFlagRequired("key"))
+	sure := sureFlag(cmd)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		var p client.FleetProposal
+		var err error
+		if len(args) > 0 {
+			p, err = proposed(ctx, c, args[0])
+		} else {
+			p, err = c.FleetProposal(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		var out struct {
+			Changes   tuf.Changes `json:"changes"`
+			Published bool        `json:"published"`
+			Needs     []tuf.Need  `json:"needs,omitempty"`
+		}
+		for _, file := range keys {
+			k, err := tuf.ReadKey(file, phrase.read)
+			if err != nil {
+				return err
+			}
+			at, err := pinOf(file, pin)
+			if err != nil {
+				return err
+			}
+			changes, err := tuf.Review(at, p.Set, p.Proposal)
+			if err != nil {
+				return err
+			}
+			if r.asks() && !*sure {
+				printChanges(r.stderr, changes)
+			}
+			if err := r.confirm(*sure || !r.asks(), "Sign this with %s", filepath.Base(file)); err != nil {
+				return err
+			}
+			sigs, err := tuf.Sign(p.Set, p.Proposal, k)
+			if err != nil {
+				return err
+			}
+			res, err := c.SignProposal(ctx, string(changes.ID), sigs)
+			if err != nil {
+				return err
+			}
+			out.Changes, out.Published, out.Needs = changes, res.Published, res.Needs
+			if res.Published {
+				break
+			}
+		}
+		return r.print(out, func(w io.Writer) { printSigned(w, out.Changes, out.Published, out.Needs) })
+	})
+	return cmd
+}
+
+// proposed opens the proposal of a version; a signed one has none.
+func proposed(ctx context.Context, c *client.Client, text string) (client.FleetProposal, error) {
+	name, n, err := ref("model", text)
+	if err != nil {
+		return client.FleetProposal{}, err
+	}
+	if n == 0 {
+		return client.FleetProposal{}, edgeward.E("sign", edgeward.Invalid, "cli.usage", "which version of %s?", name).WithHint("write %s/3", name)
+	}
+	return c.ProposeVersion(ctx, name, n)
+}
+
+func pinOf(key, pin string) (edgeward.Digest, error) {
+	if pin == "" {
+		b, err := os.ReadFile(filepath.Join(filepath.Dir(key), pinFile))
+		if err != nil {
+			return "", edgeward.E("sign", edgeward.Invalid, "fleet.pin", "which fleet? %v", err).WithHint("keep fleet.pin beside the key, or give --pin: it is what you compare the hub with")
+		}
+		pin = strings.TrimSpace(string(b))
+	}
+	return edgeward.ParseDigest(pin)
+}
+
+func printChanges(w io.Writer, c tuf.Changes) {
+	for _, t := range c.Added {
+		fmt.Fprintf(w, "  may run: %s/%d of group %s, manifest %s\n", t.Model, t.Version, t.Group, t.Digest)
+	}
+	for _, t := range c.Removed {
+		fmt.Fprintf(w, "  may run no more: %s/%d of group %s, manifest %s\n", t.Model, t.Version, t.Group, t.Digest)
+	}
+	for _, x := range c.Lowered {
+		fmt.Fprintf(w, "  old versions may run again: %s\n", x)
+	}
+	for _, x := range c.Revoked {
+		fmt.Fprintf(w, "  revoked: %s (%s)\n", x.Digest, x.Reason)
+	}
+	if c.After != nil {
+		fmt.Fprintln(w, "  the charter changes: who may sign")
+	}
+}
+
+func printSigned(w io.Writer, c tuf.Changes, published bool, needs []tuf.Need) {
+	printChanges(w, c)
+	if published {
+		fmt.Fprintln(w, "signed and published")
+		return
+	}
+	for _, n := range needs {
+		if n.Missing() > 0 {
+			var who []string
+			for _, h := range n.Holders {
+				who = append(who, h.Name)
+			}
+			fmt.Fprintf(w, "signed; %d more of %s needed\n", n.Missing(), strings.Join(who, ", "))
+		}
+	}
+}
+
+func newFleetProposal(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "proposal", Short: "What waits to be signed", Example: "  edgeward fleet proposal show\n  edgeward fleet proposal drop --yes"}
+	show := &cobra.Command{Use: "show", Short: "Show what waits to be signed, and by whom", Args: cobra.NoArgs}
+	show.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		p, err := c.FleetProposal(ctx)
+		if err != nil {
+			return err
+		}
+		return r.print(p, func(w io.Writer) { printSigned(w, *p.Changes, false, p.Needs) })
+	})
+	drop := &cobra.Command{Use: "drop", Short: "Drop what waits to be signed", Args: cobra.NoArgs}
+	sure := sureFlag(drop)
+	drop.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		if err := r.confirm(*sure, "Drop the proposal and its signatures"); err != nil {
+			return err
+		}
+		if err := c.DropProposal(ctx); err != nil {
+			return err
+		}
+		return r.done("dropped", "the proposal")
+	})
+	cmd.AddCommand(show, drop)
+	return cmd
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edgeward"
+	"edgeward/fleet/rollout"
+	"edgeward/node/client"
+)
+
+func newFleetRollout(r *remote) *cobra.Command {
+	cmd := &cobra.Command{Use: "rollout", Short: "Move the fleet to a version, in waves", Example: "  edgeward fleet rollout list\n  edgeward fleet rollout pause 01J… --reason \"look at ward 3 first\""}
+	list := &cobra.Command{Use: "list", Short: "List rollouts, the newest first", Args: cobra.NoArgs}
+	limit := limitFlag(list, 50)
+	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		rs, err := all(ctx, *limit, func(cursor string) (client.List[client.Rollout], error) { return c.Rollouts(ctx, cursor) })
+		if err != nil {
+			return err
+		}
+		return r.print(listed(rs), func(w io.Writer) {
+			var rows [][]string
+			for _, x := range rs {
+				rows = append(rows, []string{x.ID, x.Endpoint.String(), fmt.Sprintf("%s/%d", x.To.Model, x.To.Number), string(x.State), fmt.Sprintf("%d of %d", x.Wave+1, len(x.Plan.Waves)), when(x.Since), x.Why})
+			}
+			table(w, "ID ENDPOINT VERSION STATE WAVE SINCE WHY", rows)
+		})
+	})
+	show := &cobra.Command{Use: "show ID", Short: "Show a rollout and its nodes", Args: cobra.ExactArgs(1)}
+	show.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		x, err := c.Rollout(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return r.print(x, func(w io.Writer) { printRollout(w, x) })
+	})
+	cmd.AddCommand(newRolloutStart(r), list, show)
+	for _, v := range []struct{ word, short string }{
+		{"approve", "Let a rollout, or its next wave, begin"}, {"pause", "Tell no further node"}, {"resume", "Go on with a paused rollout"},
+		{"abort", "End a rollout: nodes that have the new version go back"},
+	} {
+		sub := &cobra.Command{Use: v.word + " ID", Short: v.short, Args: cobra.ExactArgs(1)}
+		reason := reasonFlag(sub, v.word != "approve")
+		sub.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+			x, err := c.SayRollout(ctx, args[0], v.word, *reason)
+			if err != nil {
+				return err
+			}
+			return r.print(x, func(w io.Writer) { printRollout(w, x) })
+		})
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+func newRolloutStart(r *remote) *cobra.Command {
+	var q client.RolloutRequest
+	var waves []string
+	var soak time.Duration
+	var wait bool
+	cmd := &cobra.Command{Use: "start MODEL/VERSION", Short: "Roll a signed version out", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames),
+		Long: "start brings a version behind an endpoint of the same name on every node of the scope, in waves. Each node fetches it, proves it,\n" +
+			"runs it beside the old one for its probation, and keeps it or goes back by itself. A node that goes back ends the rollout, and the\n" +
+			"others go back too.",
+		Example: "  edgeward fleet rollout start triage/3 --endpoint triage --reason \"retrained on October\"\n" +
+			"  edgeward fleet rollout start triage/3 --endpoint triage --wave 1 --wave 25% --wave 100% --soak 10m --probation-requests 500 --reason test"}
+	cmd.Flags().StringVar(&q.Endpoint, "endpoint", "", "`name` of the endpoint on the nodes")
+	cmd.Flags().StringVar(&q.Title, "title", "", "`name` that pages show")
+	cmd.Flags().StringVar(&q.Scope, "scope", "fleet", "`part` of the fleet: fleet, site/NAME or node/ID")
+	cmd.Flags().StringArrayVar(&waves, "wave", nil, "how many nodes have it after this wave: a `count` or a share such as 10%; default 1, 10%, 50%, 100%")
+	cmd.Flags().DurationVar(&soak, "soak", time.Minute, "how long all nodes of a wave must have kept it")
+	cmd.Flags().IntVar(&q.Plan.MaxMoving, "max-moving", 0, "`nodes` of one site that move at a time; 0: one, or a tenth")
+	cmd.Flags().IntVar(&q.Plan.MaxFailures, "max-failures", 0, "`nodes` that may go back without ending it")
+	cmd.Flags().BoolVar(&q.Plan.Approve, "approve", false, "another person must approve it first")
+	cmd.Flags().IntVar(&q.Probation.Requests, "probation-requests", 0, "`answers` that are enough to judge it on a node; 0: 100")
+	cmd.Flags().DurationVar(&q.Probation.Longest, "probation", 0, "after this it is judged with the answers there are; 0: 10m")
+	cmd.Flags().Float64Var(&q.Probation.Disagree, "disagree", 0, "largest `share` of rows with another class than the old version's; 0: 0.1")
+	cmd.Flags().StringVar(&q.Key, "key", "", "`name` for this order: the same again is the same rollout")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it has ended; the exit code says how")
+	must(cmd.MarkFlagRequired("endpoint"))
+	reason := reasonFlag(cmd, true)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		name, n, err := ref("model", args[0])
+		if err != nil {
+			return err
+		}
+		q.Model, q.Version, q.Reason = name, n, *reason
+		if n == 0 {
+			return edgeward.E("rollout", edgeward.Invalid, "cli.usage", "which version of %s?", name).WithHint("write %s/3", name)
+		}
+		if q.Plan.Waves, err = parseWaves(waves, soak); err != nil {
+			return err
+		}
+		x, err := c.StartRollout(ctx, q)
+		if err != nil {
+			return err
+		}
+		for wait && !x.State.Final() && x.State != rollout.Paused {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+			if x, err = c.Rollout(ctx, x.ID); err != nil {
+				return err
+			}
+		}
+		if err := r.print(x, func(w io.Writer) { printRollout(w, x) }); err != nil {
+			return err
+		}
+		if wait && x.State != rollout.Succeeded {
+			return edgeward.E("rollout", edgeward.Conflict, "rollout."+string(x.State), "the rollout is %s: %s", x.State, x.Why)
+		}
+		return nil
+	})
+	return cmd
+}
+
+// parseWaves reads counts and shares. None are the defaults, with this soak.
+func parseWaves(list []string, soak time.Duration) (out []rollout.Wave, err error) {
+	for _, s := range list {
+		w := rollout.Wave{Soak: soak}
+		if p, ok := strings.CutSuffix(s, "%"); ok {
+			w.Percent, err = strconv.ParseFloat(p, 64)
+		} else {
+			w.Nodes, err = strconv.Atoi(s)
+		}
+		if err != nil {
+			return nil, edgeward.E("rollout", edgeward.Invalid, "cli.usage", "%q is no wave", s).WithHint("write a count such as 1, or a share such as 10%%")
+		}
+		out = append(out, w)
+	}
+	if len(out) == 0 {
+		for _, w := range rollout.DefaultWaves {
+			w.Soak = soak
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
+func printRollout(w io.Writer, x client.Rollout) {
+	facts(w, "rollout", x.ID, "endpoint", x.Endpoint.String(), "from", fmt.Sprintf("%s/%d", x.From.Model, x.From.Number), "to", fmt.Sprintf("%s/%d", x.To.Model, x.To.Number), "state", string(x.State), "why", x.Why,
+		"wave", fmt.Sprintf("%d of %d, %s", x.Wave+1, len(x.Plan.Waves), x.Step), "since", when(x.Since))
+	var rows [][]string
+	for _, n := range x.Nodes {
+		rows = append(rows, []string{n.Name, n.Site, strconv.Itoa(n.Wave), yes(n.Told), yes(n.Online), string(n.State.Phase), n.State.Live.Short(), n.State.Reason})
+	}
+	table(w, "NODE SITE WAVE TOLD ONLINE PHASE LIVE REASON", rows)
+}

@@ -1,0 +1,24 @@
+// Package agent is the node's side of the fleet: it learns what is wanted, fetches it, proves it here, and says what came of it.
+//
+// # Parties
+//
+// Hub is the wire to the hub, Local the node's own endpoints, Store what survives a restart. Agent.Run joins them: one
+// loop waits for documents, one brings the items forward, one reports. What an item does next is decided by Next, a pure function.
+//
+// # What it promises
+//
+//   - Nothing unsigned runs. A document is taken when the director's key of the verified repository signed it, it is for this node,
+//     its revision is above the last one taken, and it has not expired; a version when its manifest is the target of the repository.
+//     Revisions and versions are on the disk before anything is done for them.
+//   - What answers goes on answering. Expired documents, a hub that is gone or lies, a full disk, a clock that is wrong: each
+//     stops what is new, never what runs.
+//   - The version before stays loaded through the probation; a revert is a change of the endpoint's spec.
+//   - Each act is idempotent and is repeated after a crash: the item is kept, what was done is observed.
+//   - A digest that was reverted or refused is not tried again, until the document's Again is raised or the reason was
+//     the node's and has gone.
+//
+// # Ways to the hub
+//
+// The node always calls. Without an answer it waits between 0 and min(10 min, 2 s · 2^n), a hash of its id spreads the first calls
+// after an outage, and Retry-After is obeyed.
+package agent

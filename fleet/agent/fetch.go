@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+	"edgeward/runtime/models"
+	"edgeward/sync/pull"
+)
+
+// observe looks at everything an item depends on.
+func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
+	o, err := a.o.Local.Observe(ctx, i.Want)
+	if err != nil {
+		return o, err
+	}
+	a.mu.Lock()
+	at, policy := a.now(), a.kept.Policy
+	a.mu.Unlock()
+	o.Download, o.Activate = policy.Download.Open(at), policy.Activate.Open(at)
+	switch i.State.Phase {
+	case spec.Offered, spec.Refused:
+		if m, err := a.manifest(ctx, i.Want); err != nil {
+			o.Waits = asError(err)
+		} else if err := a.o.Local.Fits(ctx, i.Want, m); err != nil {
+			o.Unfit = asError(err)
+		}
+	case spec.Admitted, spec.Fetching:
+		if o.Here, err = a.o.Local.Here(ctx, i.Want); err != nil {
+			return o, err
+		}
+		a.mu.Lock()
+		o.Fetch = a.failed[i.Want.Key()]
+		a.mu.Unlock()
+	}
+	return o, nil
+}
+
+// asError is err with its kind, code and text.
+func asError(err error) edgeward.Error {
+	var e *edgeward.Error
+	if errors.As(err, &e) && e.Code != "" {
+		out := *e
+		out.Kind = edgeward.KindOf(err)
+		return out
+	}
+	return edgeward.Error{Kind: edgeward.KindOf(err), Code: "fleet.problem", Err: err}
+}
+
+// manifest returns a version's manifest once the repository names it and the bytes are its. One that was verified is remembered.
+func (a *Agent) manifest(ctx context.Context, w spec.Endpoint) (models.Manifest, error) {
+	a.mu.Lock()
+	now := a.now()
+	m, ok := a.manifests[w.Digest]
+	a.mu.Unlock()
+	t, err := a.verifier.Target(w.Group, w.Model, w.Digest, now)
+	if err != nil || ok {
+		return m, err
+	}
+	raw, err := a.o.Hub.Manifest(ctx, w.Digest, t.Length)
+	if err != nil {
+		return m, err
+	}
+	if int64(len(raw)) != t.Length || edgeward.DigestOf(raw) != w.Digest {
+		return m, edgeward.E("agent.manifest", edgeward.Unavailable, "fleet.manifest", "what came is not the manifest of version %d", w.Version)
+	}
+	if m, err = models.ParseManifest(raw); err != nil {
+		return m, err
+	}
+	if _, d, err := m.Canonical(); err != nil || d != w.Digest || m.Model != w.Model {
+		return m, edgeward.E("agent.manifest", edgeward.Invalid, "fleet.manifest_unread", "this edgeward does not understand all of the manifest of version %d", w.Version).
+			WithHint("update this server")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.manifests[w.Digest] = m
+	return m, nil
+}
+
+// fetch brings all bytes of a version in the background, one try at a time.
+func (a *Agent) fetch(ctx context.Context, i Item) {
+	k := i.Want.Key()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fetching[k] {
+		return
+	}
+	a.fetching[k] = true
+	go func() {
+		err := a.bring(ctx, i)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.fetching, k)
+		delete(a.failed, k)
+		if err != nil && ctx.Err() == nil {
+			a.failed[k] = asError(err)
+			a.later(k, err)
+		}
+		poke(a.poke)
+	}()
+}
+
+// later puts the next try off.
+func (a *Agent) later(k spec.Key, err error) {
+	for n, x := range a.kept.Items {
+		if x.Want.Key() == k {
+			x.Tries++
+			x.Next = a.now().Add(a.backoff(min(x.Tries, 6), err))
+			a.kept.Items[n] = x
+		}
+	}
+}
+
+// bring fetches manifest and files and registers the version.
+func (a *Agent) bring(ctx context.Context, i Item) error {
+	m, err := a.manifest(ctx, i.Want)
+	if err != nil {
+		return err
+	}
+	if err := a.o.Local.Fits(ctx, i.Want, m); err != nil {
+		return err
+	}
+	wants := a.wants(ctx, i, m)
+	var total, done int64
+	for _, w := range wants {
+		if !w.Loose {
+			total += w.Size
+		}
+	}
+	note := func(n int64) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		done += n
+		a.progress[i.Want.Key()] = [2]int64{done, total}
+	}
+	for _, w := range wants {
+		got, err := a.o.Puller.Fetch(ctx, a.o.Hub, w, note)
+		a.mu.Lock()
+		a.kept.Traffic.Received += got.Bytes
+		a.kept.Traffic.Saved += got.Saved
+		a.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return a.o.Local.Register(ctx, i.Want, m)
+}
+
+// maxSide bounds the blobs beside a version's files: profiles, examples, golden outputs. The manifest does not say their size.
+const maxSide = 64 << 20
+
+// wants are the blobs of a version. What the live version has under the same name may be like it.
+func (a *Agent) wants(ctx context.Context, i Item, m models.Manifest) []pull.Want {
+	live, ok := a.o.Local.Known(ctx, i.Want, i.State.Live)
+	var out []pull.Want
+	for _, f := range m.Files {
+		w := pull.Want{Digest: f.Digest, Size: f.Size}
+		for _, old := range live.Files {
+			if ok && old.Role == f.Role && old.Name == f.Name && old.Digest != f.Digest {
+				w.Like = old.Digest
+			}
+		}
+		out = append(out, w)
+	}
+	for _, d := range []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden} {
+		if d != "" {
+			out = append(out, pull.Want{Digest: d, Size: maxSide, Loose: true})
+		}
+	}
+	return out
+}

@@ -1,0 +1,289 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+)
+
+// Item is an endpoint that the fleet wants here. It is kept with each change.
+type Item struct {
+	Want  spec.Endpoint `json:"want"`
+	Gone  bool          `json:"gone,omitempty"` // the fleet no longer wants the endpoint
+	State spec.State    `json:"state"`
+	Made  bool          `json:"made,omitempty"` // the agent made the endpoint
+	// Answers is the time from which the wanted version answers, in the second half of its probation; zero in the first.
+	Answers time.Time `json:"answers,omitzero"`
+	Before  Served    `json:"before,omitzero"` // what the wanted version had answered when it began to
+	Again   int       `json:"again,omitempty"` // Want.Again of the last try
+	Tries   int       `json:"tries,omitempty"` // to fetch, since the last success
+	Next    time.Time `json:"next,omitzero"`   // not fetched before
+}
+
+// Served counts answers of one version.
+type Served struct {
+	Answers uint64 `json:"answers"`
+	Errors  uint64 `json:"errors"`
+}
+
+// Observed is what is so here and now. The agent fills it in before each Next.
+type Observed struct {
+	Download, Activate bool // the windows are open
+
+	Waits edgeward.Error // why nothing is known of the version yet: it is not signed, the hub is away; Code is empty if it is known
+	Unfit edgeward.Error // Code is empty if the version fits
+	Here  bool           // manifest and files are verified and registered
+	Done  int64          // bytes of Total that are here
+	Total int64
+	Fetch edgeward.Error // of the last try, since the item fetches; Code is empty if it goes on or went well
+
+	Exists   bool            // the endpoint
+	Live     edgeward.Digest // what answers
+	Previous edgeward.Digest // what a roll back returns to
+	Shadow   bool            // the wanted version is the endpoint's shadow
+	Target   bool            // the wanted version is what the endpoint's spec wants live
+	Loaded   bool            // it is loaded and proved
+	Failure  edgeward.Error  // why it cannot be; Code is empty if it can or it is not known yet
+	Seen     spec.Evidence   // Compared, Unlike, Rows, Disagree, Shift, Slower, Memory
+	Served   Served          // live answers of the wanted version since the process started
+}
+
+// Act is something to be done. All are idempotent.
+type Act string
+
+// The acts.
+const (
+	Fetch    Act = "fetch"    // bring manifest and files, register the version
+	Shadow   Act = "shadow"   // make the endpoint if need be, and the version its shadow
+	Promote  Act = "promote"  // make the endpoint if need be, and the version live
+	Withdraw Act = "withdraw" // the shadow
+	Back     Act = "roll back"
+	Remove   Act = "remove" // the endpoint
+)
+
+// Wants returns the item as it is when a document wants w of it.
+func (i Item) Wants(w spec.Endpoint, now time.Time) Item {
+	i.Gone = false
+	if i.Want.Digest == w.Digest && (i.Want.Again == w.Again || !i.State.Phase.Settled() || i.State.Phase == spec.Committed) {
+		i.Want = w // of the same version something else: its title, its probation
+		return i
+	}
+	i.Want = w
+	i.Answers, i.Tries, i.Next, i.Again = time.Time{}, 0, time.Time{}, w.Again
+	i.State = spec.State{Group: w.Group, Name: w.Name, Want: w.Digest, Live: i.State.Live, Previous: i.State.Previous, Phase: spec.Offered, Since: now}
+	return i
+}
+
+// Next returns the item as it stands after what is observed, and what is to be done. It has no side effects and may be called
+// again with the same arguments. fleet/DESIGN.md draws the phases.
+func Next(i Item, o Observed, now time.Time) (Item, []Act) {
+	i.State.Live, i.State.Previous = o.Live, o.Previous
+	if i.Gone {
+		if i.Made && o.Exists {
+			return i, []Act{Remove}
+		}
+		return i, nil
+	}
+	switch i.State.Phase {
+	case spec.Offered:
+		return i.offered(o, now)
+	case spec.Admitted:
+		if o.Here || o.Download {
+			return i.enter(spec.Fetching, now), nil
+		}
+	case spec.Fetching:
+		return i.fetching(o, now)
+	case spec.Verified, spec.Staged:
+		return i.staged(o, now)
+	case spec.Probing:
+		if i.Answers.IsZero() {
+			return i.shadowed(o, now)
+		}
+		return i.answering(o, now)
+	case spec.Committed:
+		return i.committed(o, now)
+	case spec.Reverted:
+		return i.reverted(o)
+	case spec.Refused:
+		if i.State.Fault == spec.OfNode && o.Unfit.Code == "" && o.Waits.Code == "" { // there is room now
+			return i.enter(spec.Admitted, now), nil
+		}
+	}
+	return i, nil
+}
+
+func (i Item) enter(p spec.Phase, now time.Time) Item {
+	i.State.Phase, i.State.Since = p, now
+	i.State.Code, i.State.Reason, i.State.Fault = "", "", ""
+	return i
+}
+
+func (i Item) fail(p spec.Phase, now time.Time, fault spec.Fault, code, format string, args ...any) Item {
+	i = i.enter(p, now)
+	i.State.Code, i.State.Reason, i.State.Fault = code, fmt.Sprintf(format, args...), fault
+	return i
+}
+
+func (i Item) offered(o Observed, now time.Time) (Item, []Act) {
+	switch {
+	case o.Live == i.Want.Digest && o.Target: // it was promoted by a person, or before a crash
+		return i.enter(spec.Committed, now), nil
+	case o.Waits.Code != "":
+		i.State.Code, i.State.Reason = o.Waits.Code, edgeward.Words(&o.Waits)
+		return i, nil
+	case o.Unfit.Code != "":
+		return i.fail(spec.Refused, now, spec.OfNode, o.Unfit.Code, "%s", edgeward.Words(&o.Unfit)), nil
+	}
+	return i.enter(spec.Admitted, now), nil
+}
+
+func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
+	i.State.Done, i.State.Total = o.Done, o.Total
+	if o.Here {
+		i.Tries, i.State.Done, i.State.Total = 0, 0, 0
+		return i.enter(spec.Verified, now), nil
+	}
+	switch o.Fetch.Kind {
+	case edgeward.Invalid, edgeward.Conflict, edgeward.TooLarge: // it will not get better: the signed bytes themselves are wrong for us
+		if o.Fetch.Code != "" {
+			return i.fail(spec.Refused, now, spec.OfVersion, o.Fetch.Code, "%s", edgeward.Words(&o.Fetch)), nil
+		}
+	}
+	if o.Fetch.Code != "" {
+		i.State.Code, i.State.Reason = o.Fetch.Code, edgeward.Words(&o.Fetch) // and goes on trying
+	}
+	if !o.Download || now.Before(i.Next) {
+		return i, nil
+	}
+	return i, []Act{Fetch}
+}
+
+func (i Item) staged(o Observed, now time.Time) (Item, []Act) {
+	if !o.Activate {
+		if i.State.Phase == spec.Verified {
+			return i.enter(spec.Staged, now), nil
+		}
+		return i, nil
+	}
+	if i.State.Phase == spec.Verified {
+		i = i.enter(spec.Staged, now)
+	}
+	i.State.Evidence = spec.Evidence{}
+	if o.Live == "" { // nothing to be a shadow of
+		return i.enter(spec.Probing, now).answersFrom(o, now), []Act{Promote}
+	}
+	return i.enter(spec.Probing, now), []Act{Shadow}
+}
+
+func (i Item) answersFrom(o Observed, now time.Time) Item {
+	i.Answers, i.Before = now, o.Served
+	return i
+}
+
+// shadowed is the first half of a probation: the old version answers, the new one is compared with it.
+func (i Item) shadowed(o Observed, now time.Time) (Item, []Act) {
+	if o.Failure.Code != "" {
+		return i.fail(spec.Reverted, now, spec.OfVersion, o.Failure.Code, "%s", edgeward.Words(&o.Failure)), []Act{Withdraw}
+	}
+	if !o.Shadow || !o.Loaded {
+		if o.Live == "" { // what it was a shadow of is gone
+			return i.answersFrom(o, now), []Act{Promote}
+		}
+		return i, []Act{Shadow}
+	}
+	p := i.Want.Probation.Settled()
+	e := o.Seen
+	i.State.Evidence = e
+	if code, why := against(p, e); code != "" {
+		return i.fail(spec.Reverted, now, spec.OfVersion, code, "%s", why), []Act{Withdraw}
+	}
+	enough := e.Compared >= uint64(p.Requests)
+	if late := !now.Before(i.State.Since.Add(p.Longest)); !enough && (!late || p.Quiet == "wait") {
+		return i, nil
+	}
+	return i.answersFrom(o, now), []Act{Promote}
+}
+
+// against says what of the evidence is beyond the probation's bounds. A share is judged as soon as it cannot come back within
+// its bound by the end; a mean when a fifth of the requests is there.
+func against(p spec.Probation, e spec.Evidence) (code, why string) {
+	wanted := float64(max(uint64(p.Requests), e.Rows))
+	switch {
+	case e.Unlike > 0 && !p.Unlike:
+		return "fleet.unlike", fmt.Sprintf("%d of %d answers have other outputs or shapes than the old version's", e.Unlike, e.Compared)
+	case e.Rows > 0 && e.Disagree*float64(e.Rows) > p.Disagree*wanted:
+		return "fleet.disagrees", fmt.Sprintf("%.0f of %d rows have another class than the old version's; %.0f %% are allowed", e.Disagree*float64(e.Rows), e.Rows, 100*p.Disagree)
+	case e.Compared*5 >= uint64(p.Requests) && e.Compared > 0 && e.Rows == 0 && e.Shift > p.Shift:
+		return "fleet.shifts", fmt.Sprintf("its numbers lie %.0f %% off the old version's; %.0f %% are allowed", 100*e.Shift, 100*p.Shift)
+	case e.Memory > p.Memory:
+		return "fleet.memory", fmt.Sprintf("it takes %.1f times the old version's memory", e.Memory)
+	}
+	return "", ""
+}
+
+// answering is the second half: the new version answers, the old one stays loaded.
+func (i Item) answering(o Observed, now time.Time) (Item, []Act) {
+	if o.Failure.Code != "" {
+		return i.back(o, now, o.Failure.Code, edgeward.Words(&o.Failure))
+	}
+	if !o.Target || o.Live != i.Want.Digest {
+		return i, []Act{Promote}
+	}
+	p := i.Want.Probation.Settled()
+	answered := o.Served.Answers - min(i.Before.Answers, o.Served.Answers)
+	failed := o.Served.Errors - min(i.Before.Errors, o.Served.Errors)
+	e := &i.State.Evidence
+	e.Answered, e.Errors, e.Slower = answered+failed, 0, o.Seen.Slower
+	if e.Answered > 0 {
+		e.Errors = float64(failed) / float64(e.Answered)
+	}
+	enough := e.Answered >= uint64(p.Requests)
+	if failed > 0 && float64(failed) > p.Errors*float64(max(e.Answered, uint64(p.Requests))) {
+		return i.back(o, now, "fleet.errors", fmt.Sprintf("%d of %d requests failed", failed, e.Answered))
+	}
+	if enough && e.Slower > p.Slower {
+		return i.back(o, now, "fleet.slower", fmt.Sprintf("its p99 is %.1f times the old version's", e.Slower))
+	}
+	if enough || !now.Before(i.Answers.Add(p.Longest)) {
+		i.Answers = time.Time{}
+		return i.enter(spec.Committed, now), nil
+	}
+	return i, nil
+}
+
+func (i Item) back(o Observed, now time.Time, code, why string) (Item, []Act) {
+	i.Answers = time.Time{}
+	i = i.fail(spec.Reverted, now, spec.OfVersion, code, "%s", why)
+	_, acts := i.reverted(o)
+	return i, acts
+}
+
+// reverted undoes what is left of the version, as often as need be.
+func (i Item) reverted(o Observed) (Item, []Act) {
+	switch {
+	case o.Shadow:
+		return i, []Act{Withdraw}
+	case o.Target && o.Previous != "":
+		return i, []Act{Back}
+	case o.Target && i.Made:
+		return i, []Act{Remove}
+	}
+	return i, nil
+}
+
+// committed holds on to what is wanted: who changed the endpoint by hand is not overruled, but it is said.
+func (i Item) committed(o Observed, now time.Time) (Item, []Act) {
+	switch {
+	case o.Target && o.Live == i.Want.Digest:
+		if i.State.Code != "" {
+			i.State.Code, i.State.Reason = "", ""
+		}
+	case o.Target && o.Failure.Code != "":
+		i.State.Code, i.State.Reason = o.Failure.Code, edgeward.Words(&o.Failure)
+	case !o.Target:
+		i.State.Code, i.State.Reason = "fleet.changed_here", "somebody changed the endpoint on this server"
+	}
+	return i, nil
+}

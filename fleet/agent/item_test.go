@@ -1,0 +1,284 @@
+package agent_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/agent"
+	"edgeward/fleet/spec"
+)
+
+var (
+	start    = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	old, new = edgeward.DigestOf([]byte("old")), edgeward.DigestOf([]byte("new"))
+)
+
+// server is a made-up endpoint: acts change it, as the real one would.
+type server struct {
+	t     *testing.T
+	i     agent.Item
+	o     agent.Observed
+	now   time.Time
+	acts  []agent.Act
+	crash bool // lose every second act
+}
+
+func newServer(t *testing.T, live edgeward.Digest) *server {
+	s := &server{t: t, now: start}
+	s.o = agent.Observed{Download: true, Activate: true, Live: live, Exists: live != ""}
+	s.i = agent.Item{Made: live == ""}.Wants(wanted(new), s.now)
+	return s
+}
+
+func wanted(d edgeward.Digest) spec.Endpoint {
+	return spec.Endpoint{Group: "default", Name: "e", Model: "m", Version: 2, Digest: d, Probation: spec.Probation{Requests: 100, Longest: 10 * time.Minute}}
+}
+
+// turn does what Next says, for so many seconds; during each the endpoint gets some requests.
+func (s *server) turn(seconds int, requests uint64, each func()) {
+	s.t.Helper()
+	for k := range seconds {
+		next, acts := agent.Next(s.i, s.o, s.now)
+		again, more := agent.Next(next, s.o, s.now)
+		if next.State.Phase.Settled() && (!reflect.DeepEqual(next, again) || !reflect.DeepEqual(acts, more) && len(more) > 0) {
+			s.t.Fatalf("a second Next changed %+v into %+v and wants %v", next, again, more)
+		}
+		s.i = next
+		for _, a := range acts {
+			s.acts = append(s.acts, a)
+			if !s.crash || k%2 == 0 {
+				s.do(a)
+			}
+		}
+		if s.o.Shadow {
+			s.o.Seen.Compared += requests
+		}
+		if s.o.Live == new {
+			s.o.Served.Answers += requests
+		}
+		if each != nil {
+			each()
+		}
+		s.now = s.now.Add(time.Second)
+	}
+}
+
+func (s *server) do(a agent.Act) {
+	switch a {
+	case agent.Fetch:
+		s.o.Here = true
+	case agent.Shadow:
+		s.o.Shadow, s.o.Loaded = true, true
+	case agent.Promote:
+		s.o.Exists, s.o.Shadow, s.o.Target, s.o.Loaded = true, false, true, true
+		s.o.Previous, s.o.Live = s.o.Live, new
+		if s.o.Previous == new {
+			s.o.Previous = ""
+		}
+	case agent.Withdraw:
+		s.o.Shadow, s.o.Loaded = false, false
+	case agent.Back:
+		s.o.Live, s.o.Previous, s.o.Target = s.o.Previous, new, false
+	case agent.Remove:
+		s.o = agent.Observed{Download: true, Activate: true}
+	}
+}
+
+func (s *server) is(p spec.Phase, live edgeward.Digest, code string) {
+	s.t.Helper()
+	if s.i.State.Phase != p || s.o.Live != live || s.i.State.Code != code {
+		s.t.Fatalf("it is %s (%s %s) and %s answers; want %s, %s, %s", s.i.State.Phase, s.i.State.Code, s.i.State.Reason, s.o.Live.Short(), p, live.Short(), code)
+	}
+}
+
+func TestAGoodVersionIsProvedBesideTheOldOneAndStays(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(8, 20, nil)
+	if s.o.Live != old || !s.o.Shadow {
+		t.Fatalf("with %d compared answers it is live: %+v", s.o.Seen.Compared, s.o)
+	}
+	s.turn(20, 20, nil)
+	s.is(spec.Committed, new, "")
+	if want := []agent.Act{agent.Fetch, agent.Shadow, agent.Promote}; !reflect.DeepEqual(s.acts, want) {
+		t.Errorf("it did %v", s.acts)
+	}
+	if s.o.Previous != old || s.i.State.Evidence.Compared < 100 || s.i.State.Evidence.Answered < 100 {
+		t.Errorf("%+v %+v", s.o, s.i.State.Evidence)
+	}
+}
+
+func TestLostActsAreRepeated(t *testing.T) {
+	s := newServer(t, old)
+	s.crash = true
+	s.turn(60, 20, nil)
+	s.is(spec.Committed, new, "")
+}
+
+func TestWhatIsOtherIsNeverPromoted(t *testing.T) {
+	for name, c := range map[string]struct {
+		seen spec.Evidence
+		code string
+	}{
+		"other classes":   {spec.Evidence{Compared: 30, Rows: 30, Disagree: 0.6}, "fleet.disagrees"},
+		"other shapes":    {spec.Evidence{Compared: 1, Unlike: 1}, "fleet.unlike"},
+		"other numbers":   {spec.Evidence{Compared: 40, Shift: 0.9}, "fleet.shifts"},
+		"ten times fat":   {spec.Evidence{Compared: 1, Memory: 10}, "fleet.memory"},
+		"at the very end": {spec.Evidence{Compared: 100, Rows: 100, Disagree: 0.11}, "fleet.disagrees"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, old)
+			s.turn(60, 0, func() {
+				if s.o.Shadow {
+					s.o.Seen = c.seen
+				}
+			})
+			s.is(spec.Reverted, old, c.code)
+			if s.o.Shadow || s.i.State.Fault != spec.OfVersion || s.i.State.Reason == "" {
+				t.Errorf("%+v %+v", s.o, s.i.State)
+			}
+		})
+	}
+}
+
+func TestFewOtherClassesAreNoReason(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(60, 20, func() {
+		if s.o.Shadow {
+			s.o.Seen.Rows, s.o.Seen.Disagree = s.o.Seen.Compared, 0.08
+		}
+	})
+	s.is(spec.Committed, new, "")
+}
+
+func TestAVersionThatDoesNotLoadIsReverted(t *testing.T) {
+	s := newServer(t, old)
+	s.o.Failure = edgeward.Error{Code: "version.golden", Err: errText("other golden answers")}
+	s.turn(30, 20, nil)
+	s.is(spec.Reverted, old, "version.golden")
+}
+
+type errText string
+
+func (e errText) Error() string { return string(e) }
+
+func TestErrorsAfterThePromotionTakeItBack(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(60, 20, func() {
+		if s.o.Live == new {
+			s.o.Served.Errors += 2
+		}
+	})
+	s.is(spec.Reverted, old, "fleet.errors")
+	if s.o.Previous != new {
+		t.Errorf("the old version was not rolled back to: %+v", s.o)
+	}
+}
+
+func TestADeadWorkerAfterThePromotionTakesItBack(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(60, 20, func() {
+		if s.o.Live == new {
+			s.o.Failure = edgeward.Error{Code: "version.quarantined"}
+		}
+	})
+	s.is(spec.Reverted, old, "version.quarantined")
+}
+
+func TestWithoutTraffic(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(9*60, 0, nil)
+	s.is(spec.Probing, old, "")
+	s.turn(15*60, 0, nil)
+	s.is(spec.Committed, new, "")
+	w := wanted(new)
+	w.Probation.Quiet = "wait"
+	s = newServer(t, old)
+	s.i = s.i.Wants(w, s.now)
+	s.turn(60*60, 0, nil)
+	s.is(spec.Probing, old, "")
+}
+
+func TestAFirstVersion(t *testing.T) {
+	s := newServer(t, "")
+	s.turn(60, 20, nil)
+	s.is(spec.Committed, new, "")
+	s = newServer(t, "")
+	s.turn(60, 20, func() { s.o.Failure = edgeward.Error{Code: "version.golden"} })
+	s.is(spec.Reverted, "", "version.golden")
+	if s.o.Exists {
+		t.Error("an endpoint that never answered is still there")
+	}
+}
+
+func TestWhatDoesNotFitIsRefusedUntilItDoes(t *testing.T) {
+	s := newServer(t, old)
+	s.o.Unfit = edgeward.Error{Code: "fleet.disk", Err: errText("3 GiB are needed")}
+	s.turn(60, 20, nil)
+	s.is(spec.Refused, old, "fleet.disk")
+	if s.i.State.Fault != spec.OfNode || len(s.acts) != 0 {
+		t.Errorf("%+v, did %v", s.i.State, s.acts)
+	}
+	s.o.Unfit = edgeward.Error{}
+	s.turn(60, 20, nil)
+	s.is(spec.Committed, new, "")
+}
+
+func TestWindows(t *testing.T) {
+	s := newServer(t, old)
+	s.o.Download, s.o.Activate = false, false
+	s.turn(60, 20, nil)
+	s.is(spec.Admitted, old, "")
+	s.o.Download = true
+	s.turn(60, 20, nil)
+	s.is(spec.Staged, old, "")
+	s.o.Activate = true
+	s.turn(60, 20, nil)
+	s.is(spec.Committed, new, "")
+}
+
+func TestARevertedDigestIsTriedAgainOnlyWhenAPersonSaysSo(t *testing.T) {
+	s := newServer(t, old)
+	s.o.Failure = edgeward.Error{Code: "version.golden"}
+	s.turn(30, 20, nil)
+	s.is(spec.Reverted, old, "version.golden")
+	s.o.Failure, s.acts = edgeward.Error{}, nil
+	s.i = s.i.Wants(wanted(new), s.now)
+	s.turn(30, 20, nil)
+	if s.is(spec.Reverted, old, "version.golden"); len(s.acts) != 0 {
+		t.Errorf("it did %v", s.acts)
+	}
+	w := wanted(new)
+	w.Again = 1
+	s.i = s.i.Wants(w, s.now)
+	s.turn(60, 20, nil)
+	s.is(spec.Committed, new, "")
+}
+
+func TestWhatIsNoLongerWanted(t *testing.T) {
+	s := newServer(t, "")
+	s.turn(60, 20, nil)
+	s.i.Gone = true
+	s.turn(5, 20, nil)
+	if s.o.Exists {
+		t.Error("the endpoint that the agent made is still there")
+	}
+	s = newServer(t, old)
+	s.turn(60, 20, nil)
+	s.i.Gone = true
+	s.turn(5, 20, nil)
+	if !s.o.Exists {
+		t.Error("an endpoint that a person made was removed")
+	}
+}
+
+func TestAPersonsHandIsSeenAndNotOverruled(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(60, 20, nil)
+	s.acts, s.o.Target, s.o.Live, s.o.Previous = nil, false, old, new
+	s.turn(60, 20, nil)
+	if s.is(spec.Committed, old, "fleet.changed_here"); len(s.acts) != 0 {
+		t.Errorf("it did %v", s.acts)
+	}
+}

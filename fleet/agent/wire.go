@@ -1,0 +1,235 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/pki"
+	"edgeward/fleet/spec"
+)
+
+// Wire calls a hub over HTTPS. It tries the hub's addresses in turn, beginning with the one that answered last. It uses the proxy of the
+// environment (HTTPS_PROXY, NO_PROXY); what a proxy sees is TLS that only the hub can open.
+type Wire struct {
+	hubs   []string
+	client *http.Client
+	heard  func(date time.Time) // of an answer, by the hub's clock
+
+	mu    sync.Mutex
+	first int
+}
+
+// NewWire returns one that speaks with the TLS configuration of fleet/pki. heard is called with the hub's time of each answer.
+func NewWire(hubs []string, c *tls.Config, heard func(time.Time)) *Wire {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
+		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute}
+	return &Wire{hubs: hubs, client: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
+}
+
+// Close ends idle connections.
+func (w *Wire) Close() { w.client.CloseIdleConnections() }
+
+// call asks every address until one answers, and returns its answer whatever it is.
+func (w *Wire) call(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
+	w.mu.Lock()
+	first := w.first
+	w.mu.Unlock()
+	var last error
+	for i := range w.hubs {
+		at := (first + i) % len(w.hubs)
+		r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(w.hubs[at], "/")+"/fleet/v1/"+path, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range header {
+			r.Header[k] = v
+		}
+		res, err := w.client.Do(r)
+		if err == nil {
+			w.mu.Lock()
+			w.first = at
+			w.mu.Unlock()
+			if t, err := http.ParseTime(res.Header.Get("Date")); err == nil && w.heard != nil {
+				w.heard(t)
+			}
+			return res, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		last = err
+	}
+	return nil, unreachable(last)
+}
+
+// unreachable gives an error of the way a code. What TLS refused keeps its own.
+func unreachable(err error) error {
+	err = pki.Explain(err)
+	if e, ok := errors.AsType[*edgeward.Error](err); ok && e.Code != "" {
+		return err
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.hub_away", "the hub does not answer: %v", err).WithHint("look at the hub and the way to it; this server goes on meanwhile")
+}
+
+// do calls and reads an answer of at most limit bytes. 304 is nil.
+func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
+	res, err := w.call(ctx, method, path, body, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusNotModified {
+		return nil, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if res.StatusCode >= 300 {
+		return nil, problem(res, b)
+	}
+	if int64(len(b)) > limit {
+		return nil, edgeward.E("agent.Wire", edgeward.TooLarge, "fleet.too_large", "the hub's answer is larger than %d bytes", limit)
+	}
+	return b, nil
+}
+
+// problem reads an error of the hub (RFC 9457).
+func problem(res *http.Response, b []byte) error {
+	var p struct {
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+		Hint   string `json:"hint"`
+	}
+	if json.Unmarshal(b, &p) != nil || p.Code == "" {
+		return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.hub_answer", "the hub answered %d without saying why", res.StatusCode).
+			WithHint("is there something else at the hub's address, such as a proxy?")
+	}
+	kind := map[int]edgeward.Kind{401: edgeward.Unauthenticated, 403: edgeward.Forbidden, 404: edgeward.NotFound, 409: edgeward.Conflict, 413: edgeward.TooLarge, 422: edgeward.Invalid,
+		429: edgeward.Exhausted, 503: edgeward.Unavailable}[res.StatusCode]
+	if kind == 0 && res.StatusCode >= 500 {
+		kind = edgeward.Unavailable
+	} else if kind == 0 {
+		kind = edgeward.Invalid
+	}
+	e := edgeward.E("hub", kind, p.Code, "%s", p.Detail).With("retry_after", res.Header.Get("Retry-After"))
+	if p.Hint != "" {
+		e = e.WithHint("%s", p.Hint)
+	}
+	return e
+}
+
+// Desired implements Hub.
+func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]byte, error) {
+	return w.do(ctx, http.MethodGet, fmt.Sprintf("desired?have=%d&wait=%d", have, int(wait.Seconds())), nil, 2*spec.MaxDesired)
+}
+
+// Report implements Hub.
+func (w *Wire) Report(ctx context.Context, r spec.Reported) error {
+	b, err := json.Marshal(r)
+	if err == nil {
+		_, err = w.do(ctx, http.MethodPut, "state", b, 1<<16)
+	}
+	return err
+}
+
+// Trust implements Hub.
+func (w *Wire) Trust(ctx context.Context, name string, limit int64) ([]byte, error) {
+	return w.do(ctx, http.MethodGet, "trust/"+name, nil, limit)
+}
+
+// Manifest implements Hub.
+func (w *Wire) Manifest(ctx context.Context, d edgeward.Digest, limit int64) ([]byte, error) {
+	return w.do(ctx, http.MethodGet, "blobs/"+string(d), nil, limit)
+}
+
+// Blob implements pull.Source.
+func (w *Wire) Blob(ctx context.Context, d edgeward.Digest, offset int64) (io.ReadCloser, int64, error) {
+	h := http.Header{}
+	if offset > 0 {
+		h.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")
+	}
+	res, err := w.call(ctx, http.MethodGet, "blobs/"+string(d), nil, h)
+	if err != nil {
+		return nil, 0, err
+	}
+	switch res.StatusCode {
+	case http.StatusOK:
+		return res.Body, 0, nil
+	case http.StatusPartialContent:
+		return res.Body, offset, nil
+	}
+	return nil, 0, w.failed(res)
+}
+
+// Delta implements pull.Source.
+func (w *Wire) Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error) {
+	res, err := w.call(ctx, http.MethodGet, "deltas/"+string(to)+"?from="+string(from), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, w.failed(res)
+	}
+	return res.Body, nil
+}
+
+func (w *Wire) failed(res *http.Response) error {
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return unreachable(err)
+	}
+	return problem(res, b)
+}
+
+// Join asks the hub of a code once. A Pending answer is asked for again, with the same request, by who called.
+func Join(ctx context.Context, c spec.Code, r spec.JoinRequest) (spec.JoinAnswer, error) {
+	w := NewWire(c.Hubs, pki.JoinTLS(c.CA), nil)
+	defer w.Close()
+	var a spec.JoinAnswer
+	b, err := json.Marshal(r)
+	if err != nil {
+		return a, err
+	}
+	out, err := w.do(ctx, http.MethodPost, "join", b, 1<<20)
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(out, &a); err != nil {
+		return a, edgeward.E("agent.Join", edgeward.Unavailable, "fleet.hub_answer", "the hub's answer cannot be read: %v", err)
+	}
+	if a.Format > spec.Format {
+		return a, edgeward.E("agent.Join", edgeward.Conflict, "fleet.format", "the hub speaks format %d, this server %d", a.Format, spec.Format).WithHint("update this server")
+	}
+	return a, nil
+}
+
+// Renew gets a certificate for a new key.
+func (w *Wire) Renew(ctx context.Context, csr []byte) ([][]byte, error) {
+	out, err := w.do(ctx, http.MethodPost, "renew", csr, 1<<16)
+	if err != nil {
+		return nil, err
+	}
+	var a spec.JoinAnswer
+	if err := json.Unmarshal(out, &a); err != nil {
+		return nil, edgeward.E("agent.Renew", edgeward.Unavailable, "fleet.hub_answer", "the hub's answer cannot be read: %v", err)
+	}
+	return a.Chain, nil
+}

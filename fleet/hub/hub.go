@@ -1,0 +1,256 @@
+package hub
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/pki"
+	"edgeward/runtime/models"
+	"edgeward/sync/tuf"
+)
+
+// Bytes are the blobs of this server.
+type Bytes interface {
+	Open(ctx context.Context, d edgeward.Digest) (r io.ReadSeekCloser, size int64, err error)
+}
+
+// Registry is this server's own, where the fleet's versions come from.
+type Registry interface {
+	// Signable returns a version of a model of a group, by name of both, with the canonical bytes of its manifest.
+	Signable(ctx context.Context, group, model string, number int) (models.Manifest, []byte, error)
+	// Manifest returns the same by digest.
+	Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, []byte, error)
+}
+
+// Options are what a Hub is made of. All are needed.
+type Options struct {
+	Store    Store
+	CA       func(fleet string) (pki.CA, error) // reads the CA, or makes it
+	Key      tuf.Key                            // of the hub: snapshot, timestamp, director
+	Registry Registry
+	Bytes    Bytes
+	Delta    Delta
+	Now      func() time.Time
+	NewID    func() string
+	Log      *slog.Logger
+}
+
+// Delta makes the difference between two blobs, once; nil: there are none.
+type Delta func(ctx context.Context, from, to edgeward.Digest) (r io.ReadSeekCloser, size int64, err error)
+
+// Online is how long after its last call a node still counts as there. A node calls at least once a minute.
+const Online = 90 * time.Second
+
+// documentLife is how long a desired document may be taken.
+const documentLife = 14 * 24 * time.Hour
+
+// Hub is safe for concurrent use.
+type Hub struct {
+	o    Options
+	poke chan struct{}
+
+	mu          sync.Mutex
+	ca          pki.CA
+	fleet       Fleet
+	codes       map[string]Code
+	nodes       map[string]Node
+	assignments map[string]Assignment // by scope and key
+	moves       map[string]Move
+	documents   map[string]document // of nodes, as far as they were asked for
+	changed     map[string]chan struct{}
+	dirty       map[string]bool // nodes whose report is newer than the one kept
+	allowed     map[string]map[edgeward.Digest]bool
+	boots       map[string]pki.Watch
+	guesses     guesses
+	freshened   time.Time
+}
+
+type document struct {
+	rev      uint64
+	envelope []byte
+}
+
+// Open reads what the store has.
+func Open(ctx context.Context, o Options) (*Hub, error) {
+	h := &Hub{o: o, poke: make(chan struct{}, 1), codes: map[string]Code{}, nodes: map[string]Node{}, assignments: map[string]Assignment{}, moves: map[string]Move{},
+		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]bool{}, boots: map[string]pki.Watch{}}
+	f, err := o.Store.Fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.fleet = f
+	if f.ID != "" {
+		if h.ca, err = o.CA(f.ID); err != nil {
+			return nil, err
+		}
+	}
+	codes, err := o.Store.FleetCodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range codes {
+		h.codes[c.ID] = c
+	}
+	nodes, err := o.Store.FleetNodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		h.nodes[n.ID] = n
+	}
+	assignments, err := o.Store.FleetAssignments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range assignments {
+		h.assignments[a.key()] = a
+	}
+	moves, err := o.Store.FleetMoves(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range moves {
+		h.moves[m.ID] = m
+	}
+	return h, nil
+}
+
+func (a Assignment) key() string { return a.Scope + "\x00" + a.Endpoint.Key().String() }
+
+// Fleet returns the fleet; the zero Fleet before there is one.
+func (h *Hub) Fleet() Fleet {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fleet
+}
+
+// CA is the fleet's authority; the zero CA before there is a fleet.
+func (h *Hub) CA() pki.CA {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ca
+}
+
+// Admit lets members in, by their certificates.
+func (h *Hub) Admit(p pki.Peer) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := h.member(p.Node)
+	return err
+}
+
+// Poke makes Run look at once.
+func (h *Hub) Poke() {
+	select {
+	case h.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Run brings rollouts forward, keeps reports and freshens the repository, until ctx ends.
+func (h *Hub) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second) // room:clock how often is looked, not what time it is
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		if err := h.Turn(ctx); err != nil && ctx.Err() == nil {
+			h.o.Log.Error("the fleet was not brought forward", "err", err)
+		}
+		if n%30 == 29 {
+			h.keep(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			h.keep(context.WithoutCancel(ctx))
+			return nil
+		case <-tick.C:
+		case <-h.poke:
+		}
+	}
+}
+
+// Turn does what is due now.
+func (h *Hub) Turn(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fleet.ID == "" {
+		return nil
+	}
+	if err := h.freshen(ctx); err != nil {
+		return err
+	}
+	if err := h.bringForward(ctx); err != nil {
+		return err
+	}
+	return h.render(ctx)
+}
+
+// keep writes the reports that changed only a little.
+func (h *Hub) keep(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var w Facts
+	for id := range h.dirty {
+		w.Nodes = append(w.Nodes, h.nodes[id])
+	}
+	if len(w.Nodes) == 0 {
+		return
+	}
+	if err := h.o.Store.PutFleetFacts(ctx, w); err != nil {
+		h.o.Log.Warn("reports of nodes are not kept", "err", err)
+		return
+	}
+	clear(h.dirty)
+}
+
+// put writes facts and takes them over.
+func (h *Hub) put(ctx context.Context, w Facts, c ...Change) error {
+	if err := h.o.Store.PutFleetFacts(ctx, w, c...); err != nil {
+		return err
+	}
+	for _, x := range w.Codes {
+		h.codes[x.ID] = x
+	}
+	for _, x := range w.Nodes {
+		h.nodes[x.ID] = x
+		delete(h.dirty, x.ID)
+	}
+	for _, id := range w.Gone {
+		delete(h.nodes, id)
+		delete(h.documents, id)
+		delete(h.allowed, id)
+	}
+	for _, x := range w.Assignments {
+		h.assignments[x.key()] = x
+	}
+	for _, x := range w.Moves {
+		h.moves[x.ID] = x
+	}
+	return nil
+}
+
+func (h *Hub) change(by, action, object, name, reason string) Change {
+	return Change{By: by, Action: action, Object: object, Name: name, Reason: reason, At: h.o.Now()}
+}
+
+// sorted returns the values of m by their keys.
+func sorted[T any](m map[string]T) []T {
+	out := make([]T, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[k])
+	}
+	return out
+}
+
+// none is the answer where there is no fleet.
+func (h *Hub) none() error {
+	if h.fleet.ID != "" {
+		return nil
+	}
+	return edgeward.E("hub", edgeward.Conflict, "fleet.none", "this server is not the hub of a fleet").WithHint("make one: edgeward fleet init NAME")
+}

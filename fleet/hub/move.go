@@ -1,0 +1,225 @@
+package hub
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+
+	"edgeward"
+	"edgeward/fleet/rollout"
+	"edgeward/fleet/spec"
+	"edgeward/sync/tuf"
+)
+
+// Order is what a person asks for: this version behind this endpoint, on the nodes of a scope.
+type Order struct {
+	Key       string         `json:"key,omitempty"`   // a second Order with the same Key returns the first rollout
+	Scope     string         `json:"scope,omitempty"` // Everywhere if empty
+	Group     string         `json:"group"`
+	Endpoint  string         `json:"endpoint"`
+	Title     string         `json:"title,omitempty"`
+	Model     string         `json:"model"`
+	Version   int            `json:"version"`
+	Plan      rollout.Plan   `json:"plan,omitzero"`
+	Probation spec.Probation `json:"probation,omitzero"`
+	Reason    string         `json:"reason"`
+}
+
+// StartRollout begins one. It needs a version that the repository names; "fleet.unsigned" says what is missing.
+func (h *Hub) StartRollout(ctx context.Context, by string, o Order) (Move, error) {
+	const op = "hub.StartRollout"
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.none(); err != nil {
+		return Move{}, err
+	}
+	if o.Scope == "" {
+		o.Scope = Everywhere
+	}
+	id := o.Key
+	if m, ok := h.moves[id]; ok && id != "" {
+		return m, nil
+	}
+	if id == "" {
+		id = h.o.NewID()
+	}
+	if err := h.checkScope(o.Scope); err != nil {
+		return Move{}, err
+	}
+	if err := o.Plan.Check(); err != nil {
+		return Move{}, err
+	}
+	manifest, raw, err := h.o.Registry.Signable(ctx, o.Group, o.Model, o.Version)
+	if err != nil {
+		return Move{}, err
+	}
+	to := spec.Endpoint{Group: o.Group, Name: o.Endpoint, Title: o.Title, Model: manifest.Model, Version: o.Version, Digest: edgeward.DigestOf(raw), Probation: o.Probation}
+	if err := to.Check(); err != nil {
+		return Move{}, err
+	}
+	if err := h.signed(to); err != nil {
+		return Move{}, err
+	}
+	for _, m := range h.moves {
+		if m.Endpoint == to.Key() && !m.State.Final() {
+			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "endpoint %s is being rolled out: %s", to.Name, m.ID).With("rollout", m.ID).
+				WithHint("let it end, or abort it: edgeward fleet rollout abort %s", m.ID)
+		}
+	}
+	move := Move{Scope: o.Scope, Title: o.Title, Probation: o.Probation}
+	from := rollout.Version{}
+	if a, ok := h.assignments[Assignment{Scope: o.Scope, Endpoint: to}.key()]; ok {
+		from = rollout.Version{Model: a.Endpoint.Model, Number: a.Endpoint.Version, Digest: a.Endpoint.Digest}
+		if a.Endpoint.Model != to.Model {
+			return Move{}, edgeward.E(op, edgeward.Conflict, "endpoint.exists", "endpoint %s has model %s", to.Name, a.Endpoint.Model).WithHint("choose another endpoint name")
+		}
+		if from.Digest == to.Digest {
+			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.already_there", "version %d is what the nodes should run already", to.Version)
+		}
+	}
+	for _, m := range h.moves {
+		if m.Endpoint == to.Key() && m.To.Digest == to.Digest {
+			move.Again = max(move.Again, m.Again+1)
+		}
+	}
+	move.Rollout = rollout.New(id, to.Key(), from, rollout.Version{Model: to.Model, Number: to.Version, Digest: to.Digest}, o.Plan, by, o.Reason, h.o.Now())
+	if err := h.put(ctx, Facts{Moves: []Move{move}}, h.change(by, "fleet.rollout.created", id, to.Name, o.Reason)); err != nil {
+		return Move{}, err
+	}
+	h.Poke()
+	return move, nil
+}
+
+// signed reports why the repository does not let a version be rolled out.
+func (h *Hub) signed(e spec.Endpoint) error {
+	targets, err := h.fleet.Set.Signed()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(targets, func(t tuf.Target) bool { return t.Group == e.Group && t.Model == e.Model && t.Digest == e.Digest }) {
+		return nil
+	}
+	return edgeward.E("hub.signed", edgeward.Conflict, "fleet.unsigned", "version %d of %s is not signed for the fleet", e.Version, e.Model).
+		WithHint("sign it: edgeward fleet sign %s/%d --key FILE, each of those who must", e.Model, e.Version)
+}
+
+// Rollouts are all, the newest last.
+func (h *Hub) Rollouts() []Move {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return sorted(h.moves)
+}
+
+// Rollout returns one, or NotFound fleet.rollout.not_found.
+func (h *Hub) Rollout(id string) (Move, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.move(id)
+}
+
+func (h *Hub) move(id string) (Move, error) {
+	m, ok := h.moves[id]
+	if !ok {
+		return m, edgeward.E("hub.Rollout", edgeward.NotFound, "fleet.rollout.not_found", "no rollout %.60q", id).WithHint("edgeward fleet rollout list shows them")
+	}
+	return m, nil
+}
+
+// Say is what a person says to a rollout: "approve", "pause", "resume" or "abort".
+func (h *Hub) Say(ctx context.Context, by, id, what, reason string) (Move, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m, err := h.move(id)
+	if err != nil {
+		return m, err
+	}
+	do := map[string]func(rollout.Rollout) (rollout.Rollout, error){
+		"approve": func(r rollout.Rollout) (rollout.Rollout, error) { return r.Approve(by, reason, h.o.Now()) },
+		"pause":   func(r rollout.Rollout) (rollout.Rollout, error) { return r.Pause(by, reason, h.o.Now()) },
+		"resume":  func(r rollout.Rollout) (rollout.Rollout, error) { return r.Resume(by, reason, h.o.Now()) },
+		"abort":   func(r rollout.Rollout) (rollout.Rollout, error) { return r.Abort(by, reason, h.o.Now()) },
+	}[what]
+	if do == nil {
+		return m, edgeward.E("hub.Say", edgeward.Invalid, "fleet.rollout.word", "a rollout knows no %.40q", what)
+	}
+	if m.Rollout, err = do(m.Rollout); err != nil {
+		return m, err
+	}
+	if err := h.put(ctx, Facts{Moves: []Move{m}}, h.change(by, "fleet.rollout."+what, id, m.Endpoint.Name, reason)); err != nil {
+		return m, err
+	}
+	h.Poke()
+	return m, nil
+}
+
+// bringForward takes each rollout as far as it goes.
+func (h *Hub) bringForward(ctx context.Context) error {
+	for _, m := range sorted(h.moves) {
+		if m.State.Final() {
+			continue
+		}
+		next, notes := rollout.Next(m.Rollout, h.meant(m), h.o.Now())
+		if reflect.DeepEqual(next, m.Rollout) {
+			continue
+		}
+		was := m.State
+		m.Rollout = next
+		w := Facts{Moves: []Move{m}}
+		if next.State == rollout.Succeeded && was != rollout.Succeeded {
+			w.Assignments = []Assignment{{Scope: m.Scope, Endpoint: m.endpoint(m.To, spec.Endpoint{}), Changed: h.o.Now(), By: m.By}}
+		}
+		if err := h.put(ctx, w, h.noted(m, notes)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noted are the audit's words: of a rollout's states and failures, not of each node that is told.
+func (h *Hub) noted(m Move, notes []rollout.Note) (out []Change) {
+	for _, n := range notes {
+		if n.What == "told" {
+			continue
+		}
+		c := h.change("fleet:"+m.ID, "fleet.rollout."+strings.ReplaceAll(n.What, "-", "_"), m.ID, m.Endpoint.Name, n.Text)
+		if n.Node != "" {
+			c.Detail = map[string]string{"node": h.nodes[n.Node].Last.Facts.Name, "node_id": n.Node}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// Place is a node in a rollout.
+type Place struct {
+	Node  Node
+	Wave  int // from 1; 0 before the order is fixed
+	Told  bool
+	State spec.State // of the rollout's endpoint
+}
+
+// Places are the nodes of a rollout in its order; before it began those it is meant for.
+func (h *Hub) Places(m Move) (out []Place) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	order := m.Order
+	if len(order) == 0 {
+		for _, n := range h.meant(m) {
+			order = append(order, n.ID)
+		}
+	}
+	waves := m.WaveOf()
+	for _, id := range order {
+		n, ok := h.nodes[id]
+		if !ok {
+			continue
+		}
+		p := Place{Node: n, Wave: waves[id], Told: slices.Contains(m.Told, id)}
+		if i := slices.IndexFunc(n.Last.Endpoints, func(s spec.State) bool { return s.Key() == m.Endpoint }); i >= 0 {
+			p.State = n.Last.Endpoints[i]
+		}
+		out = append(out, p)
+	}
+	return out
+}

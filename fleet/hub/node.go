@@ -1,0 +1,192 @@
+package hub
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+)
+
+// Nodes are all, by id.
+func (h *Hub) Nodes() []Node {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return sorted(h.nodes)
+}
+
+// Node returns one, or NotFound fleet.node.not_found.
+func (h *Hub) Node(id string) (Node, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.node(id)
+}
+
+func (h *Hub) node(id string) (Node, error) {
+	n, ok := h.nodes[id]
+	if !ok {
+		return n, edgeward.E("hub.Node", edgeward.NotFound, "fleet.node.not_found", "no node %.60q", id).WithHint("edgeward fleet node list shows them")
+	}
+	return n, nil
+}
+
+// member returns a node that may call.
+func (h *Hub) member(id string) (Node, error) {
+	n, ok := h.nodes[id]
+	if ok && n.Standing == Member {
+		return n, nil
+	}
+	standing := n.Standing
+	if !ok {
+		standing = "unknown"
+	}
+	return n, edgeward.E("hub", edgeward.Forbidden, "fleet.node_"+string(standing), "the hub holds this server as %s", standing).WithHint("an administrator of the hub decides: edgeward fleet node list")
+}
+
+// Verdict is what a person decides about a node.
+type Verdict string
+
+// The verdicts.
+const (
+	Approve Verdict = "approve" // a pending one, one in quarantine, one that was declined or revoked
+	Decline Verdict = "decline" // a pending one
+	Revoke  Verdict = "revoke"  // its certificate is not taken any more
+	Forget  Verdict = "forget"  // one that is no member: the hub knows nothing of it any more
+)
+
+// Decide takes a person's verdict.
+func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason string) (Node, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.node(id)
+	if err != nil {
+		return n, err
+	}
+	c := h.change(by, "fleet.node."+string(v), id, n.Last.Facts.Name, reason)
+	switch {
+	case v == Approve && n.Standing == Member, v == Revoke && n.Standing == Revoked, v == Decline && n.Standing == Declined:
+		return n, nil
+	case v == Approve:
+		if n, err = h.admit(n); err != nil {
+			return n, err
+		}
+	case v == Decline && n.Standing == Pending:
+		n.Standing, n.Why = Declined, reason
+	case v == Revoke && n.Standing != Pending && n.Standing != Declined:
+		n.Standing, n.Why = Revoked, reason
+	case v == Forget && n.Standing != Member:
+		return n, h.put(ctx, Facts{Gone: []string{id}}, c)
+	default:
+		return n, edgeward.E("hub.Decide", edgeward.Conflict, "fleet.node.standing", "a node that is %s cannot be met with %s", n.Standing, v)
+	}
+	if err := h.put(ctx, Facts{Nodes: []Node{n}}, c); err != nil {
+		return n, err
+	}
+	h.wake(id)
+	h.Poke()
+	return n, nil
+}
+
+// Where is where a node stands in the fleet; nil leaves a field.
+type Where struct {
+	Site *string           `json:"site,omitempty"`
+	Pair *string           `json:"pair,omitempty"`
+	Tags map[string]string `json:"tags,omitempty"` // replaces all
+}
+
+// Put changes a node's place.
+func (h *Hub) Put(ctx context.Context, by, id string, p Where, reason string) (Node, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.node(id)
+	if err != nil {
+		return n, err
+	}
+	if p.Site != nil {
+		if err := edgeward.CheckName("site", *p.Site); err != nil {
+			return n, err
+		}
+		n.Site = *p.Site
+	}
+	if p.Pair != nil {
+		if err := edgeward.CheckName("pair", *p.Pair); err != nil && *p.Pair != "" {
+			return n, err
+		}
+		n.Pair = *p.Pair
+	}
+	if p.Tags != nil {
+		if len(p.Tags) > 32 {
+			return n, edgeward.E("hub.Put", edgeward.Invalid, "fleet.tags", "at most 32 tags")
+		}
+		for k, v := range p.Tags {
+			if err := edgeward.CheckName("tag", k); err != nil {
+				return n, err
+			}
+			if len(v) > 200 {
+				return n, edgeward.E("hub.Put", edgeward.Invalid, "fleet.tags", "tag %s is longer than 200 bytes", k)
+			}
+		}
+		n.Tags = maps.Clone(p.Tags)
+	}
+	if err := h.put(ctx, Facts{Nodes: []Node{n}}, h.change(by, "fleet.node.placed", id, n.Last.Facts.Name, reason)); err != nil {
+		return n, err
+	}
+	h.Poke()
+	return n, nil
+}
+
+// Report takes what a member says of itself. Older reports of the same start are dropped.
+func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.member(r.Node)
+	if err != nil {
+		return err
+	}
+	now := h.o.Now()
+	watch, clones := h.boots[r.Node].See(r.Boot, r.Seq)
+	h.boots[r.Node] = watch
+	if clones {
+		n.Standing, n.Why = Quarantine, "two machines show its certificate"
+		return h.put(ctx, Facts{Nodes: []Node{n}}, h.change("system:fleet", "fleet.node.quarantined", n.ID, n.Last.Facts.Name, n.Why))
+	}
+	if r.Boot == n.Last.Boot && r.Seq <= n.Last.Seq {
+		return nil
+	}
+	moved := n.Last.Boot != r.Boot || !slices.EqualFunc(n.Last.Endpoints, r.Endpoints, func(a, b spec.State) bool {
+		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code
+	})
+	n.Last, n.Seen, n.Got = r, now, now
+	if !moved {
+		h.nodes[n.ID] = n
+		h.dirty[n.ID] = true
+		return nil
+	}
+	if err := h.put(ctx, Facts{Nodes: []Node{n}}); err != nil {
+		return err
+	}
+	delete(h.allowed, n.ID)
+	h.Poke()
+	return nil
+}
+
+// seen notes that a node called.
+func (h *Hub) seen(id string) {
+	if n, ok := h.nodes[id]; ok {
+		n.Seen = h.o.Now()
+		h.nodes[id] = n
+	}
+}
+
+// wake ends the wait of a node's call.
+func (h *Hub) wake(id string) {
+	if c := h.changed[id]; c != nil {
+		close(c)
+		delete(h.changed, id)
+	}
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds()) + 1) }

@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"edgeward"
+	"edgeward/fleet/hub"
+	"edgeward/node/auth"
+	"edgeward/node/wire"
+	"edgeward/sync/tuf"
+)
+
+// Refuse writes err as this API does, for handlers that are not its own.
+func Refuse(w http.ResponseWriter, err error) {
+	p := problemOf(err, "")
+	for k, v := range p.header {
+		w.Header()[k] = v
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p.Problem)
+}
+
+// fleetRef names a code, node or rollout of the fleet.
+type fleetRef struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+// fleetOnce is why changes of the fleet take no If-Match.
+const fleetOnce = "the hub takes each word once: it names the proposal, code or rollout it means, and what does not fit its state is refused"
+
+func (s *Server) fleet() {
+	handle(s, op{id: "fleet.get", method: http.MethodGet, path: "/fleet", summary: "The fleet this server is the hub of", verb: auth.Read, resource: auth.Fleet},
+		func(ctx context.Context, _ *nothing) (*body[wire.FleetView], error) {
+			return answer(s.fleetView())
+		})
+	handle(s, op{id: "fleet.found", method: http.MethodPost, path: "/fleet", summary: "Make this server the hub of a new fleet", verb: auth.Create, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
+		func(ctx context.Context, in *struct{ Body wire.FleetRequest }) (*body[wire.FleetView], error) {
+			if _, err := s.parts.Fleet.Found(ctx, principal(ctx).Ref(), in.Body.Name, in.Body.Hubs, in.Body.Proposal); err != nil {
+				return nil, err
+			}
+			return answer(s.fleetView())
+		})
+	handle(s, op{id: "fleet.set", method: http.MethodGet, path: "/fleet/trust", summary: "The signed files of the fleet, for who verifies or signs", verb: auth.Read, resource: auth.Fleet},
+		func(context.Context, *nothing) (*body[tuf.Set], error) {
+			return answer(s.parts.Fleet.Hub().Fleet().Set, nil)
+		})
+	handle(s, op{id: "fleet.proposal", method: http.MethodGet, path: "/fleet/proposal", summary: "What waits to be signed", verb: auth.Read, resource: auth.Fleet},
+		func(context.Context, *nothing) (*body[wire.ProposalView], error) {
+			return answer(s.proposalView())
+		})
+	handle(s, op{id: "fleet.propose", method: http.MethodPost, path: "/fleet/proposal", summary: "Ask for a version's signatures", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.ProposalRequest }) (*body[wire.ProposalView], error) {
+			if _, err := s.parts.Fleet.Hub().Ask(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body.Model, in.Body.Version); err != nil {
+				return nil, err
+			}
+			return answer(s.proposalView())
+		})
+	handle(s, op{id: "fleet.sign", method: http.MethodPost, path: "/fleet/proposal/signatures", summary: "Add signatures; the last one that is needed publishes", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.SignatureRequest }) (*body[wire.SignatureResult], error) {
+			id, err := edgeward.ParseDigest(in.Body.ID)
+			if err != nil {
+				return nil, err
+			}
+			published, needs, err := s.parts.Fleet.Hub().Sign(ctx, principal(ctx).Ref(), id, in.Body.Signatures)
+			return answer(wire.SignatureResult{Published: published, Needs: needs}, err)
+		})
+	handle(s, op{id: "fleet.drop", method: http.MethodPost, path: "/fleet/proposal/drop", summary: "Drop what waits to be signed", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, _ *nothing) (*nothing, error) {
+			return nil, s.parts.Fleet.Hub().Drop(ctx, principal(ctx).Ref(), "")
+		})
+	handle(s, op{id: "fleet.codes", method: http.MethodGet, path: "/fleet/codes", summary: "Join codes, without their secrets", verb: auth.Create, resource: auth.Fleet},
+		func(context.Context, *nothing) (*body[wire.List[wire.CodeView]], error) {
+			var out []wire.CodeView
+			for _, c := range s.parts.Fleet.Hub().Codes() {
+				out = append(out, wire.CodeView{Code: c})
+			}
+			return answer(listOf(out, ""), nil)
+		})
+	handle(s, op{id: "fleet.code", method: http.MethodPost, path: "/fleet/codes", summary: "Make a join code; its text is shown this once", verb: auth.Create, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
+		func(ctx context.Context, in *struct{ Body wire.CodeRequest }) (*body[wire.CodeView], error) {
+			c, text, err := s.parts.Fleet.Hub().CreateCode(ctx, principal(ctx).Ref(), hub.CodeRequest{Site: in.Body.Site, Auto: in.Body.Auto, Uses: in.Body.Uses, Life: minutes(in.Body.Minutes), Reason: in.Body.Reason})
+			c.Secret = ""
+			return answer(wire.CodeView{Code: c, Text: text}, err)
+		})
+	handle(s, op{id: "fleet.code.revoke", method: http.MethodDelete, path: "/fleet/codes/{id}", summary: "End a join code", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, in *fleetRef) (*nothing, error) {
+			return nil, s.parts.Fleet.Hub().RevokeCode(ctx, principal(ctx).Ref(), in.ID, "")
+		})
+}
+
+// groupOf is the name of the caller's current group: the fleet speaks of groups by name.
+func (s *Server) groupOf(ctx context.Context) string {
+	g, err := s.parts.Store.Group(ctx, principal(ctx).Group)
+	if err != nil {
+		return ""
+	}
+	return g.Name
+}
+
+func (s *Server) fleetView() (wire.FleetView, error) {
+	h := s.parts.Fleet.Hub()
+	key, err := s.parts.Fleet.HubKey()
+	if err != nil {
+		return wire.FleetView{}, err
+	}
+	f := h.Fleet()
+	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, HubKey: key, Nodes: map[string]int{}, Waiting: f.Pending != nil}
+	if f.ID == "" {
+		return v, nil
+	}
+	v.Pin = string(f.Set.Pin())
+	charter, err := f.Set.Charter()
+	if err != nil {
+		return v, err
+	}
+	v.Charter, v.FourEyes = &charter, charter.FourEyes()
+	if v.Signed, err = f.Set.Signed(); err != nil {
+		return v, err
+	}
+	for _, n := range h.Nodes() {
+		v.Nodes[string(n.Standing)]++
+		if n.Standing == hub.Member && s.parts.Now().Sub(n.Seen) < hub.Online {
+			v.Nodes["online"]++
+		}
+	}
+	return v, nil
+}
+
+func (s *Server) proposalView() (wire.ProposalView, error) {
+	set, p, needs, err := s.parts.Fleet.Hub().Proposal()
+	if err != nil {
+		return wire.ProposalView{}, err
+	}
+	v := wire.ProposalView{Set: set, Proposal: p, Needs: needs}
+	c, err := tuf.Review(set.Pin(), set, p)
+	v.Changes = &c
+	return v, err
+}

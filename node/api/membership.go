@@ -1,0 +1,24 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"edgeward/node/auth"
+	"edgeward/node/wire"
+)
+
+func (s *Server) membership() {
+	handle(s, op{id: "membership.get", method: http.MethodGet, path: "/fleet/membership", summary: "The fleet this server is a node of", verb: auth.Read, resource: auth.Fleet},
+		func(ctx context.Context, _ *nothing) (*body[wire.FleetMembership], error) {
+			return answer(s.parts.Fleet.Membership(ctx))
+		})
+	handle(s, op{id: "membership.join", method: http.MethodPost, path: "/fleet/membership", summary: "Join a fleet by a code", verb: auth.Create, resource: auth.Fleet, free: makesNew},
+		func(ctx context.Context, in *struct{ Body wire.JoinRequest }) (*body[wire.FleetMembership], error) {
+			return answer(s.parts.Fleet.Join(ctx, principal(ctx).Ref(), in.Body.Code))
+		})
+	handle(s, op{id: "membership.leave", method: http.MethodPost, path: "/fleet/membership/leave", summary: "Leave the fleet; endpoints stay as they are", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, _ *nothing) (*nothing, error) {
+			return nil, s.parts.Fleet.Leave(ctx, principal(ctx).Ref(), "")
+		})
+}

@@ -1,0 +1,138 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"edgeward/fleet/rollout"
+	"edgeward/node/wire"
+	"edgeward/sync/tuf"
+)
+
+// Aliases, so that a user of the client needs no other package of ours for what it only passes on.
+type (
+	Fleet            = wire.FleetView
+	FleetRequest     = wire.FleetRequest
+	FleetNode        = wire.FleetNodeView
+	FleetCode        = wire.CodeView
+	FleetCodeRequest = wire.CodeRequest
+	FleetMembership  = wire.FleetMembership
+	FleetProposal    = wire.ProposalView
+	Rollout          = wire.RolloutView
+	RolloutRequest   = wire.RolloutRequest
+	NodePlace        = wire.NodePlace
+)
+
+// Waves are a rollout's: so many nodes have the version after each.
+func Waves(soak time.Duration, nodes ...int) (out []rollout.Wave) {
+	for _, n := range nodes {
+		out = append(out, rollout.Wave{Nodes: n, Soak: soak})
+	}
+	return out
+}
+
+// Fleet returns the fleet this server is the hub of; its ID is empty where there is none.
+func (c *Client) Fleet(ctx context.Context) (Fleet, error) {
+	return get[Fleet](ctx, c, "/api/v1/fleet")
+}
+
+// FoundFleet makes the server the hub of a new fleet.
+func (c *Client) FoundFleet(ctx context.Context, r FleetRequest) (Fleet, error) {
+	return post[Fleet](ctx, c, "/api/v1/fleet", r)
+}
+
+// FleetTrust returns the signed files of the fleet.
+func (c *Client) FleetTrust(ctx context.Context) (tuf.Set, error) {
+	return get[tuf.Set](ctx, c, "/api/v1/fleet/trust")
+}
+
+// FleetProposal returns what waits to be signed.
+func (c *Client) FleetProposal(ctx context.Context) (FleetProposal, error) {
+	return get[FleetProposal](ctx, c, "/api/v1/fleet/proposal")
+}
+
+// ProposeVersion asks for a version's signatures.
+func (c *Client) ProposeVersion(ctx context.Context, model string, version int) (FleetProposal, error) {
+	return post[FleetProposal](ctx, c, "/api/v1/fleet/proposal", wire.ProposalRequest{Model: model, Version: version})
+}
+
+// SignProposal adds signatures.
+func (c *Client) SignProposal(ctx context.Context, id string, sigs []tuf.Signature) (wire.SignatureResult, error) {
+	return post[wire.SignatureResult](ctx, c, "/api/v1/fleet/proposal/signatures", wire.SignatureRequest{ID: id, Signatures: sigs})
+}
+
+// DropProposal closes the open proposal.
+func (c *Client) DropProposal(ctx context.Context) error {
+	return c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/proposal/drop"}, nil)
+}
+
+// FleetCodes lists join codes.
+func (c *Client) FleetCodes(ctx context.Context) (wire.List[FleetCode], error) {
+	return get[wire.List[FleetCode]](ctx, c, "/api/v1/fleet/codes")
+}
+
+// CreateFleetCode makes a join code; Text is in this answer only.
+func (c *Client) CreateFleetCode(ctx context.Context, r FleetCodeRequest) (FleetCode, error) {
+	return post[FleetCode](ctx, c, "/api/v1/fleet/codes", r)
+}
+
+// RevokeFleetCode ends a join code.
+func (c *Client) RevokeFleetCode(ctx context.Context, id string) error {
+	return c.Do(ctx, Request{Method: http.MethodDelete, Path: "/api/v1/fleet/codes/" + segment(id)}, nil)
+}
+
+// FleetNodes returns one page of nodes, by id.
+func (c *Client) FleetNodes(ctx context.Context, cursor string) (wire.List[FleetNode], error) {
+	return get[wire.List[FleetNode]](ctx, c, "/api/v1/fleet/nodes", "cursor", cursor)
+}
+
+// FleetNode returns one node.
+func (c *Client) FleetNode(ctx context.Context, id string) (FleetNode, error) {
+	return get[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id))
+}
+
+// DecideNode says "approve", "decline", "revoke" or "forget" to a node.
+func (c *Client) DecideNode(ctx context.Context, id, verdict, reason string) (FleetNode, error) {
+	return post[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id)+"/"+segment(verdict), wire.NodeVerdict{Reason: reason})
+}
+
+// PlaceNode changes a node's site, pair or tags.
+func (c *Client) PlaceNode(ctx context.Context, id string, p NodePlace) (FleetNode, error) {
+	return post[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id)+"/place", p)
+}
+
+// Rollouts returns one page of rollouts, the newest first.
+func (c *Client) Rollouts(ctx context.Context, cursor string) (wire.List[Rollout], error) {
+	return get[wire.List[Rollout]](ctx, c, "/api/v1/fleet/rollouts", "cursor", cursor)
+}
+
+// Rollout returns one with its nodes.
+func (c *Client) Rollout(ctx context.Context, id string) (Rollout, error) {
+	return get[Rollout](ctx, c, "/api/v1/fleet/rollouts/"+segment(id))
+}
+
+// StartRollout starts one.
+func (c *Client) StartRollout(ctx context.Context, r RolloutRequest) (Rollout, error) {
+	return post[Rollout](ctx, c, "/api/v1/fleet/rollouts", r)
+}
+
+// SayRollout says "approve", "pause", "resume" or "abort" to a rollout.
+func (c *Client) SayRollout(ctx context.Context, id, word, reason string) (Rollout, error) {
+	return post[Rollout](ctx, c, "/api/v1/fleet/rollouts/"+segment(id)+"/"+segment(word), wire.RolloutWord{Reason: reason})
+}
+
+// FleetMembership returns the fleet this server is a node of.
+func (c *Client) FleetMembership(ctx context.Context) (FleetMembership, error) {
+	return get[FleetMembership](ctx, c, "/api/v1/fleet/membership")
+}
+
+// JoinFleet brings a join code. Pending asks on until a person at the hub has decided.
+func (c *Client) JoinFleet(ctx context.Context, code string) (FleetMembership, error) {
+	return post[FleetMembership](ctx, c, "/api/v1/fleet/membership", wire.JoinRequest{Code: code})
+}
+
+// LeaveFleet ends the membership.
+func (c *Client) LeaveFleet(ctx context.Context) error {
+	return c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/membership/leave"}, nil)
+}

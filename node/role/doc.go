@@ -1,0 +1,132 @@
+// Package role runs this server's part in a fleet: the hub, once one was founded here; the node, once it has joined one; both, or
+// neither. Each begins and ends while the server runs, and none of it stops what the server answers.
+//
+// # Files, below the data directory
+//
+//	fleet/hub.key   the hub's online key (sync/tuf); 0600
+//	fleet/ca.pem    the fleet's certificate authority with its key (fleet/pki); 0600
+//	fleet/parts/    blobs that are on their way
+//	fleet/deltas/   differences that the hub made; may be removed
+//
+// The membership with the node's own key, and everything else, is in the store.
+package role
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/agent"
+	"edgeward/fleet/hub"
+	"edgeward/fleet/pki"
+	"edgeward/node/store"
+	"edgeward/sync/blobs"
+	"edgeward/sync/disk"
+	"edgeward/sync/tuf"
+)
+
+// Parts are what a Role joins. All are needed.
+type Parts struct {
+	Store   *store.DB
+	Blobs   *blobs.Store
+	Local   agent.Local
+	Node    string          // id of this server
+	Dir     string          // fleet/ in the data directory
+	Address string          // the hub listens here, once there is a fleet; "off" never
+	Names   func() []string // host names and addresses of this server, for the hub's certificate
+	Refuse  hub.Refuse
+	Now     func() time.Time
+	NewID   func() string
+	Listens func(address string, err error) // the hub began to listen, or could not
+	Log     *slog.Logger
+}
+
+// Role is safe for concurrent use.
+type Role struct {
+	p       Parts
+	hub     *hub.Hub
+	founded chan struct{} // poked when a fleet was founded
+	joined  chan struct{} // poked when the membership changed
+
+	mu     sync.Mutex
+	agent  *agent.Agent
+	clock  pki.Clock
+	url    string // of the hub's listener
+	asking string // why the last try to join failed
+}
+
+// Open reads what there is. It starts nothing.
+func Open(ctx context.Context, p Parts) (*Role, error) {
+	r := &Role{p: p, founded: make(chan struct{}, 1), joined: make(chan struct{}, 1)}
+	if err := disk.MkdirAll(p.Dir); err != nil {
+		return nil, disk.Err("role.Open", err)
+	}
+	key, err := r.key()
+	if err != nil {
+		return nil, err
+	}
+	r.hub, err = hub.Open(ctx, hub.Options{Store: p.Store, CA: r.authority, Key: key, Registry: registry{p.Store}, Bytes: bytes{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	return r, err
+}
+
+// Hub is this server as a hub; its Fleet is zero where none was founded.
+func (r *Role) Hub() *hub.Hub { return r.hub }
+
+// key reads the hub's online key, or makes it.
+func (r *Role) key() (tuf.Key, error) {
+	file := filepath.Join(r.p.Dir, "hub.key")
+	k, err := tuf.ReadKey(file, nil)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, err
+	}
+	if k, err = tuf.NewKey(); err != nil {
+		return k, err
+	}
+	return k, k.WriteFile(file, "")
+}
+
+// authority reads the fleet's CA, or makes it.
+func (r *Role) authority(fleet string) (pki.CA, error) {
+	file := filepath.Join(r.p.Dir, "ca.pem")
+	b, err := os.ReadFile(file)
+	if err == nil {
+		ca, err := pki.ParseCA(b)
+		if err == nil && ca.Fleet != fleet {
+			err = edgeward.E("role.authority", edgeward.Conflict, "fleet.ca", "%s is of another fleet", file).WithHint("put the right one back, from a backup of this server")
+		}
+		return ca, err
+	}
+	if !os.IsNotExist(err) {
+		return pki.CA{}, edgeward.Wrap("role.authority", err)
+	}
+	ca, err := pki.NewCA(fleet, r.p.Now())
+	if err != nil {
+		return ca, err
+	}
+	if b, err = ca.PEM(); err != nil {
+		return ca, err
+	}
+	return ca, disk.WriteFile(file, b, 0o600)
+}
+
+// Run plays both parts until ctx ends.
+func (r *Role) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { r.runHub(ctx) })
+	wg.Go(func() { r.runMember(ctx) })
+	wg.Wait()
+	return nil
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,148 @@
+package role
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/hub"
+	"edgeward/fleet/pki"
+	"edgeward/node/config"
+	"edgeward/node/store"
+	"edgeward/runtime/models"
+	"edgeward/sync/blobs"
+	"edgeward/sync/tuf"
+)
+
+// HubKey is the public part of the hub's online key, which the first proposal of a fleet names.
+func (r *Role) HubKey() (tuf.Public, error) {
+	k, err := r.key()
+	return k.Public(), err
+}
+
+// Found makes this server the hub of a new fleet. hubs are the addresses nodes are to call; none means the hub's own.
+func (r *Role) Found(ctx context.Context, by, name string, hubs []string, p tuf.Proposal) (hub.Fleet, error) {
+	if r.p.Address == config.Off {
+		return hub.Fleet{}, edgeward.E("role.Found", edgeward.Conflict, "fleet.hub_off", "fleet.address is off: a hub must listen").WithHint("set fleet.address, such as 0.0.0.0:8443")
+	}
+	if len(hubs) == 0 {
+		hubs = []string{"https://" + r.p.Address}
+	}
+	f, err := r.hub.Found(ctx, by, name, hubs, p)
+	if err == nil {
+		poke(r.founded)
+	}
+	return f, err
+}
+
+// runHub waits for a fleet, then listens and brings it forward.
+func (r *Role) runHub(ctx context.Context) {
+	for r.hub.Fleet().ID == "" {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.founded:
+		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = r.hub.Run(ctx) })
+	for ctx.Err() == nil {
+		err := r.listen(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		r.p.Listens(r.p.Address, err)
+		r.p.Log.Error("nodes of the fleet cannot call this hub", "address", r.p.Address, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+		}
+	}
+	wg.Wait()
+}
+
+// listen answers nodes until ctx ends.
+func (r *Role) listen(ctx context.Context) error {
+	ca := r.hub.CA()
+	cert, err := ca.IssueHub(r.p.Names(), r.p.Now())
+	if err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.p.Address)
+	if err != nil {
+		return edgeward.E("role.listen", edgeward.Conflict, "listen.in_use", "cannot listen on %s: %w", r.p.Address, err).WithHint("set fleet.address")
+	}
+	conf := pki.HubTLS(ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, r.hub.Admit, r.p.Now)
+	conf.NextProtos = []string{"h2", "http/1.1"}
+	identify := func(q *http.Request) string {
+		peer, err := ca.Peer(q.TLS, r.p.Now())
+		if err != nil {
+			return ""
+		}
+		return peer.Node
+	}
+	s := &http.Server{Handler: r.hub.Handler(identify, r.p.Refuse), TLSConfig: conf, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	r.mu.Lock()
+	r.url = "https://" + ln.Addr().String()
+	r.mu.Unlock()
+	r.p.Listens(ln.Addr().String(), nil)
+	if err := s.ServeTLS(ln, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// bytes are the blobs as the hub hands them out. Who gets them checks them.
+type bytes struct{ *blobs.Store }
+
+func (b bytes) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
+	info, err := b.Stat(d)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(b.Path(d))
+	return f, info.Size, err
+}
+
+// registry is this server's own.
+type registry struct{ *store.DB }
+
+func (r registry) Signable(ctx context.Context, group, model string, number int) (models.Manifest, []byte, error) {
+	g, err := r.GroupByName(ctx, group)
+	if err != nil {
+		return models.Manifest{}, nil, err
+	}
+	v, err := r.ModelVersion(ctx, g.ID, models.Ref{Model: model, Version: number})
+	return canonical(v, err)
+}
+
+func (r registry) Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, []byte, error) {
+	g, err := r.GroupByName(ctx, group)
+	if err != nil {
+		return models.Manifest{}, nil, err
+	}
+	v, err := r.ModelVersionByDigest(ctx, g.ID, model, d)
+	return canonical(v, err)
+}
+
+func canonical(v models.Version, err error) (models.Manifest, []byte, error) {
+	if err != nil {
+		return models.Manifest{}, nil, err
+	}
+	raw, d, err := v.Manifest.Canonical()
+	if err == nil && d != v.Digest {
+		err = edgeward.E("role.canonical", edgeward.Internal, "store.damaged", "the manifest of %s is not the one that was registered", v.Ref())
+	}
+	return v.Manifest, raw, err
+}

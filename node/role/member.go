@@ -1,0 +1,244 @@
+package role
+
+import (
+	"context"
+	"crypto/tls"
+	"path/filepath"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/agent"
+	"edgeward/fleet/pki"
+	"edgeward/fleet/spec"
+	"edgeward/node/events"
+	"edgeward/node/store"
+	"edgeward/node/wire"
+	"edgeward/sync/delta"
+	"edgeward/sync/pull"
+)
+
+// Membership says how it stands.
+func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
+	m, err := r.p.Store.Membership(ctx)
+	if err != nil {
+		return wire.FleetMembership{}, err
+	}
+	r.mu.Lock()
+	a, problem := r.agent, r.asking
+	r.mu.Unlock()
+	out := wire.FleetMembership{Fleet: m.Fleet, Name: m.Name, Site: m.Site, Hubs: m.Hubs, Joined: m.Joined, Pending: m.Fleet == "" && len(m.Request) > 0}
+	if out.Pending {
+		out.Problem = problem
+	}
+	if c, err := m.Identity.TLS(); err == nil {
+		out.Until = c.Leaf.NotAfter
+	}
+	if a == nil {
+		return out, nil
+	}
+	k, contact := a.Kept()
+	out.Rev, out.Contact, out.Traffic, out.FourEyes = k.Rev, contact, k.Traffic, a.FourEyes()
+	if k.Site != "" {
+		out.Site = k.Site
+	}
+	out.Items = a.Report().Endpoints
+	return out, nil
+}
+
+// Join asks the hub of a code to let this server in. Approved at once, it is a member when Join returns; else Pending, and it goes on asking.
+// The same code again asks again.
+func (r *Role) Join(ctx context.Context, by, text string) (wire.FleetMembership, error) {
+	c, err := spec.ParseCode(text)
+	if err != nil {
+		return wire.FleetMembership{}, err
+	}
+	m, err := r.p.Store.Membership(ctx)
+	if err != nil {
+		return wire.FleetMembership{}, err
+	}
+	if m.Fleet != "" {
+		if m.Pin == c.Root {
+			return r.Membership(ctx)
+		}
+		return wire.FleetMembership{}, edgeward.E("role.Join", edgeward.Conflict, "fleet.member", "this server belongs to fleet %s", m.Name).WithHint("leave it first: edgeward fleet leave")
+	}
+	if m.Code.ID != c.ID {
+		id, csr, err := pki.Request(r.p.Node)
+		if err != nil {
+			return wire.FleetMembership{}, err
+		}
+		m = store.Membership{Hubs: c.Hubs, CA: c.CA, Pin: c.Root, Identity: id, Request: csr, Code: c}
+		if err := r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.join_asked", "")); err != nil {
+			return wire.FleetMembership{}, err
+		}
+	}
+	if err := r.ask(ctx, by, m); err != nil {
+		if k := edgeward.KindOf(err); k != edgeward.Unavailable && k != edgeward.Exhausted { // it will never be let in with this code
+			_ = r.p.Store.LeaveFleet(ctx, r.event(by, "fleet.join_refused", edgeward.CodeOf(err)))
+		}
+		return wire.FleetMembership{}, err
+	}
+	poke(r.joined)
+	return r.Membership(ctx)
+}
+
+// ask asks once, and keeps the membership if the answer is one.
+func (r *Role) ask(ctx context.Context, by string, m store.Membership) error {
+	a, err := agent.Join(ctx, m.Code, spec.JoinRequest{Format: spec.Format, Code: m.Code.ID, Secret: m.Code.Secret, Node: r.p.Node, CSR: m.Request, Facts: r.p.Local.Facts()})
+	if err != nil || a.Pending {
+		return err
+	}
+	id, _, err := m.Identity.Join(m.CA, r.p.Node, a.Chain)
+	if err != nil {
+		return err
+	}
+	if edgeward.DigestOf(a.Root) != m.Pin {
+		return edgeward.E("role.ask", edgeward.Forbidden, "fleet.pin", "the hub's first root is not the one of the join code").WithHint("get a new code at the right hub")
+	}
+	m.Fleet, m.Name, m.Site, m.Identity, m.Root, m.Joined = a.Fleet, a.Name, a.Site, id, a.Root, r.p.Now()
+	m.Code, m.Request = spec.Code{}, nil
+	return r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.joined", a.Name))
+}
+
+// Leave ends the membership. Endpoints stay as they are.
+func (r *Role) Leave(ctx context.Context, by, reason string) error {
+	m, err := r.p.Store.Membership(ctx)
+	if err != nil || m.Fleet == "" && len(m.Request) == 0 {
+		return err
+	}
+	e := r.event(by, "fleet.left", m.Name)
+	e.Reason = reason
+	if err := r.p.Store.LeaveFleet(ctx, e); err != nil {
+		return err
+	}
+	poke(r.joined)
+	return nil
+}
+
+func (r *Role) event(by, action, name string) events.Event {
+	return events.Event{Time: r.p.Now(), Principal: by, Action: action, Object: events.Object{Kind: "fleet", ID: "fleet", Name: name}}
+}
+
+// runMember is a node for as long as there is a membership.
+func (r *Role) runMember(ctx context.Context) {
+	for ctx.Err() == nil {
+		m, err := r.p.Store.Membership(ctx)
+		switch {
+		case err == nil && m.Fleet != "":
+			r.follow(ctx, m)
+			continue
+		case err == nil && len(m.Request) > 0:
+			err = r.ask(ctx, "system:fleet", m)
+			r.mu.Lock()
+			r.asking = edgeward.Words(err)
+			r.mu.Unlock()
+			select {
+			case <-ctx.Done():
+			case <-r.joined:
+			case <-time.After(2 * time.Second):
+			}
+		default:
+			select {
+			case <-ctx.Done():
+			case <-r.joined:
+			}
+		}
+	}
+}
+
+// follow runs the agent until the membership changes.
+func (r *Role) follow(parent context.Context, m store.Membership) {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	go func() {
+		select {
+		case <-r.joined:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := r.act(ctx, m); err != nil && ctx.Err() == nil {
+		r.p.Log.Error("this server does not follow its fleet", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+		}
+	}
+}
+
+func (r *Role) act(ctx context.Context, m store.Membership) error {
+	cert, err := m.Identity.TLS()
+	if err != nil {
+		return err
+	}
+	_, authority, err := m.Identity.Join(m.CA, r.p.Node, m.Identity.Chain)
+	if err != nil {
+		return err
+	}
+	current := func() (*tls.Certificate, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return &cert, nil
+	}
+	var a *agent.Agent
+	line := agent.NewWire(m.Hubs, pki.NodeTLS(authority, current), func(t time.Time) {
+		if a != nil {
+			a.Heard(t)
+		}
+	})
+	defer line.Close()
+	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store,
+		Puller: &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply}, Boot: r.p.NewID(), Now: r.p.Now, Log: r.p.Log.With("role", "node")})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.agent = a
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.agent = nil
+		r.mu.Unlock()
+	}()
+	go r.renew(ctx, m, line, func(c tls.Certificate) {
+		r.mu.Lock()
+		cert = c
+		r.mu.Unlock()
+		line.Close()
+	})
+	return a.Run(ctx)
+}
+
+// renew gets a new certificate when it is time, asking each hour until there is one.
+func (r *Role) renew(ctx context.Context, m store.Membership, line *agent.Wire, use func(tls.Certificate)) {
+	for {
+		if c, err := m.Identity.TLS(); err == nil && pki.ShouldRenew(c.Leaf, r.p.Now()) {
+			if next, err := r.renewed(ctx, m, line); err != nil {
+				r.p.Log.Warn("the certificate was not renewed", "until", c.Leaf.NotAfter, "err", err)
+			} else if c, err := next.Identity.TLS(); err == nil {
+				m = next
+				use(c)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Hour):
+		}
+	}
+}
+
+func (r *Role) renewed(ctx context.Context, m store.Membership, line *agent.Wire) (store.Membership, error) {
+	id, csr, err := pki.Request(r.p.Node)
+	if err != nil {
+		return m, err
+	}
+	chain, err := line.Renew(ctx, csr)
+	if err != nil {
+		return m, err
+	}
+	if m.Identity, _, err = id.Join(m.CA, r.p.Node, chain); err != nil {
+		return m, err
+	}
+	return m, r.p.Store.PutMembership(ctx, m, r.event("system:fleet", "fleet.certificate_renewed", m.Name))
+}

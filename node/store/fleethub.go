@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+
+	"edgeward/fleet/hub"
+	"edgeward/fleet/spec"
+	"edgeward/node/events"
+)
+
+// What a hub keeps. All belong to the node itself; the events are the hub's words, with each change.
+var (
+	fleets = Collection[hub.Fleet]{Noun: "fleet", Bucket: "fleet", Schema: 1, Quiet: true,
+		Key: func(*hub.Fleet) (string, string) { return "", "fleet" }}
+	fleetCodes = Collection[hub.Code]{Noun: "fleet.code", Bucket: "fleet_codes", Schema: 1, Quiet: true,
+		Key: func(c *hub.Code) (string, string) { return "", c.ID }}
+	fleetNodes = Collection[hub.Node]{Noun: "fleet.node", Bucket: "fleet_nodes", Schema: 1, Quiet: true,
+		Key: func(n *hub.Node) (string, string) { return "", n.ID }}
+	fleetAssignments = Collection[hub.Assignment]{Noun: "fleet.assignment", Bucket: "fleet_assignments", Schema: 1, Quiet: true,
+		Key: func(a *hub.Assignment) (string, string) { return "", a.Scope + " " + a.Endpoint.Key().String() }}
+	fleetMoves = Collection[hub.Move]{Noun: "fleet.rollout", Bucket: "fleet_rollouts", Schema: 1, Quiet: true,
+		Key: func(m *hub.Move) (string, string) { return "", m.ID }}
+	fleetEvents = Collection[fleetEvent]{Noun: "fleet.event", Bucket: "fleet_events", Schema: 1, Quiet: true,
+		Key: func(e *fleetEvent) (string, string) { return "", e.Node + " " + e.Event.ID }}
+)
+
+type fleetEvent struct {
+	Node  string     `json:"node"`
+	Event spec.Event `json:"event"`
+}
+
+var _ hub.Store = (*DB)(nil)
+
+// Fleet implements hub.Store.
+func (db *DB) Fleet(ctx context.Context) (f hub.Fleet, err error) {
+	err = db.View(ctx, func(tx *Tx) error { f, _, err = fleets.load(tx, joinKey("", "fleet")); return err })
+	return f, err
+}
+
+// PutFleet implements hub.Store.
+func (db *DB) PutFleet(ctx context.Context, f hub.Fleet, c ...hub.Change) error {
+	return db.Update(ctx, func(tx *Tx) error {
+		if err := fleets.Put(tx, f); err != nil {
+			return err
+		}
+		return tx.changes("fleet", c)
+	})
+}
+
+// FleetCodes implements hub.Store.
+func (db *DB) FleetCodes(ctx context.Context) ([]hub.Code, error) { return all(ctx, db, &fleetCodes) }
+
+// FleetNodes implements hub.Store.
+func (db *DB) FleetNodes(ctx context.Context) ([]hub.Node, error) { return all(ctx, db, &fleetNodes) }
+
+// FleetAssignments implements hub.Store.
+func (db *DB) FleetAssignments(ctx context.Context) ([]hub.Assignment, error) {
+	return all(ctx, db, &fleetAssignments)
+}
+
+// FleetMoves implements hub.Store.
+func (db *DB) FleetMoves(ctx context.Context) ([]hub.Move, error) { return all(ctx, db, &fleetMoves) }
+
+func all[T any](ctx context.Context, db *DB, c *Collection[T]) (out []T, err error) {
+	err = db.View(ctx, func(tx *Tx) error {
+		return c.Each(tx, func(v T) error { out = append(out, v); return nil })
+	})
+	return out, err
+}
+
+func putAll[T any](tx *Tx, c *Collection[T], values []T) error {
+	for _, v := range values {
+		if err := c.Put(tx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutFleetFacts implements hub.Store.
+func (db *DB) PutFleetFacts(ctx context.Context, w hub.Facts, c ...hub.Change) error {
+	return db.Update(ctx, func(tx *Tx) error {
+		for _, put := range []func() error{
+			func() error { return putAll(tx, &fleetCodes, w.Codes) },
+			func() error { return putAll(tx, &fleetNodes, w.Nodes) },
+			func() error { return putAll(tx, &fleetAssignments, w.Assignments) },
+			func() error { return putAll(tx, &fleetMoves, w.Moves) },
+		} {
+			if err := put(); err != nil {
+				return err
+			}
+		}
+		for _, id := range w.Gone {
+			if err := fleetNodes.Delete(tx, "", id); err != nil {
+				return err
+			}
+		}
+		return tx.changes("fleet", c)
+	})
+}
+
+// AddFleetEvents implements hub.Store.
+func (db *DB) AddFleetEvents(ctx context.Context, node string, list []spec.Event) error {
+	return db.Update(ctx, func(tx *Tx) error {
+		for _, e := range list {
+			v := fleetEvent{node, e}
+			if _, found, err := fleetEvents.load(tx, joinKey("", node+" "+e.ID)); err != nil || found {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err := fleetEvents.Put(tx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// changes appends the hub's words to the event log.
+func (tx *Tx) changes(kind string, list []hub.Change) error {
+	for _, c := range list {
+		_, err := tx.Append(events.Event{Time: c.At, Principal: c.By, Action: c.Action, Object: events.Object{Kind: kind, ID: c.Object, Name: c.Name}, Reason: c.Reason, Detail: c.Detail})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/agent"
+	"edgeward/fleet/pki"
+	"edgeward/fleet/spec"
+	"edgeward/node/events"
+	"edgeward/runtime/models"
+	"edgeward/sync/tuf"
+)
+
+// Membership says which fleet this server belongs to, or asks to join: then Fleet is empty and Request is not.
+type Membership struct {
+	Fleet    string          `json:"fleet"`
+	Name     string          `json:"name"` // of the fleet
+	Hubs     []string        `json:"hubs"`
+	CA       edgeward.Digest `json:"ca"`
+	Pin      edgeward.Digest `json:"pin"` // of the first root
+	Root     []byte          `json:"root"`
+	Identity pki.Identity    `json:"identity"` // with the private key: a secret
+	Site     string          `json:"site"`     // as it was when it joined
+	Joined   time.Time       `json:"joined"`
+
+	Code    spec.Code `json:"code,omitzero"`     // while it asks: a secret
+	Request []byte    `json:"request,omitempty"` // while it asks: the signing request of Identity
+}
+
+// What a node keeps of its fleet: one of each.
+var (
+	memberships = Collection[Membership]{Noun: "fleet.membership", Bucket: "fleet_membership", Schema: 1, Quiet: true,
+		Key: func(*Membership) (string, string) { return "", "fleet" }}
+	fleetTrust = Collection[tuf.Set]{Noun: "fleet.trust", Bucket: "fleet_trust", Schema: 1, Quiet: true,
+		Key: func(*tuf.Set) (string, string) { return "", "fleet" }}
+	fleetKept = Collection[agent.Kept]{Noun: "fleet.kept", Bucket: "fleet_kept", Schema: 1, Quiet: true,
+		Key: func(*agent.Kept) (string, string) { return "", "fleet" }}
+)
+
+var _ agent.Store = (*DB)(nil)
+
+// Membership returns the fleet this server belongs to; the zero Membership if none.
+func (db *DB) Membership(ctx context.Context) (m Membership, err error) {
+	err = db.View(ctx, func(tx *Tx) error { m, _, err = memberships.load(tx, joinKey("", "fleet")); return err })
+	return m, err
+}
+
+// PutMembership keeps m with its event. A new fleet forgets what was believed and wanted in the old one.
+func (db *DB) PutMembership(ctx context.Context, m Membership, e events.Event) error {
+	return db.with(ctx, e, func(tx *Tx) error {
+		old, _, err := memberships.load(tx, joinKey("", "fleet"))
+		if err != nil {
+			return err
+		}
+		if old.Fleet != m.Fleet {
+			if err := forgetFleet(tx); err != nil {
+				return err
+			}
+		}
+		return memberships.Put(tx, m)
+	})
+}
+
+// LeaveFleet forgets the membership and everything of the fleet; endpoints stay as they are.
+func (db *DB) LeaveFleet(ctx context.Context, e events.Event) error {
+	return db.with(ctx, e, func(tx *Tx) error {
+		if err := forgetFleet(tx); err != nil {
+			return err
+		}
+		return ignoreMissing(memberships.Delete(tx, "", "fleet"))
+	})
+}
+
+func forgetFleet(tx *Tx) error {
+	if err := ignoreMissing(fleetTrust.Delete(tx, "", "fleet")); err != nil {
+		return err
+	}
+	return ignoreMissing(fleetKept.Delete(tx, "", "fleet"))
+}
+
+func ignoreMissing(err error) error {
+	if edgeward.KindOf(err) == edgeward.NotFound {
+		return nil
+	}
+	return err
+}
+
+// LoadTrust implements tuf.Store.
+func (db *DB) LoadTrust(ctx context.Context) (s tuf.Set, err error) {
+	err = db.View(ctx, func(tx *Tx) error { s, _, err = fleetTrust.load(tx, joinKey("", "fleet")); return err })
+	return s, err
+}
+
+// SaveTrust implements tuf.Store.
+func (db *DB) SaveTrust(ctx context.Context, s tuf.Set) error {
+	return db.Update(ctx, func(tx *Tx) error { return fleetTrust.Put(tx, s) })
+}
+
+// FleetKept implements agent.Store.
+func (db *DB) FleetKept(ctx context.Context) (k agent.Kept, err error) {
+	err = db.View(ctx, func(tx *Tx) error { k, _, err = fleetKept.load(tx, joinKey("", "fleet")); return err })
+	return k, err
+}
+
+// PutFleetKept implements agent.Store.
+func (db *DB) PutFleetKept(ctx context.Context, k agent.Kept, list ...agent.Happened) error {
+	return db.Update(ctx, func(tx *Tx) error {
+		if err := fleetKept.Put(tx, k); err != nil {
+			return err
+		}
+		for _, h := range list {
+			if _, err := tx.Append(events.Event{Time: h.At, Principal: h.By, Action: h.What, Object: events.Object{Kind: "endpoint", ID: h.Object, Name: h.Object}, Reason: h.Reason, Detail: h.Detail}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// AddFleetVersion keeps a version under the number the fleet gave it. The same again changes nothing; the number of another version is
+// Conflict "fleet.number_taken".
+func (db *DB) AddFleetVersion(ctx context.Context, v models.Version) error {
+	return db.Update(ctx, func(tx *Tx) error {
+		if _, err := ModelVersions.Find(tx, "digest", v.Group, v.Model+"@"+string(v.Digest)); err == nil {
+			return nil
+		} else if edgeward.KindOf(err) != edgeward.NotFound {
+			return err
+		}
+		if _, err := ModelVersions.Get(tx, v.Group, numbered(v.Model, v.Number)); err == nil {
+			return edgeward.E("store.AddFleetVersion", edgeward.Conflict, "fleet.number_taken", "version %d of %s is another one on this server", v.Number, v.Model).
+				WithHint("models of the fleet and of this server need different names")
+		} else if edgeward.KindOf(err) != edgeward.NotFound {
+			return err
+		}
+		m, err := Models.Get(tx, v.Group, v.Model)
+		if err != nil {
+			return err
+		}
+		m.Latest = max(m.Latest, v.Number)
+		v.Demo = m.Demo
+		if err := Models.Put(tx, m); err != nil {
+			return err
+		}
+		if err := ModelVersions.Create(tx, v); err != nil {
+			return err
+		}
+		_, err = tx.Append(events.Event{Time: v.Created, Principal: v.CreatedBy, Group: v.Group, Action: "model.version.created",
+			Object: events.Object{Kind: "model", Name: v.Ref().String(), ID: v.Model}, After: v.Digest, Demo: v.Demo})
+		return err
+	})
+}

@@ -1,0 +1,164 @@
+package wire
+
+import (
+	"time"
+
+	"edgeward/fleet/agent"
+	"edgeward/fleet/hub"
+	"edgeward/fleet/rollout"
+	"edgeward/fleet/spec"
+	"edgeward/sync/tuf"
+)
+
+// FleetView is the fleet as its hub knows it. ID is empty where none was founded.
+type FleetView struct {
+	ID       string         `json:"id,omitempty"`
+	Name     string         `json:"name,omitempty"`
+	Created  time.Time      `json:"created,omitzero"`
+	Hubs     []string       `json:"hubs,omitempty"` // addresses that nodes call
+	HubKey   tuf.Public     `json:"hub_key"`        // public part of the hub's online key
+	Pin      string         `json:"pin,omitempty"`  // digest of the first root: what persons who sign compare
+	Charter  *tuf.Charter   `json:"charter,omitempty"`
+	FourEyes bool           `json:"four_eyes,omitempty"`
+	Signed   []tuf.Target   `json:"signed,omitempty"`
+	Nodes    map[string]int `json:"nodes"` // by standing, and "online"
+	Waiting  bool           `json:"proposal_waits,omitempty"`
+}
+
+// FleetRequest founds a fleet.
+type FleetRequest struct {
+	Name     string       `json:"name"`
+	Hubs     []string     `json:"hubs,omitempty"` // "https://hub.hospital.lan:8443"; none: the address the hub listens on
+	Proposal tuf.Proposal `json:"proposal"`       // the first, signed by those who must
+}
+
+// ProposalView is the open proposal with what a person's client needs to check it.
+type ProposalView struct {
+	Set      tuf.Set      `json:"set"`
+	Proposal tuf.Proposal `json:"proposal"`
+	Needs    []tuf.Need   `json:"needs"`
+	Changes  *tuf.Changes `json:"changes,omitempty"` // as this server reads it; who signs reads it again
+}
+
+// ProposalRequest names the version that is to be signed.
+type ProposalRequest struct {
+	Model   string `json:"model"`
+	Version int    `json:"version"`
+}
+
+// SignatureRequest adds signatures to the open proposal.
+type SignatureRequest struct {
+	ID         string          `json:"id"`
+	Signatures []tuf.Signature `json:"signatures"`
+}
+
+// SignatureResult says what is still needed.
+type SignatureResult struct {
+	Published bool       `json:"published"`
+	Needs     []tuf.Need `json:"needs,omitempty"`
+}
+
+// CodeRequest asks for a join code.
+type CodeRequest struct {
+	Site    string `json:"site"`
+	Auto    bool   `json:"auto,omitempty"` // let in without a person
+	Uses    int    `json:"uses,omitempty"`
+	Minutes int    `json:"minutes,omitempty"` // 0: a day
+	Reason  string `json:"reason,omitempty"`
+}
+
+// CodeView is a join code. Text is there once, in the answer that made it.
+type CodeView struct {
+	hub.Code
+	Text string `json:"text,omitempty"`
+}
+
+// FleetNodeView is a node as the hub knows it.
+type FleetNodeView struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name"`
+	Site     string            `json:"site"`
+	Tags     map[string]string `json:"tags,omitempty"`
+	Pair     string            `json:"pair,omitempty"`
+	Standing hub.Standing      `json:"standing"`
+	Why      string            `json:"why,omitempty"`
+	Online   bool              `json:"online"`
+	Asked    time.Time         `json:"asked"`
+	Joined   time.Time         `json:"joined,omitzero"`
+	Seen     time.Time         `json:"seen,omitzero"`
+	Until    time.Time         `json:"certificate_until,omitzero"`
+	Rev      uint64            `json:"rev"`          // wanted
+	Has      uint64            `json:"rev_reported"` // acted on
+	Skew     float64           `json:"clock_skew_s"` // of its clock against the hub's, when it last reported
+	Facts    spec.Facts        `json:"facts"`
+	States   []spec.State      `json:"endpoints"`
+	Traffic  spec.Traffic      `json:"traffic"`
+}
+
+// NodeVerdict is what a person decides about a node.
+type NodeVerdict struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// NodePlace changes where a node stands; absent fields stay.
+type NodePlace struct {
+	hub.Where
+	Reason string `json:"reason,omitempty"`
+}
+
+// RolloutRequest starts one.
+type RolloutRequest struct {
+	Key       string         `json:"key,omitempty"` // the same key again answers with the first rollout
+	Scope     string         `json:"scope,omitempty"`
+	Endpoint  string         `json:"endpoint"`
+	Title     string         `json:"title,omitempty"`
+	Model     string         `json:"model"`
+	Version   int            `json:"version"`
+	Plan      rollout.Plan   `json:"plan,omitzero"`
+	Probation spec.Probation `json:"probation,omitzero"`
+	Reason    string         `json:"reason,omitempty"`
+}
+
+// RolloutView is a rollout with where its nodes stand.
+type RolloutView struct {
+	hub.Move
+	Nodes []RolloutNode `json:"nodes"`
+}
+
+// RolloutNode is one node of a rollout, in its order.
+type RolloutNode struct {
+	ID     string     `json:"id"`
+	Name   string     `json:"name"`
+	Site   string     `json:"site"`
+	Wave   int        `json:"wave"` // from 1, by the plan and the nodes there are now
+	Told   bool       `json:"told"`
+	Online bool       `json:"online"`
+	State  spec.State `json:"state"`
+}
+
+// RolloutWord is what a person says to a rollout.
+type RolloutWord struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// FleetMembership is this server as a node.
+type FleetMembership struct {
+	Fleet    string        `json:"fleet,omitempty"`
+	Name     string        `json:"name,omitempty"`
+	Site     string        `json:"site,omitempty"`
+	Hubs     []string      `json:"hubs,omitempty"`
+	Pending  bool          `json:"pending,omitempty"`
+	Problem  string        `json:"problem,omitempty"`
+	Joined   time.Time     `json:"joined,omitzero"`
+	Until    time.Time     `json:"certificate_until,omitzero"`
+	Rev      uint64        `json:"rev,omitempty"`
+	FourEyes bool          `json:"four_eyes,omitempty"`
+	Contact  agent.Contact `json:"contact,omitzero"`
+	Items    []spec.State  `json:"endpoints,omitempty"`
+	Traffic  spec.Traffic  `json:"traffic,omitzero"`
+}
+
+// JoinRequest brings a join code.
+type JoinRequest struct {
+	Code string `json:"code"`
+}

@@ -1,0 +1,161 @@
+package delta
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"edgeward"
+)
+
+// Apply writes the new file out of base and a delta: exactly as many bytes as the delta promises, which is at most limit.
+func Apply(w io.Writer, base io.ReaderAt, baseSize int64, delta io.Reader, limit int64) error {
+	a := &applier{in: bufio.NewReaderSize(delta, 64<<10), base: base, baseSize: baseSize}
+	head := make([]byte, len(magic))
+	if _, err := io.ReadFull(a.in, head); err != nil || string(head) != magic {
+		return bad("it does not begin as one")
+	}
+	size, err := binary.ReadUvarint(a.in)
+	if err != nil || size > uint64(limit) {
+		return bad("it promises %d bytes, and %d are wanted", size, limit)
+	}
+	for left := int64(size); left > 0; {
+		block, err := a.next(left)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(block); err != nil {
+			return edgeward.Wrap("delta.Apply", err)
+		}
+		left -= int64(len(block))
+	}
+	return nil
+}
+
+func bad(format string, args ...any) error {
+	return edgeward.E("delta.Apply", edgeward.Invalid, "delta.damaged", "the difference is damaged: "+format, args...)
+}
+
+type applier struct {
+	in             *bufio.Reader
+	base           io.ReaderAt
+	baseSize       int64
+	old, now, diff [BlockSize]byte
+	packed         []byte
+}
+
+// next returns the bytes of one operation. They are good until the next call.
+func (a *applier) next(left int64) ([]byte, error) {
+	kind, err := a.in.ReadByte()
+	if err != nil {
+		return nil, bad("it ends too early")
+	}
+	n, err := a.length(min(left, BlockSize))
+	if err != nil || n == 0 {
+		return nil, bad("a block has a wrong length")
+	}
+	switch kind {
+	case opCopy:
+		return a.from(n)
+	case opPlain:
+		return a.unpack(a.now[:0], n, nil)
+	case opLike:
+		at, err := a.length(a.baseSize)
+		if err != nil {
+			return nil, err
+		}
+		size, err := a.length(min(BlockSize, a.baseSize-at))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := a.base.ReadAt(a.old[:size], at); err != nil {
+			return nil, edgeward.Wrap("delta.Apply", err)
+		}
+		return a.unpack(a.now[:0], n, a.old[:size])
+	case opXor, opLess:
+		return a.differ(kind, n)
+	}
+	return nil, bad("operation %d is unknown", kind)
+}
+
+// length reads a number up to most.
+func (a *applier) length(most int64) (int64, error) {
+	v, err := binary.ReadUvarint(a.in)
+	if err != nil || most < 0 || v > uint64(most) {
+		return 0, bad("a number is out of bounds")
+	}
+	return int64(v), nil
+}
+
+// from reads an offset and the base's n bytes there.
+func (a *applier) from(n int64) ([]byte, error) {
+	at, err := a.length(a.baseSize - n)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.base.ReadAt(a.old[:n], at); err != nil {
+		return nil, edgeward.Wrap("delta.Apply", err)
+	}
+	return a.old[:n], nil
+}
+
+func (a *applier) differ(kind byte, n int64) ([]byte, error) {
+	wide, err := a.in.ReadByte()
+	width := int64(wide)
+	if err != nil || width != 1 && width != 2 && width != 4 && width != 8 || n%width != 0 {
+		return nil, bad("numbers of %d bytes", wide)
+	}
+	base, err := a.from(n)
+	if err != nil {
+		return nil, err
+	}
+	planes, err := a.unpack(a.now[:0], n, nil)
+	if err != nil {
+		return nil, err
+	}
+	diff := a.diff[:n]
+	join(diff, planes, int(width))
+	if kind == opXor {
+		xor(diff, diff, base)
+	} else {
+		more(diff, diff, base, int(width))
+	}
+	return diff, nil
+}
+
+// unpack reads a zstd frame of exactly n bytes.
+func (a *applier) unpack(dst []byte, n int64, dict []byte) ([]byte, error) {
+	size, err := a.length(2 * BlockSize)
+	if err != nil {
+		return nil, err
+	}
+	if int64(cap(a.packed)) < size {
+		a.packed = make([]byte, size)
+	}
+	packed := a.packed[:size]
+	if _, err := io.ReadFull(a.in, packed); err != nil {
+		return nil, bad("it ends too early")
+	}
+	var out []byte
+	if dict == nil {
+		d, ok := decoders.Get().(*zstd.Decoder)
+		if !ok {
+			return nil, edgeward.E("delta.Apply", edgeward.Internal, "", "no zstd decoder")
+		}
+		out, err = d.DecodeAll(packed, dst[:0:n])
+		decoders.Put(d)
+	} else {
+		d, derr := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(BlockSize), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderDictRaw(dictID, dict))
+		if derr != nil {
+			return nil, edgeward.Wrap("delta.Apply", derr)
+		}
+		out, err = d.DecodeAll(packed, dst[:0:n])
+		d.Close()
+	}
+	if err != nil || int64(len(out)) != n {
+		return nil, bad("a block does not unpack to its %d bytes: %v", n, err)
+	}
+	return out, nil
+}

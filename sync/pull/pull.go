@@ -1,0 +1,226 @@
+// Package pull brings blobs from other servers into this one's store.
+//
+// What comes is believed for its digest alone: it may come from a hub, a peer or a stick. A blob that is here already is not
+// fetched. An interrupted one goes on where it stopped (dir/<hex>.part); a part whose end does not have the digest is thrown away and
+// fetched whole once more. Where a source can tell the difference to a blob that is here, that is tried first: what comes of a difference
+// is checked like everything else, and whatever is wrong with it leads to the whole blob, never to an error.
+//
+// Every answer is bounded by the size the manifest names, and a source that sends less than MinRate over a minute is given up.
+package pull
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"edgeward"
+	"edgeward/sync/blobs"
+	"edgeward/sync/disk"
+)
+
+// MinRate is how slow a source may be, in bytes a second over StallAfter.
+const MinRate = 1 << 10
+
+// StallAfter is how long a source may be slower than MinRate.
+const StallAfter = time.Minute
+
+// Source is where blobs come from.
+type Source interface {
+	// Blob returns the bytes of d from offset on. A source that cannot skip begins at 0 and says so.
+	Blob(ctx context.Context, d edgeward.Digest, offset int64) (r io.ReadCloser, from int64, err error)
+	// Delta returns what makes to out of from, as sync/delta reads it, or NotFound.
+	Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error)
+}
+
+// Apply makes the blob to out of base and a delta, writing at most limit bytes.
+type Apply func(w io.Writer, base io.ReaderAt, baseSize int64, delta io.Reader, limit int64) error
+
+// Want is a blob that is to be here.
+type Want struct {
+	Digest edgeward.Digest
+	Size   int64           // exact, or with Loose at most
+	Loose  bool            // the size is a bound
+	Like   edgeward.Digest // a blob that is here and may be like it; "" none
+}
+
+// Puller is safe for concurrent use, but for the same blob twice at a time.
+type Puller struct {
+	Blobs *blobs.Store
+	Dir   string // for parts; on the same file system as temporary files
+	Apply Apply  // nil: no differences
+	Limit *rate.Limiter
+}
+
+// Got counts what came over the wire, and what differences made unnecessary.
+type Got struct {
+	Bytes int64
+	Saved int64
+}
+
+// Fetch brings w. It reports each piece as it comes.
+func (p *Puller) Fetch(ctx context.Context, src Source, w Want, report func(n int64)) (Got, error) {
+	if _, err := p.Blobs.Touch(w.Digest); err == nil {
+		if !w.Loose {
+			report(w.Size)
+		}
+		return Got{}, nil
+	}
+	if w.Like != "" && p.Apply != nil {
+		if got, err := p.difference(ctx, src, w); err == nil {
+			report(w.Size)
+			return got, nil
+		} else if ctx.Err() != nil {
+			return got, ctx.Err()
+		}
+	}
+	return p.whole(ctx, src, w, report)
+}
+
+// difference fetches and applies a delta.
+func (p *Puller) difference(ctx context.Context, src Source, w Want) (Got, error) {
+	path, err := p.Blobs.Verified(ctx, w.Like)
+	if err != nil {
+		return Got{}, err
+	}
+	base, err := os.Open(path)
+	if err != nil {
+		return Got{}, err
+	}
+	defer base.Close()
+	info, err := base.Stat()
+	if err != nil {
+		return Got{}, err
+	}
+	r, err := src.Delta(ctx, w.Digest, w.Like)
+	if err != nil {
+		return Got{}, err
+	}
+	defer r.Close()
+	in := &counted{r: p.limited(ctx, io.LimitReader(r, w.Size))} // longer than the whole is no use
+	pr, pw := io.Pipe()
+	go func() { pw.CloseWithError(p.Apply(pw, base, info.Size(), in, w.Size)) }()
+	_, err = p.Blobs.PutAs(ctx, w.Digest, pr, w.Size)
+	pr.CloseWithError(err)
+	if err != nil {
+		return Got{Bytes: in.n}, err
+	}
+	return Got{in.n, max(0, w.Size-in.n)}, nil
+}
+
+// whole fetches all of a blob, going on from a part.
+func (p *Puller) whole(ctx context.Context, src Source, w Want, report func(int64)) (got Got, err error) {
+	if err := disk.MkdirAll(p.Dir); err != nil {
+		return got, disk.Err("pull.Fetch", err)
+	}
+	part := filepath.Join(p.Dir, w.Digest.Hex()+".part")
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return got, disk.Err("pull.Fetch", err)
+	}
+	defer f.Close()
+	have, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return got, disk.Err("pull.Fetch", err)
+	}
+	if have > w.Size {
+		have = 0
+	}
+	if have < w.Size || w.Size == 0 || w.Loose {
+		n, err := p.append(ctx, src, w, f, have, report)
+		got.Bytes += n
+		if err != nil {
+			return got, err
+		}
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return got, disk.Err("pull.Fetch", err)
+	}
+	_, err = p.Blobs.PutAs(ctx, w.Digest, f, w.Size)
+	if rm := os.Remove(part); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
+		err = disk.Err("pull.Fetch", rm)
+	}
+	return got, err
+}
+
+// append fetches what is missing after have bytes.
+func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, have int64, report func(int64)) (int64, error) {
+	r, from, err := src.Blob(ctx, w.Digest, have)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	if from > have {
+		return 0, edgeward.E("pull.Fetch", edgeward.Unavailable, "pull.source", "the source began at byte %d instead of %d", from, have)
+	}
+	if err := f.Truncate(from); err != nil {
+		return 0, disk.Err("pull.Fetch", err)
+	}
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
+		return 0, disk.Err("pull.Fetch", err)
+	}
+	report(from)
+	stop := stalled(r)
+	defer stop.end()
+	buf, n := make([]byte, 256<<10), int64(0)
+	in := p.limited(ctx, io.LimitReader(r, w.Size-from+1))
+	for {
+		k, rerr := in.Read(buf)
+		n += int64(k)
+		stop.count(k)
+		if from+n > w.Size {
+			return n, edgeward.E("pull.Fetch", edgeward.TooLarge, "pull.too_long", "the source sent more than the %d bytes of %s", w.Size, w.Digest.Short())
+		}
+		if _, err := f.Write(buf[:k]); err != nil {
+			return n, disk.Err("pull.Fetch", err)
+		}
+		report(int64(k))
+		if rerr == io.EOF {
+			break
+		}
+		if rerr != nil {
+			return n, edgeward.E("pull.Fetch", edgeward.Unavailable, "pull.broken", "the transfer broke off after %d of %d bytes: %w", from+n, w.Size, rerr)
+		}
+	}
+	if from+n < w.Size && !w.Loose {
+		return n, edgeward.E("pull.Fetch", edgeward.Unavailable, "pull.broken", "the transfer ended after %d of %d bytes", from+n, w.Size)
+	}
+	return n, nil
+}
+
+// limited reads no faster than Limit allows.
+func (p *Puller) limited(ctx context.Context, r io.Reader) io.Reader {
+	if p.Limit == nil {
+		return r
+	}
+	return readerFunc(func(b []byte) (int, error) {
+		b = b[:min(len(b), p.Limit.Burst())]
+		n, err := r.Read(b)
+		if n > 0 {
+			if werr := p.Limit.WaitN(ctx, n); werr != nil {
+				return n, werr
+			}
+		}
+		return n, err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}

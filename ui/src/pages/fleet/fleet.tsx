@@ -1,0 +1,97 @@
+import { useState } from 'react';
+import { Alert, Button, Stack, Text, Textarea } from '@mantine/core';
+import { post } from '../../api/client';
+import { useAct, useFleet, useFleetNodes, useMembership, useRollouts } from '../../api/queries';
+import { rows, type FleetView, type Membership } from '../../api/types';
+import { Ask } from '../../parts/ask';
+import { Twin } from '../../parts/copy';
+import { Empty } from '../../parts/empty';
+import { ago, bytes, day, some } from '../../parts/format';
+import { MayButton, useMay } from '../../parts/may';
+import { Card, Page, State } from '../../parts/page';
+import { Loaded, Trouble } from '../../parts/trouble';
+import { t } from '../../text';
+import { Nodes } from './nodes';
+import { Rollouts } from './rollouts';
+
+/** The servers that run what a hub says: this one as the hub, as a node, or neither yet. */
+export default function Fleet() {
+  const fleet = useFleet();
+  const member = useMembership();
+  return (
+    <Page title={t('fleet.title')} intro={t('fleet.intro')}>
+      <Stack gap="md">
+        <Loaded query={fleet}>{(f) => (f.id ? <Hub fleet={f} /> : null)}</Loaded>
+        <Loaded query={member}>{(m) => <Member of={m} hub={!!fleet.data?.id} />}</Loaded>
+        {fleet.data && !fleet.data.id && <Empty title={t('fleet.noHub')} cli={'edgeward fleet init hospital --keys ./keys'}>{t('fleet.noHubWhat')}</Empty>}
+      </Stack>
+    </Page>
+  );
+}
+
+function Hub({ fleet }: { fleet: FleetView }) {
+  const nodes = useFleetNodes();
+  const rollouts = useRollouts();
+  const persons = rows(fleet.charter?.models.holders).map((h) => h.name).join(', ');
+  return (
+    <>
+      <Card title={t('fleet.hub', { name: fleet.name ?? '' })}>
+        <Text>
+          {t('fleet.counts', { members: fleet.nodes.member ?? 0, online: fleet.nodes.online ?? 0, pending: fleet.nodes.pending ?? 0 })}{' '}
+          {fleet.four_eyes ? t('fleet.fourEyes', { who: persons }) : t('fleet.twoEyes', { who: persons })}
+        </Text>
+        <Text size="sm" className="quiet">{t('fleet.callsAt')} <span className="mono">{rows(fleet.hubs).join(', ')}</span></Text>
+        {fleet.proposal_waits && <Alert mt="sm" color="yellow" title={t('fleet.waits')}><Twin>{'edgeward fleet proposal show\nedgeward fleet sign --key FILE'}</Twin></Alert>}
+      </Card>
+      <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
+      <Loaded query={nodes}>{(l) => <Nodes list={rows(l.items)} />}</Loaded>
+    </>
+  );
+}
+
+/** This server as a node. */
+function Member({ of, hub }: { of: Membership; hub: boolean }) {
+  const may = useMay();
+  const [joining, setJoining] = useState(false);
+  const [leaving, setLeaving] = useState(false);
+  const [code, setCode] = useState('');
+  const join = useAct((c: string) => post('/fleet/membership', { code: c }), 'fleet');
+  const leave = useAct(() => post('/fleet/membership/leave', {}), 'fleet');
+  if (!of.fleet && !of.pending && hub) return null;
+  return (
+    <Card title={t('fleet.member')} actions={of.fleet || of.pending ? <MayButton verb="create" on="fleet" size="xs" variant="default" onClick={() => setLeaving(true)}>{t('fleet.leave')}</MayButton> : undefined}>
+      {of.pending && <Alert color="yellow" title={t('fleet.asked')}>{of.problem || t('fleet.askedWhat')}</Alert>}
+      {of.fleet && (
+        <Stack gap="xs">
+          <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
+          {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem}</Alert>}
+          <Text size="sm" className="quiet">
+            {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {t('fleet.bytes', { got: bytes(of.traffic?.received), saved: bytes(of.traffic?.saved) })}
+          </Text>
+          {rows(of.endpoints).map((s) => (
+            <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></Text>
+          ))}
+        </Stack>
+      )}
+      {!of.fleet && !of.pending && (
+        <Stack gap="sm" align="flex-start">
+          <Text className="quiet">{t('fleet.joinWhat')}</Text>
+          {may('create', 'fleet') && !joining && <Button onClick={() => setJoining(true)}>{t('fleet.join')}</Button>}
+          {joining && (
+            <form style={{ width: '100%' }} onSubmit={(e) => { e.preventDefault(); join.mutate(code.trim(), { onSuccess: () => { setCode(''); setJoining(false); } }); }}>
+              <Stack gap="sm" align="flex-start">
+                <Textarea w="100%" maw={640} label={t('fleet.code')} description={t('fleet.codeWhat')} className="mono" autosize minRows={3} value={code} onChange={(e) => setCode(e.currentTarget.value)} required data-autofocus />
+                <Trouble error={join.error} />
+                <Button type="submit" loading={join.isPending} disabled={!code.trim().startsWith('ew1-')}>{t('fleet.join')}</Button>
+              </Stack>
+            </form>
+          )}
+          <Twin>edgeward join CODE</Twin>
+        </Stack>
+      )}
+      <Ask title={t('fleet.leave')} open={leaving} close={() => setLeaving(false)} optional danger go={t('fleet.leave')} cli={() => 'edgeward fleet leave'} act={() => leave.mutateAsync(undefined as never)}>
+        <Text>{t('fleet.leaveWhat')}</Text>
+      </Ask>
+    </Card>
+  );
+}

@@ -1,0 +1,80 @@
+import { useState } from 'react';
+import { Badge, Checkbox, Group, NumberInput, Stack, Table, Text, TextInput } from '@mantine/core';
+import { post } from '../../api/client';
+import { useAct } from '../../api/queries';
+import { rows, type FleetCode, type FleetNode } from '../../api/types';
+import { Ask } from '../../parts/ask';
+import { Code, Twin } from '../../parts/copy';
+import { isName } from '../../parts/drop';
+import { ago, bytes } from '../../parts/format';
+import { MayButton } from '../../parts/may';
+import { Card, State } from '../../parts/page';
+import { t, word } from '../../text';
+
+/** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
+export function Nodes({ list }: { list: FleetNode[] }) {
+  const [adding, setAdding] = useState(false);
+  const [made, setMade] = useState<FleetCode>();
+  const [n, setN] = useState({ site: '', uses: 1, auto: false });
+  const [deciding, setDeciding] = useState<[FleetNode, string]>();
+  const make = useAct((reason: string) => post<FleetCode>('/fleet/codes', { ...n, reason: reason || undefined }), 'fleet');
+  const decide = useAct(([id, verdict, reason]: [string, string, string]) => post(`/fleet/nodes/${id}/${verdict}`, { reason: reason || undefined }), 'fleet');
+  const verdicts = (x: FleetNode) => ({ pending: ['approve', 'decline'], member: ['revoke'], quarantined: ['approve', 'revoke'] } as Record<string, string[]>)[x.standing] ?? ['approve', 'forget'];
+  return (
+    <Card title={t('fleet.nodes')} actions={<MayButton verb="create" on="fleet" size="xs" onClick={() => setAdding(true)}>{t('fleet.addNode')}</MayButton>}>
+      {made?.text && (
+        <Stack gap="xs" mb="md">
+          <Text>{t('fleet.codeMade', { site: made.site })}</Text>
+          <Code label={t('fleet.code')}>{made.text}</Code>
+        </Stack>
+      )}
+      {list.length === 0 ? (
+        <Text className="quiet">{t('fleet.noNodes')}</Text>
+      ) : (
+        <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.nodes')}>
+          <Table miw={760}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t('col.name')}</Table.Th><Table.Th>{t('fleet.site')}</Table.Th><Table.Th>{t('fleet.standing')}</Table.Th><Table.Th>{t('fleet.runs')}</Table.Th><Table.Th className="num">{t('fleet.saved')}</Table.Th><Table.Th>{t('access.actions')}</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {list.map((x) => (
+                <Table.Tr key={x.id}>
+                  <Table.Td><b>{x.name || x.id}</b><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span></Table.Td>
+                  <Table.Td>{x.site}</Table.Td>
+                  <Table.Td>
+                    {x.standing === 'member' ? <Badge color={x.online ? 'green' : 'orange'}>{x.online ? t('fleet.online') : t('fleet.offline')}</Badge> : <Badge color="yellow">{word('standing', x.standing)}</Badge>}
+                    <br /><span className="quiet">{x.why || ago(x.seen)}</span>
+                  </Table.Td>
+                  <Table.Td>
+                    {rows(x.endpoints).map((s) => (
+                      <div key={`${s.group}/${s.name}`}>{s.name} <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></div>
+                    ))}
+                  </Table.Td>
+                  <Table.Td className="num">{bytes(x.traffic.saved)}<br /><span className="quiet">{t('fleet.ofBytes', { n: bytes((x.traffic.saved ?? 0) + (x.traffic.received ?? 0)) })}</span></Table.Td>
+                  <Table.Td>
+                    <Group gap={4}>{verdicts(x).map((v) => <MayButton key={v} verb="create" on="fleet" size="compact-xs" variant="default" onClick={() => setDeciding([x, v])}>{word('verdictOf', v)}</MayButton>)}</Group>
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+      <Twin>edgeward fleet node list</Twin>
+      <Ask title={t('fleet.addNode')} open={adding} close={() => setAdding(false)} optional ready={isName(n.site)} go={t('fleet.makeCode')}
+        cli={() => `edgeward fleet code create --site ${n.site || 'NAME'}${n.uses !== 1 ? ` --uses ${n.uses}` : ''}${n.auto ? ' --auto' : ''}`}
+        act={async (reason) => setMade(await make.mutateAsync(reason))}>
+        <TextInput label={t('fleet.site')} description={t('fleet.siteWhat')} value={n.site} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, site: v })); }} required error={n.site && !isName(n.site) ? t('name.bad') : undefined} />
+        <NumberInput label={t('fleet.uses')} min={1} max={1000} value={n.uses} onChange={(v) => setN((o) => ({ ...o, uses: Number(v) || 1 }))} />
+        <Checkbox label={t('fleet.auto')} checked={n.auto} onChange={(e) => { const v = e.currentTarget.checked; setN((o) => ({ ...o, auto: v })); }} />
+      </Ask>
+      {deciding && (
+        <Ask title={`${word('verdictOf', deciding[1])}: ${deciding[0].name || deciding[0].id}`} open close={() => setDeciding(undefined)} optional={deciding[1] === 'approve'} danger={deciding[1] !== 'approve'}
+          cli={(reason) => `edgeward fleet node ${deciding[1]} ${deciding[0].id}${reason ? ` --reason ${JSON.stringify(reason)}` : ''}`}
+          act={(reason) => decide.mutateAsync([deciding[0].id, deciding[1], reason])} />
+      )}
+    </Card>
+  );
+}
