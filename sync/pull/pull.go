@@ -2,7 +2,7 @@
 //
 // What comes is believed for its digest alone: it may come from a hub, a peer or a stick. A blob that is here already is not
 // fetched. An interrupted one goes on where it stopped (dir/<hex>.part); a part whose end does not have the digest is thrown away and
-// fetched whole once more. Where a source can tell the difference to a blob that is here, that is tried first: what comes of a difference
+// fetched whole once more. Whatever a source does wrong is Unavailable: another time or another source may do better. Where a source can tell the difference to a blob that is here, that is tried first: what comes of a difference
 // is checked like everything else, and whatever is wrong with it leads to the whole blob, never to an error.
 //
 // Every answer is bounded by the size the manifest names, and a source that sends less than MinRate over a minute is given up.
@@ -71,16 +71,29 @@ func (p *Puller) Fetch(ctx context.Context, src Source, w Want, report func(n in
 		}
 		return Got{}, nil
 	}
+	var wasted int64
 	if w.Like != "" && p.Apply != nil {
-		if got, err := p.difference(ctx, src, w); err == nil {
+		got, err := p.difference(ctx, src, w)
+		if err == nil {
 			report(w.Size)
 			return got, nil
-		} else if ctx.Err() != nil {
+		}
+		if ctx.Err() != nil {
 			return got, ctx.Err()
 		}
+		wasted = got.Bytes
 	}
-	return p.whole(ctx, src, w, report)
+	got, resumed, err := p.whole(ctx, src, w, report)
+	if resumed && edgeward.CodeOf(err) == wrong {
+		wasted += got.Bytes
+		got, _, err = p.whole(ctx, src, w, report)
+	}
+	got.Bytes += wasted
+	return got, err
 }
+
+// wrong is the code of bytes that do not have the digest.
+const wrong = "pull.mismatch"
 
 // difference fetches and applies a delta.
 func (p *Puller) difference(ctx context.Context, src Source, w Want) (Got, error) {
@@ -102,50 +115,62 @@ func (p *Puller) difference(ctx context.Context, src Source, w Want) (Got, error
 		return Got{}, err
 	}
 	defer r.Close()
-	in := &counted{r: p.limited(ctx, io.LimitReader(r, w.Size))} // longer than the whole is no use
+	stop := stalled(r)
+	defer stop.end()
+	in := &counted{r: p.limited(ctx, io.LimitReader(r, w.Size)), each: stop.count} // longer than the whole is no use
 	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(p.Apply(pw, base, info.Size(), in, w.Size)) }()
+	applied := make(chan struct{})
+	go func() {
+		pw.CloseWithError(p.Apply(pw, base, info.Size(), in, w.Size))
+		close(applied)
+	}()
 	_, err = p.Blobs.PutAs(ctx, w.Digest, pr, w.Size)
 	pr.CloseWithError(err)
+	r.Close() // ends a read that Apply waits in
+	<-applied
 	if err != nil {
 		return Got{Bytes: in.n}, err
 	}
 	return Got{in.n, max(0, w.Size-in.n)}, nil
 }
 
-// whole fetches all of a blob, going on from a part.
-func (p *Puller) whole(ctx context.Context, src Source, w Want, report func(int64)) (got Got, err error) {
+// whole fetches all of a blob, going on from a part; resumed says that there was one.
+func (p *Puller) whole(ctx context.Context, src Source, w Want, report func(int64)) (got Got, resumed bool, err error) {
 	if err := disk.MkdirAll(p.Dir); err != nil {
-		return got, disk.Err("pull.Fetch", err)
+		return got, false, disk.Err("pull.Fetch", err)
 	}
 	part := filepath.Join(p.Dir, w.Digest.Hex()+".part")
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return got, disk.Err("pull.Fetch", err)
+		return got, false, disk.Err("pull.Fetch", err)
 	}
 	defer f.Close()
 	have, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return got, disk.Err("pull.Fetch", err)
+		return got, false, disk.Err("pull.Fetch", err)
 	}
-	if have > w.Size {
+	if have > w.Size || w.Loose { // of a size that is not known nobody can say where it ends
 		have = 0
 	}
-	if have < w.Size || w.Size == 0 || w.Loose {
+	resumed = have > 0
+	if have < w.Size || w.Size == 0 {
 		n, err := p.append(ctx, src, w, f, have, report)
 		got.Bytes += n
 		if err != nil {
-			return got, err
+			return got, resumed, err
 		}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return got, disk.Err("pull.Fetch", err)
+		return got, resumed, disk.Err("pull.Fetch", err)
 	}
 	_, err = p.Blobs.PutAs(ctx, w.Digest, f, w.Size)
+	if edgeward.CodeOf(err) == "blob.mismatch" {
+		err = edgeward.E("pull.Fetch", edgeward.Unavailable, wrong, "what the source sent is not %s", w.Digest.Short()).WithHint("the source, or something on the way to it, sends wrong bytes; it is asked again")
+	}
 	if rm := os.Remove(part); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
 		err = disk.Err("pull.Fetch", rm)
 	}
-	return got, err
+	return got, resumed, err
 }
 
 // append fetches what is missing after have bytes.
@@ -174,7 +199,11 @@ func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, hav
 		n += int64(k)
 		stop.count(k)
 		if from+n > w.Size {
-			return n, edgeward.E("pull.Fetch", edgeward.TooLarge, "pull.too_long", "the source sent more than the %d bytes of %s", w.Size, w.Digest.Short())
+			kind := edgeward.Unavailable // the source's fault
+			if w.Loose {
+				kind = edgeward.TooLarge
+			}
+			return n, edgeward.E("pull.Fetch", kind, "pull.too_long", "the source sent more than the %d bytes of %s", w.Size, w.Digest.Short())
 		}
 		if _, err := f.Write(buf[:k]); err != nil {
 			return n, disk.Err("pull.Fetch", err)
@@ -215,12 +244,14 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 type counted struct {
-	r io.Reader
-	n int64
+	r    io.Reader
+	n    int64
+	each func(n int)
 }
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n += int64(n)
+	c.each(n)
 	return n, err
 }
