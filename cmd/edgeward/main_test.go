@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: one file per command. Beside testscript's own words there are
 // "exitcode N command…", which wants exactly that exit code, "save VARIABLE JSONPATH", which keeps a value of the last
 // output, and the condition [built], true where make build ran. Each script has a data directory of its own, $WORK/d,
-// which every command finds through the environment, testdata/visits.csv, daily visits of two wards, scene.onnx, a model that
+// which every command finds through the environment, $FLEET, an address for a hub, testdata/visits.csv, daily visits of two wards, scene.onnx, a model that
 // takes colour pictures, and photo.png, one of them.
 func TestScripts(t *testing.T) {
 	built := len(native.Sets()) > 0
@@ -57,6 +57,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EDGEWARD_MQTT_ADDRESS", "127.0.0.1:0")
 			e.Setenv("EDGEWARD_GRPC_ADDRESS", "127.0.0.1:0")
 			e.Setenv("EDGEWARD_BOOTSTRAP_TOKEN", "a-token-for-tests-only-0123")
+			fleet, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			e.Setenv("FLEET", fleet)
 			csv, err := os.ReadFile("testdata/visits.csv")
 			if err != nil {
 				return err

@@ -23,8 +23,8 @@ func Refuse(w http.ResponseWriter, err error) {
 	_ = json.NewEncoder(w).Encode(p.Problem)
 }
 
-// fleetRef names a code, node or rollout of the fleet.
-type fleetRef struct {
+// FleetRef names a code, node or rollout of the fleet. It is exported because huma fills embedded fields of exported types only.
+type FleetRef struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
@@ -86,7 +86,7 @@ func (s *Server) fleet() {
 			return answer(wire.CodeView{Code: c, Text: text}, err)
 		})
 	handle(s, op{id: "fleet.code.revoke", method: http.MethodDelete, path: "/fleet/codes/{id}", summary: "End a join code", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
-		func(ctx context.Context, in *fleetRef) (*nothing, error) {
+		func(ctx context.Context, in *FleetRef) (*nothing, error) {
 			return nil, s.parts.Fleet.Hub().RevokeCode(ctx, principal(ctx).Ref(), in.ID, "")
 		})
 }

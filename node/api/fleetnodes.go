@@ -23,7 +23,7 @@ func (s *Server) fleetNodes() {
 			return answer(listOf(out, next), nil)
 		})
 	handle(s, op{id: "fleet.node", method: http.MethodGet, path: "/fleet/nodes/{id}", summary: "One node", verb: auth.Read, resource: auth.Fleet},
-		func(_ context.Context, in *fleetRef) (*body[wire.FleetNodeView], error) {
+		func(_ context.Context, in *FleetRef) (*body[wire.FleetNodeView], error) {
 			n, err := s.parts.Fleet.Hub().Node(in.ID)
 			return answer(s.fleetNode(n), err)
 		})
@@ -35,7 +35,7 @@ func (s *Server) fleetNodes() {
 	} {
 		handle(s, op{id: "fleet.node." + string(verdict), method: http.MethodPost, path: "/fleet/nodes/{id}/" + string(verdict), summary: summary, verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
 			func(ctx context.Context, in *struct {
-				fleetRef
+				FleetRef
 				Body wire.NodeVerdict
 			}) (*body[wire.FleetNodeView], error) {
 				n, err := s.parts.Fleet.Hub().Decide(ctx, principal(ctx).Ref(), in.ID, verdict, in.Body.Reason)
@@ -44,7 +44,7 @@ func (s *Server) fleetNodes() {
 	}
 	handle(s, op{id: "fleet.node.place", method: http.MethodPost, path: "/fleet/nodes/{id}/place", summary: "Change a node's site, pair or tags", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, in *struct {
-			fleetRef
+			FleetRef
 			Body wire.NodePlace
 		}) (*body[wire.FleetNodeView], error) {
 			n, err := s.parts.Fleet.Hub().Put(ctx, principal(ctx).Ref(), in.ID, in.Body.Where, in.Body.Reason)

@@ -41,7 +41,7 @@ func (s *Server) rollouts() {
 			return answer(s.rolloutView(m), err)
 		})
 	handle(s, op{id: "rollouts.get", method: http.MethodGet, path: "/fleet/rollouts/{id}", summary: "One rollout with its nodes", verb: auth.Read, resource: auth.Fleet},
-		func(_ context.Context, in *fleetRef) (*body[wire.RolloutView], error) {
+		func(_ context.Context, in *FleetRef) (*body[wire.RolloutView], error) {
 			m, err := s.parts.Fleet.Hub().Rollout(in.ID)
 			return answer(s.rolloutView(m), err)
 		})
@@ -53,7 +53,7 @@ func (s *Server) rollouts() {
 	} {
 		handle(s, op{id: "rollouts." + word, method: http.MethodPost, path: "/fleet/rollouts/{id}/" + word, summary: summary, verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 			func(ctx context.Context, in *struct {
-				fleetRef
+				FleetRef
 				Body wire.RolloutWord
 			}) (*body[wire.RolloutView], error) {
 				m, err := s.parts.Fleet.Hub().Say(ctx, principal(ctx).Ref(), in.ID, word, in.Body.Reason)
