@@ -103,8 +103,11 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.code_expired", "the join code has expired").WithHint("make a new one at the hub: edgeward fleet code create --site %s", c.Site)
 	case !used && c.Uses < 1:
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.code_used", "the join code was used before").WithHint("make a new one at the hub: edgeward fleet code create --site %s", c.Site)
-	case known && n.Standing == Revoked, known && n.Standing == Declined:
+	case known && (n.Standing == Revoked || n.Standing == Declined || n.Standing == Quarantine):
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.node_"+string(n.Standing), "this server was %s at the hub", n.Standing).WithHint("an administrator of the hub can let it in again: edgeward fleet node approve %s", n.ID)
+	case known && n.Standing == Member && !c.Auto && !bytes.Equal(n.Request, r.CSR): // else who has a code that needs approval takes a member's name without one
+		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.node_"+string(n.Standing), "the hub holds this server as a member with another key").
+			WithHint("if it is the same server, an administrator of the hub forgets it first: edgeward fleet node revoke %s, then forget", n.ID)
 	}
 	if r.Format > spec.Format || r.Format < 1 {
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Conflict, "fleet.format", "this hub speaks format %d, the server %d", spec.Format, r.Format).WithHint("update the hub first")

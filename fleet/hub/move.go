@@ -69,7 +69,7 @@ func (h *Hub) StartRollout(ctx context.Context, by string, o Order) (Move, error
 	}
 	move := Move{Scope: o.Scope, Title: o.Title, Probation: o.Probation}
 	from := rollout.Version{}
-	if a, ok := h.assignments[Assignment{Scope: o.Scope, Endpoint: to}.key()]; ok {
+	if a, ok := h.assigned(o.Scope, to); ok {
 		from = rollout.Version{Model: a.Endpoint.Model, Number: a.Endpoint.Version, Digest: a.Endpoint.Digest}
 		if a.Endpoint.Model != to.Model {
 			return Move{}, edgeward.E(op, edgeward.Conflict, "endpoint.exists", "endpoint %s has model %s", to.Name, a.Endpoint.Model).WithHint("choose another endpoint name")
@@ -89,6 +89,20 @@ func (h *Hub) StartRollout(ctx context.Context, by string, o Order) (Move, error
 	}
 	h.Poke()
 	return move, nil
+}
+
+// assigned is what the nodes of a scope should have of an endpoint: what was said of the scope itself, else of a wider one.
+func (h *Hub) assigned(scope string, e spec.Endpoint) (Assignment, bool) {
+	scopes := []string{scope}
+	if kind, id, _ := strings.Cut(scope, "/"); kind == "node" {
+		scopes = append(scopes, "site/"+h.nodes[id].Site)
+	}
+	for _, s := range append(scopes, Everywhere) {
+		if a, ok := h.assignments[Assignment{Scope: s, Endpoint: e}.key()]; ok {
+			return a, true
+		}
+	}
+	return Assignment{}, false
 }
 
 // signed reports why the repository does not let a version be rolled out.

@@ -99,6 +99,12 @@ type content struct {
 	Endpoints []spec.Endpoint `json:"endpoints"`
 }
 
+// says is the digest of what a node's document says.
+func says(n Node, e []spec.Endpoint) (string, error) {
+	b, err := canonical.JSON(content{n.Site, e})
+	return string(edgeward.DigestOf(b)), err
+}
+
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
 // for it.
 func (h *Hub) render(ctx context.Context) error {
@@ -108,11 +114,11 @@ func (h *Hub) render(ctx context.Context) error {
 		if n.Standing != Member {
 			continue
 		}
-		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves)})
+		d, err := says(n, wanted(n, h.assignments, moves))
 		if err != nil {
 			return err
 		}
-		if d := string(edgeward.DigestOf(b)); d != n.Content || now.Sub(n.Issued) > documentLife/2 {
+		if d != n.Content || now.Sub(n.Issued) > documentLife/2 {
 			n.Rev, n.Content, n.Issued = n.Rev+1, d, now
 			w.Nodes = append(w.Nodes, n)
 		}
@@ -134,10 +140,21 @@ func (h *Hub) render(ctx context.Context) error {
 	return nil
 }
 
-// document returns a member's, signed. It is made when it is asked for and kept until the next revision.
-func (h *Hub) document(n Node) (document, error) {
+// document returns a member's, signed. It is made when it is asked for and kept until the next revision. What changed since the last
+// render, such as a rollout that a person just ended, is a revision of its own first.
+func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 	if d, ok := h.documents[n.ID]; ok && d.rev == n.Rev {
 		return d, nil
+	}
+	said, err := says(n, wanted(n, h.assignments, h.open()))
+	if err != nil {
+		return document{}, err
+	}
+	if said != n.Content {
+		if err := h.render(ctx); err != nil {
+			return document{}, err
+		}
+		n = h.nodes[n.ID]
 	}
 	b, err := canonical.JSON(spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
 		Endpoints: wanted(n, h.assignments, h.open())})

@@ -148,7 +148,7 @@ func (h *Hub) Await(ctx context.Context, id string, have uint64, wait time.Durat
 			return nil, err
 		}
 		if n.Rev > have {
-			d, err := h.document(n)
+			d, err := h.document(ctx, n)
 			h.mu.Unlock()
 			return d.envelope, err
 		}
