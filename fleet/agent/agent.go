@@ -94,6 +94,7 @@ type Agent struct {
 	verifier *tuf.Verifier
 	poke     chan struct{}
 	reports  chan struct{}
+	fetches  sync.WaitGroup // end with the context of Run
 
 	mu        sync.Mutex
 	kept      Kept
@@ -171,6 +172,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	wg.Wait()
+	a.fetches.Wait()
 	return nil
 }
 
@@ -194,7 +196,9 @@ func (a *Agent) listen(ctx context.Context) {
 		if err == nil {
 			var envelope []byte
 			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && envelope != nil {
-				err = a.Take(ctx, envelope)
+				if err = a.refresh(ctx); err == nil { // what was revoked while the call waited
+					err = a.Take(ctx, envelope)
+				}
 			}
 		}
 		if ctx.Err() != nil {

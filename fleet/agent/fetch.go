@@ -34,6 +34,10 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 		a.mu.Lock()
 		o.Fetch = a.failed[i.Want.Key()]
 		a.mu.Unlock()
+	case spec.Verified, spec.Staged, spec.Probing:
+		if _, err := a.verifier.Target(i.Want.Group, i.Want.Model, i.Want.Digest, at); err != nil {
+			o.Waits = asError(err)
+		}
 	}
 	return o, nil
 }
@@ -88,7 +92,7 @@ func (a *Agent) fetch(ctx context.Context, i Item) {
 		return
 	}
 	a.fetching[k] = true
-	go func() {
+	a.fetches.Go(func() {
 		err := a.bring(ctx, i)
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -99,7 +103,7 @@ func (a *Agent) fetch(ctx context.Context, i Item) {
 			a.later(k, err)
 		}
 		poke(a.poke)
-	}()
+	})
 }
 
 // later puts the next try off.

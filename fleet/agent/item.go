@@ -32,7 +32,7 @@ type Served struct {
 type Observed struct {
 	Download, Activate bool // the windows are open
 
-	Waits edgeward.Error // why nothing is known of the version yet: it is not signed, the hub is away; Code is empty if it is known
+	Waits edgeward.Error // why it may not be newly installed: it is not signed, or revoked, or the hub is away; Code is empty if it may be
 	Unfit edgeward.Error // Code is empty if the version fits
 	Here  bool           // manifest and files are verified and registered
 	Done  int64          // bytes of Total that are here
@@ -161,6 +161,10 @@ func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
 }
 
 func (i Item) staged(o Observed, now time.Time) (Item, []Act) {
+	if o.Waits.Code != "" { // revoked or expired since it was admitted
+		i.State.Code, i.State.Reason = o.Waits.Code, edgeward.Words(&o.Waits)
+		return i, nil
+	}
 	if !o.Activate {
 		if i.State.Phase == spec.Verified {
 			return i.enter(spec.Staged, now), nil
@@ -186,6 +190,9 @@ func (i Item) answersFrom(o Observed, now time.Time) Item {
 func (i Item) shadowed(o Observed, now time.Time) (Item, []Act) {
 	if o.Failure.Code != "" {
 		return i.fail(spec.Reverted, now, spec.OfVersion, o.Failure.Code, "%s", edgeward.Words(&o.Failure)), []Act{Withdraw}
+	}
+	if o.Waits.Code == "fleet.revoked" { // nobody has had an answer of it yet
+		return i.fail(spec.Reverted, now, spec.OfVersion, o.Waits.Code, "%s", edgeward.Words(&o.Waits)), []Act{Withdraw}
 	}
 	if !o.Shadow || !o.Loaded {
 		if o.Live == "" { // what it was a shadow of is gone
