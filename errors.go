@@ -150,8 +150,11 @@ func find(err error) *Error {
 	return nil
 }
 
-// Words is err for a person: its cause without the operations of our own code that it passed through.
+// Words is err for a person: its cause without the operations of our own code that it passed through; "" of nil.
 func Words(err error) string {
+	if err == nil {
+		return ""
+	}
 	for {
 		e, ok := err.(*Error)
 		if !ok || e.Err == nil {
