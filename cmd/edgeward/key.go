@@ -13,7 +13,8 @@ import (
 )
 
 func newKeyCommand(e env) *cobra.Command {
-	cmd := &cobra.Command{Use: "key", Short: "The key that prediction records are encrypted with"}
+	cmd := &cobra.Command{Use: "key", Short: "The key that prediction records are encrypted with",
+		Example: "  edgeward key show\n  edgeward key rotate"}
 	cmd.AddCommand(newKeyShow(e), newKeyRotate(e), newKeyNew(e))
 	return cmd
 }

@@ -36,7 +36,7 @@ type Fleet struct {
 // Code is a join code as the hub keeps it: of its secret only the digest.
 type Code struct {
 	ID      string    `json:"id"`
-	Secret  string    `json:"secret"` // sha256, hex
+	Secret  string    `json:"secret,omitempty"` // sha256, hex
 	Site    string    `json:"site"`
 	Auto    bool      `json:"auto,omitempty"` // who comes with it is let in without a person
 	Uses    int       `json:"uses"`           // how many more may join with it

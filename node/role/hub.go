@@ -34,6 +34,10 @@ func (r *Role) Found(ctx context.Context, by, name string, hubs []string, p tuf.
 		return hub.Fleet{}, edgeward.E("role.Found", edgeward.Conflict, "fleet.hub_off", "fleet.address is off: a hub must listen").WithHint("set fleet.address, such as 0.0.0.0:8443")
 	}
 	if len(hubs) == 0 {
+		host, port, err := net.SplitHostPort(r.p.Address)
+		if ip := net.ParseIP(host); err != nil || port == "0" || host == "" || ip != nil && ip.IsUnspecified() {
+			return hub.Fleet{}, edgeward.E("role.Found", edgeward.Invalid, "fleet.hub_url", "nodes cannot call %s", r.p.Address).WithHint("say how they reach this server: --hub-url https://hub.hospital.lan:8443")
+		}
 		hubs = []string{"https://" + r.p.Address}
 	}
 	f, err := r.hub.Found(ctx, by, name, hubs, p)
