@@ -1,6 +1,7 @@
 package main
 
 import (
+	"edgeward/fleet/spec"
 	"edgeward/node/store"
 	"edgeward/runtime/models"
 	"edgeward/runtime/segment"
@@ -13,7 +14,7 @@ var formats = []format{
 	{"segment", segment.Format},
 	{"manifest", models.ManifestFormat},
 	{"worker", worker.Protocol},
-	{"fleet_spec", 1},
+	{"fleet_spec", spec.Format},
 }
 
 type format struct {

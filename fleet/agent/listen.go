@@ -1,0 +1,176 @@
+package agent
+
+import (
+	"context"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+	"edgeward/sync/tuf"
+)
+
+// Contact is how it stands with the hub.
+type Contact struct {
+	Last    time.Time `json:"last,omitzero"` // answer
+	Code    string    `json:"code,omitempty"`
+	Problem string    `json:"problem,omitempty"` // of the last call; empty if it went well
+	Clock   bool      `json:"clock_wrong,omitempty"`
+}
+
+// listen waits for documents.
+func (a *Agent) listen(ctx context.Context) {
+	if !a.sleep(ctx, a.spread()) {
+		return
+	}
+	for fails := 0; ctx.Err() == nil; {
+		a.mu.Lock()
+		have := a.kept.Rev
+		a.mu.Unlock()
+		err := a.refresh(ctx)
+		if err == nil {
+			var envelope []byte
+			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && envelope != nil {
+				if err = a.refresh(ctx); err == nil { // what was revoked while the call waited
+					err = a.Take(ctx, envelope)
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		a.heard(err)
+		if err == nil {
+			fails = 0
+			continue
+		}
+		fails++
+		if !a.sleep(ctx, a.backoff(fails, err)) {
+			return
+		}
+	}
+}
+
+// refresh brings the signed repository up to date.
+func (a *Agent) refresh(ctx context.Context) error {
+	a.mu.Lock()
+	now := a.now()
+	a.mu.Unlock()
+	return a.verifier.Refresh(ctx, a.o.Hub.Trust, now)
+}
+
+// spread is how long the first call after a start waits: up to a tenth of a second of this node's own, so that a site whose power
+// returns does not call as one.
+func (a *Agent) spread() time.Duration {
+	h := fnv.New32a()
+	h.Write([]byte(a.o.Node))
+	return time.Duration(h.Sum32()%100) * time.Millisecond
+}
+
+// longest is the longest wait between two calls.
+const longest = 10 * time.Minute
+
+// backoff is full jitter up to min(longest, Retry·2^fails); what the hub asks for is the least.
+func (a *Agent) backoff(fails int, err error) time.Duration {
+	most := min(longest, a.o.Retry<<min(fails, 12))
+	wait := time.Duration(rand.Int64N(int64(most)))
+	if s, perr := strconv.Atoi(edgeward.ParamsOf(err)["retry_after"]); perr == nil && s > 0 {
+		wait = max(wait, min(longest, time.Duration(s)*time.Second)+time.Duration(rand.Int64N(int64(time.Second))))
+	}
+	return max(wait, 100*time.Millisecond)
+}
+
+func (a *Agent) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d) // room:clock how long to wait
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// heard notes how a call went.
+func (a *Agent) heard(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.contact.Code
+	if err == nil {
+		a.contact = Contact{Last: a.o.Now(), Clock: a.kept.Clock.Wrong(a.o.Now())}
+	} else {
+		a.contact.Code, a.contact.Problem = edgeward.CodeOf(err), edgeward.Words(err)
+	}
+	if a.contact.Code != was {
+		a.o.Log.Info("contact with the hub changed", "code", a.contact.Code, "problem", a.contact.Problem)
+	}
+}
+
+// Take verifies an envelope and makes its document the wanted state. What was taken before and is older changes nothing.
+func (a *Agent) Take(ctx context.Context, envelope []byte) error {
+	const op = "agent.Take"
+	charter, err := a.verifier.Charter()
+	if err != nil {
+		return err
+	}
+	payload, err := tuf.OpenEnvelope(envelope, spec.PayloadDesired, spec.MaxDesired, charter.Hub)
+	if err != nil {
+		return err
+	}
+	d, err := spec.ParseDesired(payload)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case d.Fleet != a.o.Fleet || d.Node != a.o.Node:
+		return edgeward.E(op, edgeward.Forbidden, "fleet.other_node", "the document is for node %s of fleet %s", d.Node, d.Fleet)
+	case d.Rev <= a.kept.Rev:
+		return edgeward.E(op, edgeward.Conflict, "fleet.old_document", "the document has revision %d, and %d was taken", d.Rev, a.kept.Rev).
+			WithHint("if the hub was restored from a backup, it catches up by itself; else somebody plays old documents")
+	}
+	k := a.kept
+	k.Clock = k.Clock.Signed(d.Issued)
+	if k.Clock.At(a.o.Now()).After(d.Expires) {
+		return edgeward.E(op, edgeward.Conflict, "fleet.stale", "the document expired on %s", d.Expires.Format(time.DateTime)).WithHint("look at the clocks of hub and server")
+	}
+	k.Rev, k.Policy, k.Site = d.Rev, d.Policy, d.Site
+	k.Items = merge(k.Items, d.Endpoints, k.Clock.At(a.o.Now()))
+	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
+		return err
+	}
+	a.kept = k
+	poke(a.poke)
+	poke(a.reports)
+	return nil
+}
+
+// merge holds the items against what is wanted. What is no longer wanted stays until it is gone.
+func merge(items []Item, wanted []spec.Endpoint, now time.Time) []Item {
+	old := map[spec.Key]Item{}
+	for _, i := range items {
+		i.Gone = true
+		old[i.Want.Key()] = i
+	}
+	for _, w := range wanted {
+		old[w.Key()] = old[w.Key()].Wants(w, now)
+	}
+	out := slices.Collect(maps.Values(old))
+	slices.SortFunc(out, func(a, b Item) int { return compare(a.Want.Key(), b.Want.Key()) })
+	return out
+}
+
+func compare(a, b spec.Key) int {
+	switch {
+	case a.Group != b.Group && a.Group < b.Group, a.Group == b.Group && a.Name < b.Name:
+		return -1
+	case a == b:
+		return 0
+	}
+	return 1
+}

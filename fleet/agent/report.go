@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"edgeward/fleet/spec"
+)
+
+// tell reports what changes, and twice a minute what does not.
+func (a *Agent) tell(ctx context.Context) {
+	fails := 0
+	for ctx.Err() == nil {
+		err := a.o.Hub.Report(ctx, a.Report())
+		wait := 30 * time.Second
+		if err != nil {
+			fails++
+			wait = a.backoff(fails, err)
+			if !a.sleep(ctx, wait) {
+				return
+			}
+			continue
+		}
+		fails = 0
+		t := time.NewTimer(wait) // room:clock how often is reported
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-a.reports:
+		}
+		t.Stop()
+	}
+}
+
+// Report is what the node says of itself now.
+func (a *Agent) Report() spec.Reported {
+	facts := a.o.Local.Facts()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seq++
+	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Facts: facts, Traffic: a.kept.Traffic}
+	for _, i := range a.kept.Items {
+		if i.Gone {
+			continue
+		}
+		s := i.State
+		if p, ok := a.progress[i.Want.Key()]; ok && s.Phase == spec.Fetching {
+			s.Done, s.Total = p[0], p[1]
+		}
+		r.Endpoints = append(r.Endpoints, s)
+	}
+	return r
+}

@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Turn brings every item forward once.
+func (a *Agent) Turn(ctx context.Context) {
+	a.mu.Lock()
+	items := slices.Clone(a.kept.Items)
+	a.mu.Unlock()
+	for _, i := range items {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := a.forward(ctx, i); err != nil && ctx.Err() == nil {
+			a.o.Log.Warn("an endpoint of the fleet was not brought forward", "endpoint", i.Want.Key(), "err", err)
+		}
+	}
+}
+
+// forward observes one item, keeps what Next says, and does it.
+func (a *Agent) forward(ctx context.Context, i Item) error {
+	o, err := a.observe(ctx, i)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	now := a.now()
+	a.mu.Unlock()
+	next, acts := Next(i, o, now)
+	if next.Gone && !o.Exists || next.Gone && !next.Made {
+		return a.drop(ctx, i)
+	}
+	if !reflect.DeepEqual(next, i) {
+		if ok, err := a.keep(ctx, i, next); err != nil || !ok {
+			return err
+		}
+	}
+	for _, act := range acts {
+		if act == Fetch {
+			a.fetch(ctx, next)
+			continue
+		}
+		made, err := a.o.Local.Do(ctx, act, next.Want)
+		if err != nil {
+			return err
+		}
+		if made && !next.Made {
+			was := next
+			next.Made = true
+			if ok, err := a.keep(ctx, was, next); err != nil || !ok {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep replaces an item if it is still the one that was looked at.
+func (a *Agent) keep(ctx context.Context, was, next Item) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := slices.IndexFunc(a.kept.Items, func(x Item) bool { return x.Want.Key() == was.Want.Key() })
+	if at < 0 || !reflect.DeepEqual(a.kept.Items[at], was) {
+		return false, nil // a document came meanwhile
+	}
+	k := a.kept
+	k.Items = slices.Clone(k.Items)
+	k.Items[at] = next
+	moved := was.State.Phase != next.State.Phase || was.State.Live != next.State.Live || was.State.Code != next.State.Code
+	if moved || was.Made != next.Made || was.Answers != next.Answers {
+		if err := a.o.Store.PutFleetKept(ctx, k, happened(was, next, a.now())...); err != nil {
+			return false, err
+		}
+	}
+	a.kept = k
+	if moved {
+		poke(a.reports)
+		poke(a.poke)
+	}
+	return true, nil
+}
+
+// happened is what the node's own audit is to say: where a version was settled, or may not be.
+func happened(was, next Item, now time.Time) []Happened {
+	if was.State.Phase == next.State.Phase || !next.State.Phase.Settled() {
+		return nil
+	}
+	return []Happened{{What: "fleet.endpoint." + string(next.State.Phase), Object: next.Want.Name, Reason: next.State.Reason, At: now, By: next.By(),
+		Detail: map[string]string{"version": strconv.Itoa(next.Want.Version), "manifest": string(next.Want.Digest), "code": next.State.Code}}}
+}
+
+// By is the principal in whose name an item acts.
+func (i Item) By() string {
+	if i.Want.Rollout == "" {
+		return "fleet:hub"
+	}
+	return "fleet:" + i.Want.Rollout
+}
+
+func (a *Agent) drop(ctx context.Context, i Item) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k := a.kept
+	k.Items = slices.DeleteFunc(slices.Clone(k.Items), func(x Item) bool { return x.Want.Key() == i.Want.Key() && x.Gone })
+	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
+		return err
+	}
+	a.kept = k
+	poke(a.reports)
+	return nil
+}

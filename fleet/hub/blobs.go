@@ -1,0 +1,147 @@
+package hub
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/spec"
+)
+
+func (h *Hub) blob(w http.ResponseWriter, r *http.Request, id string) error {
+	d, err := edgeward.ParseDigest(r.PathValue("digest"))
+	if err != nil {
+		return err
+	}
+	if err := h.mayHave(r.Context(), id, d); err != nil {
+		return err
+	}
+	if raw, ok := h.manifestOf(r.Context(), id, d); ok {
+		w.Header().Set("Content-Type", "application/json")
+		_, err := w.Write(raw)
+		return err
+	}
+	f, _, err := h.o.Bytes.Open(r.Context(), d)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, r, "", time.Time{}, f)
+	return nil
+}
+
+func (h *Hub) delta(w http.ResponseWriter, r *http.Request, id string) error {
+	to, err := edgeward.ParseDigest(r.PathValue("digest"))
+	if err != nil {
+		return err
+	}
+	from, err := edgeward.ParseDigest(r.URL.Query().Get("from"))
+	if err != nil {
+		return err
+	}
+	for _, d := range []edgeward.Digest{to, from} {
+		if err := h.mayHave(r.Context(), id, d); err != nil {
+			return err
+		}
+	}
+	if h.o.Delta == nil {
+		return absent(to)
+	}
+	f, _, err := h.o.Delta(r.Context(), from, to)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", "application/vnd.edgeward.delta")
+	http.ServeContent(w, r, "", time.Time{}, f)
+	return nil
+}
+
+func absent(d edgeward.Digest) error {
+	return edgeward.E("hub.blob", edgeward.NotFound, "blob.not_found", "no blob %s", d.Short())
+}
+
+// mayHave reports whether a node's document leads to d: its manifests, their files, and those of what the node says is live.
+func (h *Hub) mayHave(ctx context.Context, id string, d edgeward.Digest) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	set, err := h.reach(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !set[d] {
+		return absent(d)
+	}
+	return nil
+}
+
+// reach is what a node's document leads to, computed once a revision and report of another live version.
+func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, error) {
+	n, err := h.member(id)
+	if err != nil {
+		return nil, err
+	}
+	if set := h.allowed[id]; set != nil {
+		return set, nil
+	}
+	set := map[edgeward.Digest]bool{}
+	for _, e := range h.versions(n) {
+		m, _, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
+		if edgeward.KindOf(err) == edgeward.NotFound {
+			continue // the registry has forgotten what the node still runs
+		}
+		if err != nil {
+			return nil, err
+		}
+		set[e.Digest] = true
+		for _, f := range m.Files {
+			set[f.Digest] = true
+		}
+		for _, d := range []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden} {
+			if d != "" {
+				set[d] = true
+			}
+		}
+	}
+	h.allowed[id] = set
+	return set, nil
+}
+
+// versions are the endpoints of a node's document, and with each the versions it says are live or were, under the wanted model's name.
+func (h *Hub) versions(n Node) (out []spec.Endpoint) {
+	for _, e := range wanted(n, h.assignments, h.open()) {
+		out = append(out, e)
+		for _, s := range n.Last.Endpoints {
+			if s.Key() != e.Key() {
+				continue
+			}
+			for _, d := range []edgeward.Digest{s.Live, s.Previous} {
+				if d != "" && d != e.Digest {
+					old := e
+					old.Digest = d
+					out = append(out, old)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (h *Hub) manifestOf(ctx context.Context, id string, d edgeward.Digest) ([]byte, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.member(id)
+	if err != nil {
+		return nil, false
+	}
+	for _, e := range h.versions(n) {
+		if e.Digest != d {
+			continue
+		}
+		_, raw, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
+		return raw, err == nil
+	}
+	return nil, false
+}
