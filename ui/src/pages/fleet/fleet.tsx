@@ -37,7 +37,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
     <>
       <Card title={t('fleet.hub', { name: fleet.name ?? '' })}>
         <Text>
-          {t('fleet.counts', { members: fleet.nodes.member ?? 0, online: fleet.nodes.online ?? 0, pending: fleet.nodes.pending ?? 0 })}{' '}
+          {t('fleet.counts', { n: fleet.nodes.member ?? 0, online: fleet.nodes.online ?? 0, pending: fleet.nodes.pending ?? 0 })}{' '}
           {fleet.four_eyes ? t('fleet.fourEyes', { who: persons }) : t('fleet.twoEyes', { who: persons })}
         </Text>
         <Text size="sm" className="quiet">{t('fleet.callsAt')} <span className="mono">{rows(fleet.hubs).join(', ')}</span></Text>
@@ -63,10 +63,10 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
       {of.pending && <Alert color="yellow" title={t('fleet.asked')}>{of.problem || t('fleet.askedWhat')}</Alert>}
       {of.fleet && (
         <Stack gap="xs">
-          <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
+          <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem || !some(of.contact?.last) ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
           {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem}</Alert>}
           <Text size="sm" className="quiet">
-            {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {t('fleet.bytes', { got: bytes(of.traffic?.received), saved: bytes(of.traffic?.saved) })}
+            {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {of.traffic?.received ? t('fleet.bytes', { got: bytes(of.traffic.received), saved: bytes(of.traffic.saved ?? 0) }) : ''}
           </Text>
           {rows(of.endpoints).map((s) => (
             <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></Text>
