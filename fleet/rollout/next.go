@@ -188,7 +188,7 @@ func (s *step) tell() (some bool) {
 
 // mine are the nodes the wave reaches, without those set aside. Who is absent is passed over, and comes back into it as soon as it is there.
 func (s *step) mine() (ids []string) {
-	reach := s.r.Plan.Waves[s.r.Wave].reach(len(s.r.Order))
+	others := s.r.Plan.Waves[s.r.Wave].reach(len(s.r.Order)) - len(s.told)
 	aside := make(map[string]bool, len(s.r.Aside))
 	for _, a := range s.r.Aside {
 		aside[a.Node] = true
@@ -207,8 +207,11 @@ func (s *step) mine() (ids []string) {
 			s.aside(id, "it does not answer", true)
 			continue
 		}
-		if len(ids) < reach {
+		if s.told[id] {
 			ids = append(ids, id)
+		} else if others > 0 { // who was told in the place of an absent one keeps it
+			ids = append(ids, id)
+			others--
 		}
 	}
 	return ids
