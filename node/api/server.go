@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"edgeward/node/api/oip"
@@ -36,14 +37,7 @@ func New(parts Parts, log *slog.Logger) *Server {
 	e.HTTPErrorHandler = s.handleError
 	e.Pre(s.recovered)
 	e.Use(s.guard, s.tagged, s.idempotent)
-	huma.NewError = humaError
-	huma.NewErrorWithContext = func(c huma.Context, status int, msg string, errs ...error) huma.StatusError {
-		e := humaError(status, msg, errs...)
-		if p, ok := e.(*problem); ok && c != nil {
-			p.RequestID = requestOf(c.Context()).id
-		}
-		return e
-	}
+	humaErrors.Do(setHumaErrors)
 	s.huma = humaecho.New(e, s.config())
 	for _, register := range []func(){
 		s.health, s.setup, s.sessions, s.me, s.overview, s.node, s.users, s.groups, s.tokens,
@@ -55,6 +49,20 @@ func New(parts Parts, log *slog.Logger) *Server {
 	s.foreign()
 	s.web()
 	return s
+}
+
+// humaErrors are huma's own, for the whole process: several servers of one process set them once.
+var humaErrors sync.Once
+
+func setHumaErrors() {
+	huma.NewError = humaError
+	huma.NewErrorWithContext = func(c huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		e := humaError(status, msg, errs...)
+		if p, ok := e.(*problem); ok && c != nil {
+			p.RequestID = requestOf(c.Context()).id
+		}
+		return e
+	}
 }
 
 // ServeHTTP implements http.Handler.
