@@ -7,8 +7,10 @@ package chunk
 
 import (
 	"cmp"
-	"encoding/binary"
+	"iter"
 	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Tensor is a run of numbers in a file.
@@ -24,22 +26,26 @@ const MaxTensors = 1 << 16
 
 // Tensors returns the tensors of a file, in the order of their offsets.
 func Tensors(b []byte) []Tensor {
-	graph, at, ok := field(b, 0, 7) // ModelProto.graph
-	if !ok {
-		return nil
+	var graph field
+	for f := range fields(b, 0) {
+		if f.num == 7 && f.body != nil { // ModelProto.graph
+			graph = f
+			break
+		}
 	}
 	var out []Tensor
-	for off := int64(0); off < int64(len(graph)) && len(out) < MaxTensors; {
-		num, typ, body, start, next, ok := read(graph, off)
-		if !ok {
+	for f := range fields(graph.body, graph.at) {
+		if f.bad {
 			return nil
 		}
-		if num == 5 && typ == 2 { // GraphProto.initializer
-			if t, ok := tensor(body, at+start); ok {
+		if f.num == 5 && f.body != nil { // GraphProto.initializer
+			if t, ok := tensor(f); ok {
 				out = append(out, t)
 			}
 		}
-		off = next
+		if len(out) == MaxTensors {
+			break
+		}
 	}
 	slices.SortFunc(out, func(a, b Tensor) int { return cmp.Compare(a.At, b.At) })
 	return out
@@ -48,65 +54,61 @@ func Tensors(b []byte) []Tensor {
 // widths of onnx.TensorProto.DataType that raw_data holds as whole numbers of bytes.
 var widths = map[uint64]int{1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 
-// tensor reads one TensorProto that begins at offset at of the file.
-func tensor(b []byte, at int64) (t Tensor, ok bool) {
+// tensor reads one TensorProto.
+func tensor(of field) (t Tensor, ok bool) {
 	var dtype uint64
-	for off := int64(0); off < int64(len(b)); {
-		num, typ, body, start, next, good := read(b, off)
-		if !good {
-			return t, false
-		}
+	for f := range fields(of.body, of.at) {
 		switch {
-		case num == 2 && typ == 0:
-			dtype = uint64(start) // read puts a varint's value there
-		case num == 8 && typ == 2:
-			t.Name = string(body)
-		case num == 9 && typ == 2:
-			t.At, t.Size = at+start, int64(len(body))
+		case f.bad:
+			return t, false
+		case f.num == 2 && f.body == nil:
+			dtype = f.value
+		case f.num == 8 && f.body != nil:
+			t.Name = string(f.body)
+		case f.num == 9 && f.body != nil:
+			t.At, t.Size = f.at, int64(len(f.body))
 		}
-		off = next
 	}
 	t.Width = widths[dtype]
 	return t, t.Width > 0 && t.Size > 0 && t.Size%int64(t.Width) == 0
 }
 
-// field finds a length-delimited field of a message.
-func field(b []byte, from int64, want uint64) (body []byte, at int64, ok bool) {
-	for off := from; off < int64(len(b)); {
-		num, typ, body, start, next, ok := read(b, off)
-		if !ok {
-			return nil, 0, false
-		}
-		if num == want && typ == 2 {
-			return body, start, true
-		}
-		off = next
-	}
-	return nil, 0, false
+// field is one of a message: body and where it lies in the file if it has a length, never nil then, else the value of a varint.
+type field struct {
+	num   protowire.Number
+	body  []byte
+	at    int64
+	value uint64
+	bad   bool // the message is damaged here, and ends
 }
 
-// read reads the field at off: of a length-delimited one body and where it starts, of a varint its value in start.
-func read(b []byte, off int64) (num uint64, typ int, body []byte, start, next int64, ok bool) {
-	key, n := binary.Uvarint(b[off:])
-	if n <= 0 {
-		return
-	}
-	num, typ, off = key>>3, int(key&7), off+int64(n)
-	switch typ {
-	case 0:
-		v, n := binary.Uvarint(b[off:])
-		return num, typ, nil, int64(v), off + int64(n), n > 0
-	case 1:
-		return num, typ, nil, off, off + 8, off+8 <= int64(len(b))
-	case 5:
-		return num, typ, nil, off, off + 4, off+4 <= int64(len(b))
-	case 2:
-		size, n := binary.Uvarint(b[off:])
-		off += int64(n)
-		if n <= 0 || size > uint64(int64(len(b))-off) {
-			return
+// fields are those of a message that lies at an offset of the file.
+func fields(b []byte, at int64) iter.Seq[field] {
+	return func(yield func(field) bool) {
+		for off := 0; off < len(b); {
+			num, typ, n := protowire.ConsumeTag(b[off:])
+			if n < 0 {
+				yield(field{bad: true})
+				return
+			}
+			off += n
+			size := protowire.ConsumeFieldValue(num, typ, b[off:])
+			if size < 0 {
+				yield(field{bad: true})
+				return
+			}
+			f := field{num: num}
+			switch typ {
+			case protowire.BytesType:
+				f.body, _ = protowire.ConsumeBytes(b[off:])
+				f.at = at + int64(off+size-len(f.body))
+			case protowire.VarintType:
+				f.value, _ = protowire.ConsumeVarint(b[off:])
+			}
+			if !yield(f) {
+				return
+			}
+			off += size
 		}
-		return num, typ, b[off : off+int64(size)], off, off + int64(size), true
 	}
-	return
 }

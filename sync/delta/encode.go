@@ -26,8 +26,7 @@ func Encode(w io.Writer, base, now []byte, level Level) error {
 	e.out.WriteString(magic)
 	e.uvarint(uint64(len(now)))
 	old := map[string]chunk.Tensor{}
-	oldTensors := chunk.Tensors(base)
-	for _, t := range oldTensors {
+	for _, t := range chunk.Tensors(base) {
 		old[t.Name] = t
 	}
 	at, oldAt := int64(0), int64(0)
