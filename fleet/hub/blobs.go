@@ -17,11 +17,6 @@ func (h *Hub) blob(w http.ResponseWriter, r *http.Request, id string) error {
 	if err := h.mayHave(r.Context(), id, d); err != nil {
 		return err
 	}
-	if raw, ok := h.manifestOf(r.Context(), id, d); ok {
-		w.Header().Set("Content-Type", "application/json")
-		_, err := w.Write(raw)
-		return err
-	}
 	f, _, err := h.o.Bytes.Open(r.Context(), d)
 	if err != nil {
 		return err
@@ -88,7 +83,7 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, e
 	}
 	set := map[edgeward.Digest]bool{}
 	for _, e := range h.versions(n) {
-		m, _, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
+		m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
 		if edgeward.KindOf(err) == edgeward.NotFound {
 			continue // the registry has forgotten what the node still runs
 		}
@@ -96,13 +91,8 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, e
 			return nil, err
 		}
 		set[e.Digest] = true
-		for _, f := range m.Files {
-			set[f.Digest] = true
-		}
-		for _, d := range []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden} {
-			if d != "" {
-				set[d] = true
-			}
+		for _, d := range m.Blobs() {
+			set[d] = true
 		}
 	}
 	h.allowed[id] = set
@@ -127,21 +117,4 @@ func (h *Hub) versions(n Node) (out []spec.Endpoint) {
 		}
 	}
 	return out
-}
-
-func (h *Hub) manifestOf(ctx context.Context, id string, d edgeward.Digest) ([]byte, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	n, err := h.member(id)
-	if err != nil {
-		return nil, false
-	}
-	for _, e := range h.versions(n) {
-		if e.Digest != d {
-			continue
-		}
-		_, raw, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
-		return raw, err == nil
-	}
-	return nil, false
 }

@@ -15,7 +15,7 @@ import (
 	"edgeward/sync/tuf"
 )
 
-// Bytes are the blobs of this server.
+// Bytes are the blobs of this server, manifests among them.
 type Bytes interface {
 	Open(ctx context.Context, d edgeward.Digest) (r io.ReadSeekCloser, size int64, err error)
 }
@@ -24,8 +24,8 @@ type Bytes interface {
 type Registry interface {
 	// Signable returns a version of a model of a group, by name of both, with the canonical bytes of its manifest.
 	Signable(ctx context.Context, group, model string, number int) (models.Manifest, []byte, error)
-	// Manifest returns the same by digest.
-	Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, []byte, error)
+	// Manifest returns a version's manifest by its digest.
+	Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, error)
 }
 
 // Options are what a Hub is made of. All are needed.
@@ -69,6 +69,8 @@ type Hub struct {
 	boots       map[string]pki.Watch
 	guesses     guesses
 	freshened   time.Time
+	stale       bool      // something that documents are made of has changed since rendered
+	rendered    time.Time // last, all of them
 }
 
 type document struct {
@@ -78,7 +80,7 @@ type document struct {
 
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
-	h := &Hub{o: o, poke: make(chan struct{}, 1), codes: map[string]Code{}, nodes: map[string]Node{}, assignments: map[string]Assignment{}, moves: map[string]Move{},
+	h := &Hub{o: o, poke: make(chan struct{}, 1), stale: true,
 		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]bool{}, boots: map[string]pki.Watch{}}
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {
@@ -90,35 +92,27 @@ func Open(ctx context.Context, o Options) (*Hub, error) {
 			return nil, err
 		}
 	}
-	codes, err := o.Store.FleetCodes(ctx)
-	if err != nil {
+	if h.codes, err = keyed(ctx, o.Store.FleetCodes, func(c Code) string { return c.ID }); err != nil {
 		return nil, err
 	}
-	for _, c := range codes {
-		h.codes[c.ID] = c
-	}
-	nodes, err := o.Store.FleetNodes(ctx)
-	if err != nil {
+	if h.nodes, err = keyed(ctx, o.Store.FleetNodes, func(n Node) string { return n.ID }); err != nil {
 		return nil, err
 	}
-	for _, n := range nodes {
-		h.nodes[n.ID] = n
-	}
-	assignments, err := o.Store.FleetAssignments(ctx)
-	if err != nil {
+	if h.assignments, err = keyed(ctx, o.Store.FleetAssignments, Assignment.key); err != nil {
 		return nil, err
 	}
-	for _, a := range assignments {
-		h.assignments[a.key()] = a
+	h.moves, err = keyed(ctx, o.Store.FleetMoves, func(m Move) string { return m.ID })
+	return h, err
+}
+
+// keyed reads a list of the store into a map.
+func keyed[T any](ctx context.Context, read func(context.Context) ([]T, error), key func(T) string) (map[string]T, error) {
+	list, err := read(ctx)
+	out := make(map[string]T, len(list))
+	for _, v := range list {
+		out[key(v)] = v
 	}
-	moves, err := o.Store.FleetMoves(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range moves {
-		h.moves[m.ID] = m
-	}
-	return h, nil
+	return out, err
 }
 
 func (a Assignment) key() string { return a.Scope + "\x00" + a.Endpoint.Key().String() }
@@ -217,6 +211,8 @@ func (h *Hub) put(ctx context.Context, w Facts, c ...Change) error {
 		h.codes[x.ID] = x
 	}
 	for _, x := range w.Nodes {
+		old := h.nodes[x.ID]
+		h.stale = h.stale || old.Standing != x.Standing || old.Site != x.Site
 		h.nodes[x.ID] = x
 		delete(h.dirty, x.ID)
 	}
@@ -225,6 +221,7 @@ func (h *Hub) put(ctx context.Context, w Facts, c ...Change) error {
 		delete(h.documents, id)
 		delete(h.allowed, id)
 	}
+	h.stale = h.stale || len(w.Assignments)+len(w.Moves) > 0
 	for _, x := range w.Assignments {
 		h.assignments[x.key()] = x
 	}

@@ -114,7 +114,7 @@ func (s *shelf) AddFleetEvents(_ context.Context, node string, e []spec.Event) e
 	return nil
 }
 
-// library is a registry whose version n of any model has one file, and the bytes of these files.
+// library is a registry whose version n of any model has one file, and the bytes of these files and of triage's manifests.
 type library struct{}
 
 func file(n int) []byte { return fmt.Appendf(nil, "the weights of version %d", n) }
@@ -136,22 +136,26 @@ func (library) Signable(_ context.Context, _, model string, n int) (models.Manif
 	return manifest(model, n)
 }
 
-func (library) Manifest(_ context.Context, _, model string, d edgeward.Digest) (models.Manifest, []byte, error) {
+func (library) Manifest(_ context.Context, _, model string, d edgeward.Digest) (models.Manifest, error) {
 	for n := 1; n < 10; n++ {
 		if m, b, _ := manifest(model, n); edgeward.DigestOf(b) == d {
-			return m, b, nil
+			return m, nil
 		}
 	}
-	return manifest(model, 0)
+	m, _, err := manifest(model, 0)
+	return m, err
 }
 
 func (library) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
 	for n := 1; n < 10; n++ {
-		if edgeward.DigestOf(file(n)) == d {
-			return struct {
-				io.ReadSeeker
-				io.Closer
-			}{bytes.NewReader(file(n)), io.NopCloser(nil)}, int64(len(file(n))), nil
+		_, m, _ := manifest("triage", n)
+		for _, b := range [][]byte{file(n), m} {
+			if edgeward.DigestOf(b) == d {
+				return struct {
+					io.ReadSeeker
+					io.Closer
+				}{bytes.NewReader(b), io.NopCloser(nil)}, int64(len(b)), nil
+			}
 		}
 	}
 	return nil, 0, edgeward.E("library", edgeward.NotFound, "blob.not_found", "no blob")

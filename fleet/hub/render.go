@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"edgeward"
 	"edgeward/fleet/rollout"
@@ -99,36 +100,33 @@ type content struct {
 	Endpoints []spec.Endpoint `json:"endpoints"`
 }
 
-// says is the digest of what a node's document says.
-func says(n Node, e []spec.Endpoint) (string, error) {
-	b, err := canonical.JSON(content{n.Site, e})
-	return string(edgeward.DigestOf(b)), err
-}
-
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
-// for it.
+// for it. It looks when something has changed, and once a minute.
 func (h *Hub) render(ctx context.Context) error {
 	var w Facts
 	moves, now := h.open(), h.o.Now()
+	if since := now.Sub(h.rendered); !h.stale && since >= 0 && since < time.Minute {
+		return nil
+	}
 	for _, n := range sorted(h.nodes) {
 		if n.Standing != Member {
 			continue
 		}
-		d, err := says(n, wanted(n, h.assignments, moves))
+		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves)})
 		if err != nil {
 			return err
 		}
-		if d != n.Content || now.Sub(n.Issued) > documentLife/2 {
+		if d := string(edgeward.DigestOf(b)); d != n.Content || now.Sub(n.Issued) > documentLife/2 {
 			n.Rev, n.Content, n.Issued = n.Rev+1, d, now
 			w.Nodes = append(w.Nodes, n)
 		}
 	}
-	if len(w.Nodes) == 0 {
-		return nil
+	if len(w.Nodes) > 0 {
+		if err := h.put(ctx, w); err != nil {
+			return err
+		}
 	}
-	if err := h.put(ctx, w); err != nil {
-		return err
-	}
+	h.stale, h.rendered = false, now
 	for _, n := range w.Nodes {
 		delete(h.documents, n.ID)
 		delete(h.allowed, n.ID)
@@ -146,11 +144,7 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 	if d, ok := h.documents[n.ID]; ok && d.rev == n.Rev {
 		return d, nil
 	}
-	said, err := says(n, wanted(n, h.assignments, h.open()))
-	if err != nil {
-		return document{}, err
-	}
-	if said != n.Content {
+	if h.stale {
 		if err := h.render(ctx); err != nil {
 			return document{}, err
 		}

@@ -107,10 +107,10 @@ func (r *Role) listen(ctx context.Context) error {
 	return nil
 }
 
-// bytes are the blobs as the hub hands them out. Who gets them checks them.
-type bytes struct{ *blobs.Store }
+// handed are the blobs as the hub hands them out. Who gets them checks them.
+type handed struct{ *blobs.Store }
 
-func (b bytes) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
+func (b handed) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
 	info, err := b.Stat(d)
 	if err != nil {
 		return nil, 0, err
@@ -128,25 +128,21 @@ func (r registry) Signable(ctx context.Context, group, model string, number int)
 		return models.Manifest{}, nil, err
 	}
 	v, err := r.ModelVersion(ctx, g.ID, models.Ref{Model: model, Version: number})
-	return canonical(v, err)
-}
-
-func (r registry) Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, []byte, error) {
-	g, err := r.GroupByName(ctx, group)
-	if err != nil {
-		return models.Manifest{}, nil, err
-	}
-	v, err := r.ModelVersionByDigest(ctx, g.ID, model, d)
-	return canonical(v, err)
-}
-
-func canonical(v models.Version, err error) (models.Manifest, []byte, error) {
 	if err != nil {
 		return models.Manifest{}, nil, err
 	}
 	raw, d, err := v.Manifest.Canonical()
 	if err == nil && d != v.Digest {
-		err = edgeward.E("role.canonical", edgeward.Internal, "store.damaged", "the manifest of %s is not the one that was registered", v.Ref())
+		err = edgeward.E("role.Signable", edgeward.Internal, "store.damaged", "the manifest of %s is not the one that was registered", v.Ref())
 	}
 	return v.Manifest, raw, err
+}
+
+func (r registry) Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, error) {
+	g, err := r.GroupByName(ctx, group)
+	if err != nil {
+		return models.Manifest{}, err
+	}
+	v, err := r.ModelVersionByDigest(ctx, g.ID, model, d)
+	return v.Manifest, err
 }
