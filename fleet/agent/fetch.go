@@ -168,10 +168,8 @@ func (a *Agent) wants(ctx context.Context, i Item, m models.Manifest) []pull.Wan
 		}
 		out = append(out, w)
 	}
-	for _, d := range []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden} {
-		if d != "" {
-			out = append(out, pull.Want{Digest: d, Size: maxSide, Loose: true})
-		}
+	for _, d := range m.Beside() {
+		out = append(out, pull.Want{Digest: d, Size: maxSide, Loose: true})
 	}
 	return out
 }

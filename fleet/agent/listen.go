@@ -161,16 +161,6 @@ func merge(items []Item, wanted []spec.Endpoint, now time.Time) []Item {
 		old[w.Key()] = old[w.Key()].Wants(w, now)
 	}
 	out := slices.Collect(maps.Values(old))
-	slices.SortFunc(out, func(a, b Item) int { return compare(a.Want.Key(), b.Want.Key()) })
+	slices.SortFunc(out, func(a, b Item) int { return a.Want.Key().Compare(b.Want.Key()) })
 	return out
-}
-
-func compare(a, b spec.Key) int {
-	switch {
-	case a.Group != b.Group && a.Group < b.Group, a.Group == b.Group && a.Name < b.Name:
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"edgeward"
@@ -42,7 +43,7 @@ func (r Rollout) Resume(by, reason string, now time.Time) (Rollout, error) {
 	next.State, next.Since, next.Began, next.Code, next.Why = Running, now, now, "", ""
 	for _, id := range next.Failed {
 		next.Aside = append(next.Aside, Aside{Node: id, Reason: "it failed before the rollout was resumed"})
-		next.Told = without(next.Told, id)
+		next.Told = slices.DeleteFunc(next.Told, func(t string) bool { return t == id })
 	}
 	next.Failed = nil
 	return next, nil
@@ -73,13 +74,4 @@ func (r Rollout) said(what, by, reason string, now time.Time) Rollout {
 
 func (r Rollout) cannot(what string) error {
 	return edgeward.E("rollout."+what, edgeward.Conflict, "rollout.state", "a rollout that is %s cannot %s", r.State, what).With("state", string(r.State))
-}
-
-func without(ids []string, id string) (out []string) {
-	for _, x := range ids {
-		if x != id {
-			out = append(out, x)
-		}
-	}
-	return out
 }

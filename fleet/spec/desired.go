@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -139,7 +140,7 @@ func (d Desired) Check() error {
 		return invalid("desired", "fleet, node, rev, issued and expires are needed")
 	}
 	for i, e := range d.Endpoints {
-		if i > 0 && compareKeys(d.Endpoints[i-1].Key(), e.Key()) >= 0 {
+		if i > 0 && d.Endpoints[i-1].Key().Compare(e.Key()) >= 0 {
 			return invalid("desired", "endpoints are not in order or stand twice: %s", e.Key())
 		}
 		if err := e.Check(); err != nil {
@@ -167,14 +168,12 @@ func (e Endpoint) Check() error {
 
 // Sort puts endpoints in the order a document has them.
 func Sort(e []Endpoint) {
-	slices.SortFunc(e, func(a, b Endpoint) int { return compareKeys(a.Key(), b.Key()) })
+	slices.SortFunc(e, func(a, b Endpoint) int { return a.Key().Compare(b.Key()) })
 }
 
-func compareKeys(a, b Key) int {
-	if c := strings.Compare(a.Group, b.Group); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Name, b.Name)
+// Compare orders keys by group, then name, as a document does.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(strings.Compare(k.Group, o.Group), strings.Compare(k.Name, o.Name))
 }
 
 func readable(format int) error {

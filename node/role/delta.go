@@ -1,6 +1,7 @@
 package role
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -65,18 +66,18 @@ func (d *deltas) make(ctx context.Context, dir, path string, from, to edgeward.D
 	if len(now) > smallFile {
 		level = delta.Fast
 	}
-	var out buffer
+	var out bytes.Buffer
 	if err := delta.Encode(&out, base, now, level); err != nil {
 		return err
 	}
-	if len(out) >= len(now)*9/10 {
-		out = nil
+	if out.Len() >= len(now)*9/10 {
+		out.Reset()
 	}
 	if err := disk.MkdirAll(dir); err != nil {
 		return disk.Err("role.delta", err)
 	}
 	d.prune(dir)
-	return disk.WriteFile(path, out, 0o600)
+	return disk.WriteFile(path, out.Bytes(), 0o600)
 }
 
 // prune removes the oldest files beyond keptDelta: they can be made again.
@@ -95,7 +96,3 @@ func (d *deltas) prune(dir string) {
 		d.r.p.Log.Warn("an old difference is not removed", "err", err)
 	}
 }
-
-type buffer []byte
-
-func (b *buffer) Write(p []byte) (int, error) { *b = append(*b, p...); return len(p), nil }

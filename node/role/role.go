@@ -71,7 +71,7 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Store: p.Store, CA: r.authority, Key: key, Registry: registry{p.Store}, Bytes: bytes{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Store: p.Store, CA: r.authority, Key: key, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	return r, err
 }
 

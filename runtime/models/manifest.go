@@ -187,10 +187,11 @@ func (m Manifest) Blobs() []edgeward.Digest {
 	for _, f := range m.Files {
 		out = append(out, f.Digest)
 	}
-	for _, d := range []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden} {
-		if d != "" {
-			out = append(out, d)
-		}
-	}
-	return out
+	return append(out, m.Beside()...)
+}
+
+// Beside are the blobs of m that are no files of the model: profiles, residuals, example rows and their outputs.
+func (m Manifest) Beside() []edgeward.Digest {
+	all := []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden}
+	return slices.DeleteFunc(all, func(d edgeward.Digest) bool { return d == "" })
 }
