@@ -24,6 +24,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"edgeward/node/client"
 )
 
 // token is the bootstrap token of every server that is started here.
@@ -144,4 +146,15 @@ func (b *bench) node(ctx context.Context, dir string) (p *process, address strin
 	p, err = start(ctx, "http://"+address+"/api/v1/health", []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + token},
 		b.program, "serve", "--data-dir", dir, "--http-address", address, "--mqtt-address", "127.0.0.1:0", "--grpc-address", "off")
 	return p, address, err
+}
+
+// asked is node with a client of it.
+func (b *bench) asked(ctx context.Context, dir string) (p *process, c *client.Client, address string, err error) {
+	if p, address, err = b.node(ctx, dir); err != nil {
+		return nil, nil, "", err
+	}
+	if c, err = client.New(client.Options{URL: "http://" + address, Token: token}); err != nil {
+		return nil, nil, "", errors.Join(err, p.stop())
+	}
+	return p, c, address, nil
 }

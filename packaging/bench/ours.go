@@ -100,15 +100,11 @@ func (b *bench) prepare(ctx context.Context, kind string, all ...*model) error {
 }
 
 func (b *bench) fill(ctx context.Context, dir string, alone bool, all []*model) (err error) {
-	p, address, err := b.node(ctx, dir)
+	p, c, _, err := b.asked(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	c, err := client.New(client.Options{URL: "http://" + address, Token: token})
-	if err != nil {
-		return err
-	}
 	for _, m := range all {
 		if err := deploy(ctx, c, m.file, m.name); err != nil {
 			return err

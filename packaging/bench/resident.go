@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
-
-	"edgeward/node/client"
 )
 
 // resident deploys ever more models of 100 trees, each another file behind an endpoint of its own, and reads what all
@@ -20,15 +18,11 @@ func (b *bench) resident(ctx context.Context) (err error) {
 		return err
 	}
 	dir := filepath.Join(b.dir, "resident")
-	p, address, err := b.node(ctx, dir)
+	p, c, address, err := b.asked(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	c, err := client.New(client.Options{URL: "http://" + address, Token: token})
-	if err != nil {
-		return err
-	}
 	t := newTable("PSS of all processes, MiB", "KiB a model", "seconds")
 	var all []*model
 	sum := func() (total float64) {

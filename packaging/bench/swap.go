@@ -29,15 +29,11 @@ func (b *bench) swap(ctx context.Context) (err error) {
 		}
 		versions[i] = m
 	}
-	p, address, err := b.node(ctx, filepath.Join(b.dir, "swap"))
+	p, c, address, err := b.asked(ctx, filepath.Join(b.dir, "swap"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	c, err := client.New(client.Options{URL: "http://" + address, Token: token})
-	if err != nil {
-		return err
-	}
 	const name = "trees"
 	for _, m := range versions {
 		if err := deploy(ctx, c, m.file, name); err != nil {

@@ -27,15 +27,11 @@ func (b *bench) train(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p, address, err := b.node(ctx, dir)
+	p, c, _, err := b.asked(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	c, err := client.New(client.Options{URL: "http://" + address, Token: token})
-	if err != nil {
-		return err
-	}
 	const model = "er-attendance"
 	v, err := c.ModelVersion(ctx, model, 1)
 	if err != nil {
