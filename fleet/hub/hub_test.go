@@ -339,14 +339,14 @@ func committed(n int) spec.State {
 }
 
 func order(n int) hub.Order {
-	return hub.Order{Group: "main", Endpoint: "triage", Model: "triage", Version: n, Reason: "test", Plan: rollout.Plan{Waves: []rollout.Wave{{Nodes: 1}, {Percent: 100}}}}
+	return hub.Order{Endpoint: "triage", Model: "triage", Version: n, Reason: "test", Plan: rollout.Plan{Waves: []rollout.Wave{{Nodes: 1}, {Percent: 100}}}}
 }
 
 func TestWithoutAFleet(t *testing.T) {
 	h := open(t)
 	_, _, err := h.CreateCode(t.Context(), "user:ann", hub.CodeRequest{Site: "north"})
 	h.want("code", err, "fleet.none")
-	_, err = h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.want("rollout", err, "fleet.none")
 	_, err = h.Ask(t.Context(), "user:ann", "main", "triage", 1)
 	h.want("ask", err, "fleet.none")
@@ -533,7 +533,7 @@ func TestDocuments(t *testing.T) {
 		t.Error("nothing changed, and there is another revision")
 	}
 	h.sign(1)
-	_, err := h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err := h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.ok(err)
 	h.turn()
 	first, other := "n1", "n2"
@@ -574,7 +574,7 @@ func TestDocuments(t *testing.T) {
 	h.sign(2)
 	o := order(2)
 	o.Scope = "node/n2"
-	_, err = h.StartRollout(t.Context(), "user:ann", o)
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", o)
 	h.ok(err)
 	h.turn()
 	if a, b := h.says("n1"), h.says("n2"); a != "triage/1 of main/triage" || b != "triage/2 of main/triage" {
@@ -583,7 +583,7 @@ func TestDocuments(t *testing.T) {
 	h.reports("n2", 2, committed(2))
 	h.turn()
 	h.sign(3)
-	_, err = h.StartRollout(t.Context(), "user:ann", order(3))
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", order(3))
 	h.ok(err)
 	h.turn()
 	if a, b := h.says("n1"), h.says("n2"); a != "triage/3 of main/triage" || b != "triage/2 of main/triage" {
@@ -605,7 +605,7 @@ func TestARolloutOfASiteKeepsWhatTheFleetHas(t *testing.T) {
 	h.joins("n2", "north")
 	h.sign(1)
 	h.sign(2)
-	_, err := h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err := h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.ok(err)
 	for seq := range uint64(3) {
 		h.turn()
@@ -615,7 +615,7 @@ func TestARolloutOfASiteKeepsWhatTheFleetHas(t *testing.T) {
 	h.turn()
 	o := order(2)
 	o.Scope = "site/north"
-	m, err := h.StartRollout(t.Context(), "user:ann", o)
+	m, err := h.StartRollout(t.Context(), "user:ann", "main", o)
 	h.ok(err)
 	if m.From.Digest != digest(1) {
 		t.Errorf("it begins with %+v", m.From)
@@ -637,7 +637,7 @@ func TestARevisionNeverSaysTwoThings(t *testing.T) {
 	h := founded(t)
 	h.joins("n1", "north")
 	h.sign(1)
-	m, err := h.StartRollout(t.Context(), "user:ann", order(1))
+	m, err := h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.ok(err)
 	h.turn()
 	said := map[uint64]string{}
@@ -678,7 +678,7 @@ func TestWhoWaitsIsWoken(t *testing.T) {
 		b, err := h.Await(context.Background(), "n1", 1, time.Minute)
 		got <- fmt.Sprint(len(b) > 0, err)
 	}()
-	_, err := h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err := h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.ok(err)
 	h.turn()
 	if s := <-got; s != "true <nil>" {
@@ -740,10 +740,10 @@ func TestAClone(t *testing.T) {
 func TestRolloutsThatAreRefused(t *testing.T) {
 	h := founded(t)
 	h.joins("n1", "north")
-	_, err := h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err := h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.want("unsigned", err, "fleet.unsigned")
 	h.signBy(1, h.ann)
-	_, err = h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.want("signed by one", err, "fleet.unsigned")
 	_, err = h.Ask(t.Context(), "user:ann", "main", "triage", 2)
 	h.want("another proposal", err, "fleet.proposal_open")
@@ -759,18 +759,18 @@ func TestRolloutsThatAreRefused(t *testing.T) {
 	} {
 		o := order(1)
 		change(&o)
-		_, err = h.StartRollout(t.Context(), "user:ann", o)
+		_, err = h.StartRollout(t.Context(), "user:ann", "main", o)
 		h.want(what, err, what)
 	}
 	o := order(1)
 	o.Key = "mine"
-	m, err := h.StartRollout(t.Context(), "user:ann", o)
+	m, err := h.StartRollout(t.Context(), "user:ann", "main", o)
 	h.ok(err)
-	if again, err := h.StartRollout(t.Context(), "user:ann", o); err != nil || again.ID != m.ID || len(h.Rollouts()) != 1 {
+	if again, err := h.StartRollout(t.Context(), "user:ann", "main", o); err != nil || again.ID != m.ID || len(h.Rollouts()) != 1 {
 		t.Errorf("the same order again: %v, %d rollouts", err, len(h.Rollouts()))
 	}
 	h.sign(2)
-	_, err = h.StartRollout(t.Context(), "user:ann", order(2))
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", order(2))
 	h.want("a second one of the endpoint", err, "fleet.rollout_under_way")
 	_, err = h.Say(t.Context(), "user:ann", "mine", "sing", "")
 	h.want("a word it does not know", err, "fleet.rollout.word")
@@ -779,11 +779,11 @@ func TestRolloutsThatAreRefused(t *testing.T) {
 	h.turn()
 	h.reports("n1", 1, committed(1))
 	h.turn()
-	_, err = h.StartRollout(t.Context(), "user:ann", order(1))
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.want("where it is already", err, "fleet.already_there")
 	o = order(2)
 	o.Model = "other"
-	_, err = h.StartRollout(t.Context(), "user:ann", o)
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", o)
 	h.want("another model, unsigned", err, "fleet.unsigned")
 }
 
@@ -794,7 +794,7 @@ func TestARestartedHubGoesOn(t *testing.T) {
 		h.joins(n, "site-"+n)
 	}
 	h.sign(1)
-	m, err := h.StartRollout(t.Context(), "user:ann", order(1))
+	m, err := h.StartRollout(t.Context(), "user:ann", "main", order(1))
 	h.ok(err)
 	h.turn()
 	h.restart()
@@ -849,7 +849,7 @@ func TestWire(t *testing.T) {
 	h.sign(2)
 	o := order(1)
 	o.Scope = "node/n1"
-	_, err := h.StartRollout(t.Context(), "user:ann", o)
+	_, err := h.StartRollout(t.Context(), "user:ann", "main", o)
 	h.ok(err)
 	h.turn()
 	_, m1, _ := manifest("triage", 1)
@@ -908,7 +908,7 @@ func TestWire(t *testing.T) {
 	h.turn()
 	o = order(2)
 	o.Scope = "node/n1"
-	_, err = h.StartRollout(t.Context(), "user:ann", o)
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", o)
 	h.ok(err)
 	h.turn()
 	for n, want := range map[int]int{1: 200, 2: 200, 3: 404} {

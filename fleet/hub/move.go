@@ -16,18 +16,17 @@ import (
 type Order struct {
 	Key       string         `json:"key,omitempty"`   // a second Order with the same Key returns the first rollout
 	Scope     string         `json:"scope,omitempty"` // Everywhere if empty
-	Group     string         `json:"group"`
 	Endpoint  string         `json:"endpoint"`
 	Title     string         `json:"title,omitempty"`
 	Model     string         `json:"model"`
 	Version   int            `json:"version"`
 	Plan      rollout.Plan   `json:"plan,omitzero"`
 	Probation spec.Probation `json:"probation,omitzero"`
-	Reason    string         `json:"reason"`
+	Reason    string         `json:"reason,omitempty"`
 }
 
-// StartRollout begins one. It needs a version that the repository names; "fleet.unsigned" says what is missing.
-func (h *Hub) StartRollout(ctx context.Context, by string, o Order) (Move, error) {
+// StartRollout begins one, in a group by its name. It needs a version that the repository names; "fleet.unsigned" says what is missing.
+func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move, error) {
 	const op = "hub.StartRollout"
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -50,11 +49,11 @@ func (h *Hub) StartRollout(ctx context.Context, by string, o Order) (Move, error
 	if err := o.Plan.Check(); err != nil {
 		return Move{}, err
 	}
-	manifest, raw, err := h.o.Registry.Signable(ctx, o.Group, o.Model, o.Version)
+	manifest, raw, err := h.o.Registry.Signable(ctx, group, o.Model, o.Version)
 	if err != nil {
 		return Move{}, err
 	}
-	to := spec.Endpoint{Group: o.Group, Name: o.Endpoint, Title: o.Title, Model: manifest.Model, Version: o.Version, Digest: edgeward.DigestOf(raw), Probation: o.Probation}
+	to := spec.Endpoint{Group: group, Name: o.Endpoint, Title: o.Title, Model: manifest.Model, Version: o.Version, Digest: edgeward.DigestOf(raw), Probation: o.Probation}
 	if err := to.Check(); err != nil {
 		return Move{}, err
 	}

@@ -35,9 +35,7 @@ func (s *Server) rollouts() {
 		})
 	handle(s, op{id: "rollouts.create", method: http.MethodPost, path: "/fleet/rollouts", summary: "Roll a signed version out to the fleet, in waves", verb: auth.Promote, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.RolloutRequest }) (*body[wire.RolloutView], error) {
-			r := in.Body
-			m, err := s.parts.Fleet.Hub().StartRollout(ctx, principal(ctx).Ref(), hub.Order{Key: r.Key, Scope: r.Scope, Group: s.groupOf(ctx), Endpoint: r.Endpoint, Title: r.Title, Model: r.Model,
-				Version: r.Version, Plan: r.Plan, Probation: r.Probation, Reason: r.Reason})
+			m, err := s.parts.Fleet.Hub().StartRollout(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body)
 			return answer(s.rolloutView(m), err)
 		})
 	handle(s, op{id: "rollouts.get", method: http.MethodGet, path: "/fleet/rollouts/{id}", summary: "One rollout with its nodes", verb: auth.Read, resource: auth.Fleet},

@@ -5,7 +5,6 @@ import (
 
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
-	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
 	"edgeward/sync/tuf"
 )
@@ -107,17 +106,7 @@ type NodePlace struct {
 }
 
 // RolloutRequest starts one.
-type RolloutRequest struct {
-	Key       string         `json:"key,omitempty"` // the same key again answers with the first rollout
-	Scope     string         `json:"scope,omitempty"`
-	Endpoint  string         `json:"endpoint"`
-	Title     string         `json:"title,omitempty"`
-	Model     string         `json:"model"`
-	Version   int            `json:"version"`
-	Plan      rollout.Plan   `json:"plan,omitzero"`
-	Probation spec.Probation `json:"probation,omitzero"`
-	Reason    string         `json:"reason,omitempty"`
-}
+type RolloutRequest = hub.Order
 
 // RolloutView is a rollout with where its nodes stand.
 type RolloutView struct {

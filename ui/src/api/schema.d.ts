@@ -2640,6 +2640,18 @@ export interface components {
             state: string;
             version: string;
         };
+        HubOrder: {
+            endpoint: string;
+            key?: string;
+            model: string;
+            plan?: components["schemas"]["RolloutPlan"];
+            probation?: components["schemas"]["SpecProbation"];
+            reason?: string;
+            scope?: string;
+            title?: string;
+            /** Format: int64 */
+            version: number;
+        };
         ImportedVersion: {
             /** Format: date-time */
             created: string;
@@ -3649,18 +3661,6 @@ export interface components {
             not_before?: string;
             on_failure?: string;
             waves?: components["schemas"]["RolloutWave"][] | null;
-        };
-        RolloutRequest: {
-            endpoint: string;
-            key?: string;
-            model: string;
-            plan?: components["schemas"]["RolloutPlan"];
-            probation?: components["schemas"]["SpecProbation"];
-            reason?: string;
-            scope?: string;
-            title?: string;
-            /** Format: int64 */
-            version: number;
         };
         RolloutVersion: {
             manifest?: string;
@@ -9722,7 +9722,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RolloutRequest"];
+                "application/json": components["schemas"]["HubOrder"];
             };
         };
         responses: {
