@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,7 +93,7 @@ func newRolloutStart(r *remote) *cobra.Command {
 		if n == 0 {
 			return edgeward.E("rollout", edgeward.Invalid, "cli.usage", "which version of %s?", name).WithHint("write %s/3", name)
 		}
-		if q.Plan.Waves, err = parseWaves(waves, soak); err != nil {
+		if q.Plan.Waves, err = rollout.ParseWaves(waves, soak); err != nil {
 			return err
 		}
 		x, err := c.StartRollout(ctx, q)
@@ -120,29 +119,6 @@ func newRolloutStart(r *remote) *cobra.Command {
 		return nil
 	})
 	return cmd
-}
-
-// parseWaves reads counts and shares. None are the defaults, with this soak.
-func parseWaves(list []string, soak time.Duration) (out []rollout.Wave, err error) {
-	for _, s := range list {
-		w := rollout.Wave{Soak: soak}
-		if p, ok := strings.CutSuffix(s, "%"); ok {
-			w.Percent, err = strconv.ParseFloat(p, 64)
-		} else {
-			w.Nodes, err = strconv.Atoi(s)
-		}
-		if err != nil {
-			return nil, edgeward.E("rollout", edgeward.Invalid, "cli.usage", "%q is no wave", s).WithHint("write a count such as 1, or a share such as 10%%")
-		}
-		out = append(out, w)
-	}
-	if len(out) == 0 {
-		for _, w := range rollout.DefaultWaves {
-			w.Soak = soak
-			out = append(out, w)
-		}
-	}
-	return out, nil
 }
 
 func printRollout(w io.Writer, x client.Rollout) {

@@ -77,6 +77,7 @@ type Options struct {
 	Local       Local
 	Store       Store
 	Puller      *pull.Puller
+	Pace        *Pace  // the Puller's limit among others; nil: as fast as it goes
 	Boot        string // new with each start
 	Now         func() time.Time
 	Log         *slog.Logger
@@ -94,7 +95,7 @@ type Agent struct {
 	mu        sync.Mutex
 	kept      Kept
 	seq       uint64
-	fetching  map[spec.Key]bool
+	fetching  map[spec.Key]context.CancelFunc
 	failed    map[spec.Key]edgeward.Error
 	progress  map[spec.Key][2]int64
 	manifests map[edgeward.Digest]models.Manifest
@@ -114,7 +115,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{o: o, verifier: v, poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]bool{}, failed: map[spec.Key]edgeward.Error{},
+	return &Agent{o: o, verifier: v, poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
 		progress: map[spec.Key][2]int64{}, manifests: map[edgeward.Digest]models.Manifest{}}, nil
 }
 

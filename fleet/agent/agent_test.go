@@ -55,6 +55,7 @@ type desk struct {
 	rev      uint64 // of envelope; one that have does not reach is handed out
 	err      error  // of every call
 	spoil    func([]byte) []byte
+	stream   func(ctx context.Context) io.ReadCloser // in place of each file
 	reports  []spec.Reported
 }
 
@@ -190,7 +191,10 @@ func (d *desk) Manifest(_ context.Context, x edgeward.Digest, _ int64) ([]byte, 
 	return nil, edgeward.E("desk", edgeward.NotFound, "blob.not_found", "no")
 }
 
-func (d *desk) Blob(_ context.Context, x edgeward.Digest, at int64) (io.ReadCloser, int64, error) {
+func (d *desk) Blob(ctx context.Context, x edgeward.Digest, at int64) (io.ReadCloser, int64, error) {
+	if d.stream != nil {
+		return d.stream(ctx), at, nil
+	}
 	for n := range 9 {
 		if _, _, _, file := version(n); edgeward.DigestOf(file) == x {
 			b, err := d.give(file)
@@ -319,6 +323,8 @@ type site struct {
 	m *machine
 	a *agent.Agent
 	p *pull.Puller
+
+	pace *agent.Pace
 }
 
 func newSite(t testing.TB) *site {
@@ -336,7 +342,7 @@ func newSite(t testing.TB) *site {
 func (s *site) run() (stop func()) {
 	s.t.Helper()
 	var err error
-	s.a, err = agent.Open(s.t.Context(), agent.Options{Fleet: "fleet1", Node: "n1", Pin: s.set.Pin(), Root: s.set.Roots[0], Hub: s.desk, Local: s.m, Store: s.m, Puller: s.p,
+	s.a, err = agent.Open(s.t.Context(), agent.Options{Fleet: "fleet1", Node: "n1", Pin: s.set.Pin(), Root: s.set.Roots[0], Hub: s.desk, Local: s.m, Store: s.m, Puller: s.p, Pace: s.pace,
 		Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	s.ok(err)
 	ctx, cancel := context.WithCancel(s.t.Context())

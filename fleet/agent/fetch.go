@@ -19,7 +19,13 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 	a.mu.Lock()
 	at, policy := a.now(), a.kept.Policy
 	a.mu.Unlock()
-	o.Download, o.Activate = policy.Download.Open(at), policy.Activate.Open(at)
+	o.Download, o.Activate = i.Want.Now || policy.Open(spec.Download, at, nil), i.Want.Now || policy.Open(spec.Activate, at, nil)
+	switch fetches := i.State.Phase == spec.Admitted || i.State.Phase == spec.Fetching; {
+	case fetches && !o.Download:
+		o.Opens = policy.Opens(spec.Download, at, nil)
+	case !fetches && !o.Activate:
+		o.Opens = policy.Opens(spec.Activate, at, nil)
+	}
 	switch i.State.Phase {
 	case spec.Offered, spec.Refused:
 		if m, err := a.manifest(ctx, i.Want); err != nil {
@@ -88,11 +94,13 @@ func (a *Agent) fetch(ctx context.Context, i Item) {
 	k := i.Want.Key()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.fetching[k] {
+	if a.fetching[k] != nil {
 		return
 	}
-	a.fetching[k] = true
+	ctx, cancel := context.WithCancel(ctx)
+	a.fetching[k] = cancel
 	a.fetches.Go(func() {
+		defer cancel()
 		err := a.bring(ctx, i)
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -104,6 +112,15 @@ func (a *Agent) fetch(ctx context.Context, i Item) {
 		}
 		poke(a.poke)
 	})
+}
+
+// halt ends the fetch of an item whose window has closed. What came so far is kept.
+func (a *Agent) halt(k spec.Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if stop := a.fetching[k]; stop != nil {
+		stop()
+	}
 }
 
 // later puts the next try off.

@@ -30,7 +30,8 @@ type Served struct {
 
 // Observed is what is so here and now. The agent fills it in before each Next.
 type Observed struct {
-	Download, Activate bool // the windows are open
+	Download, Activate bool      // the windows are open
+	Opens              time.Time // the next time that the one the item's phase waits for is; zero if it is open
 
 	Waits edgeward.Error // why it may not be newly installed: it is not signed, or revoked, or the hub is away; Code is empty if it may be
 	Unfit edgeward.Error // Code is empty if the version fits
@@ -93,6 +94,7 @@ func Next(i Item, o Observed, now time.Time) (Item, []Act) {
 		if o.Here || o.Download {
 			return i.enter(spec.Fetching, now), nil
 		}
+		return i.waits(o), nil
 	case spec.Fetching:
 		return i.fetching(o, now)
 	case spec.Verified, spec.Staged:
@@ -116,7 +118,16 @@ func Next(i Item, o Observed, now time.Time) (Item, []Act) {
 
 func (i Item) enter(p spec.Phase, now time.Time) Item {
 	i.State.Phase, i.State.Since = p, now
-	i.State.Code, i.State.Reason, i.State.Fault = "", "", ""
+	i.State.Code, i.State.Reason, i.State.Fault, i.State.Opens = "", "", "", time.Time{}
+	return i
+}
+
+// waits says that the item waits for a window, and when that opens.
+func (i Item) waits(o Observed) Item {
+	i.State.Code, i.State.Reason, i.State.Opens = spec.WaitsForWindow, "waits for the window", o.Opens
+	if !o.Opens.IsZero() {
+		i.State.Reason = "waits for the window, opens " + o.Opens.Format("Mon 15:04 MST")
+	}
 	return i
 }
 
@@ -151,10 +162,16 @@ func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
 			return i.fail(spec.Refused, now, spec.OfVersion, o.Fetch.Code, "%s", edgeward.Words(&o.Fetch)), nil
 		}
 	}
+	if !o.Download { // what is here of it stays
+		return i.waits(o), nil
+	}
+	if i.State.Code == spec.WaitsForWindow {
+		i.State.Code, i.State.Reason, i.State.Opens = "", "", time.Time{}
+	}
 	if o.Fetch.Code != "" {
 		i.State.Code, i.State.Reason = o.Fetch.Code, edgeward.Words(&o.Fetch) // and goes on trying
 	}
-	if !o.Download || now.Before(i.Next) {
+	if now.Before(i.Next) {
 		return i, nil
 	}
 	return i, []Act{Fetch}
@@ -167,9 +184,9 @@ func (i Item) staged(o Observed, now time.Time) (Item, []Act) {
 	}
 	if !o.Activate {
 		if i.State.Phase == spec.Verified {
-			return i.enter(spec.Staged, now), nil
+			i = i.enter(spec.Staged, now)
 		}
-		return i, nil
+		return i.waits(o), nil
 	}
 	if i.State.Phase == spec.Verified {
 		i = i.enter(spec.Staged, now)

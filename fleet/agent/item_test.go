@@ -228,12 +228,16 @@ func TestWhatDoesNotFitIsRefusedUntilItDoes(t *testing.T) {
 func TestWindows(t *testing.T) {
 	s := newServer(t, old)
 	s.o.Download, s.o.Activate = false, false
+	s.o.Opens = start.Add(8 * time.Hour)
 	s.turn(60, 20, nil)
-	s.is(spec.Admitted, old, "")
+	s.is(spec.Admitted, old, spec.WaitsForWindow)
+	if s.i.State.Opens != s.o.Opens || s.i.State.Reason != "waits for the window, opens "+s.o.Opens.Format("Mon 15:04 MST") {
+		t.Errorf("%+v", s.i.State)
+	}
 	s.o.Download = true
 	s.turn(60, 20, nil)
-	s.is(spec.Staged, old, "")
-	s.o.Activate = true
+	s.is(spec.Staged, old, spec.WaitsForWindow)
+	s.o.Activate, s.o.Opens = true, time.Time{}
 	s.turn(60, 20, nil)
 	s.is(spec.Committed, new, "")
 }

@@ -6,13 +6,17 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"edgeward/fleet/spec"
 )
 
 // Turn brings every item forward once.
 func (a *Agent) Turn(ctx context.Context) {
 	a.mu.Lock()
 	items := slices.Clone(a.kept.Items)
+	wan, lan := a.kept.Policy.Speeds(a.now(), nil)
 	a.mu.Unlock()
+	a.o.Pace.set(wan, lan)
 	for _, i := range items {
 		if ctx.Err() != nil {
 			return
@@ -33,6 +37,9 @@ func (a *Agent) forward(ctx context.Context, i Item) error {
 	now := a.now()
 	a.mu.Unlock()
 	next, acts := Next(i, o, now)
+	if next.State.Phase == spec.Fetching && !o.Download {
+		a.halt(i.Want.Key())
+	}
 	if next.Gone && !o.Exists || next.Gone && !next.Made {
 		return a.drop(ctx, i)
 	}

@@ -19,7 +19,8 @@
 //
 //	success        every node told reports the new digest committed, and has for Soak
 //	failure        more than MaxFailures nodes reverted or refused it by the version's fault
-//	inconclusive   anything else; after the wave's Deadline the rollout pauses
+//	inconclusive   anything else; after the wave's Deadline the rollout pauses. Where nodes wait for a maintenance window,
+//	               it counts from when the last of these opens
 //
 // A node whose own fault it is (no room, no such device) is set aside: it keeps the old version, and it is said. If a wave has
 // nobody left, the rollout pauses.

@@ -93,7 +93,7 @@ func (s *step) join(nodes []Node) {
 }
 
 func (s *step) wave(i int) {
-	s.r.Wave, s.r.Step, s.r.Began, s.r.Good = i, Activating, s.now, time.Time{}
+	s.r.Wave, s.r.Step, s.r.Began, s.r.Good, s.r.Held = i, Activating, s.now, time.Time{}, time.Time{}
 	if s.r.Plan.Waves[i].Approve {
 		s.r.Step = Waiting
 	}
@@ -237,9 +237,12 @@ func (s *step) done() bool {
 	wave, mine := s.r.Plan.Waves[s.r.Wave], s.mine()
 	good, missing := len(mine) > 0, 0
 	for _, id := range mine {
-		if !s.has(s.by[id]) && !s.failed[id] {
+		if n := s.by[id]; !s.has(n) && !s.failed[id] {
 			good = false
 			missing++
+			if n.Seen.Want == s.r.To.Digest && n.Seen.Opens.After(s.r.Held) {
+				s.r.Held = n.Seen.Opens
+			}
 		}
 	}
 	if good {
@@ -250,12 +253,16 @@ func (s *step) done() bool {
 		return !s.now.Before(s.r.Good.Add(wave.Soak))
 	}
 	s.r.Good, s.r.Step = time.Time{}, Activating
+	deadline := s.r.Began.Add(wave.Deadline)
+	if s.r.Held.After(s.r.Began) {
+		deadline = s.r.Held.Add(wave.Deadline)
+	}
 	switch {
 	case len(mine) == 0 && !s.absent():
 		s.enter(Paused, "rollout.nobody", "no node is left that the version fits on")
-	case !s.now.Before(s.r.Began.Add(wave.Deadline)) && len(mine) == 0:
+	case !s.now.Before(deadline) && len(mine) == 0:
 		s.enter(Paused, "rollout.missing", "no node answers")
-	case !s.now.Before(s.r.Began.Add(wave.Deadline)):
+	case !s.now.Before(deadline):
 		s.enter(Paused, "rollout.missing", "%d of %d nodes have not said that they run version %d", missing, len(mine), s.r.To.Number)
 	}
 	return false

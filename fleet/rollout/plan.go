@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"edgeward"
@@ -96,4 +98,27 @@ func (p Plan) moving(n int) int {
 		return p.MaxMoving
 	}
 	return max(1, n/10)
+}
+
+// ParseWaves reads counts and shares, such as "1" and "10%". None are the default waves, with this soak.
+func ParseWaves(list []string, soak time.Duration) (out []Wave, err error) {
+	for _, s := range list {
+		w := Wave{Soak: soak}
+		if p, ok := strings.CutSuffix(s, "%"); ok {
+			w.Percent, err = strconv.ParseFloat(p, 64)
+		} else {
+			w.Nodes, err = strconv.Atoi(s)
+		}
+		if err != nil {
+			return nil, edgeward.E("rollout.ParseWaves", edgeward.Invalid, "rollout.wave", "%.40q is no wave", s).WithHint("write a count such as 1, or a share such as 10%%")
+		}
+		out = append(out, w)
+	}
+	if len(out) == 0 && soak > 0 {
+		for _, w := range DefaultWaves {
+			w.Soak = soak
+			out = append(out, w)
+		}
+	}
+	return out, nil
 }

@@ -63,6 +63,8 @@ type Rollout struct {
 	Began time.Time `json:"began,omitzero"` // the wave
 	Good  time.Time `json:"good,omitzero"`  // since when all of the wave are committed: the soak counts from here
 
+	Held time.Time `json:"held,omitzero"` // when the last window opens that nodes of the wave wait for: its deadline counts from here
+
 	Order   []string   `json:"order,omitempty"` // node ids; fixed when it began, late ones at the end
 	Told    []string   `json:"told,omitempty"`  // those who are told To, sorted
 	Aside   []Aside    `json:"aside,omitempty"` // those who do not fit, and those passed over, by node

@@ -27,18 +27,10 @@ type Desired struct {
 	Policy    Policy     `json:"policy,omitzero"`
 }
 
-// Policy is how a node goes about it.
+// Policy is how a node goes about it. Where nothing is said of an act, it may be done at any time and as fast as it goes.
 type Policy struct {
-	Download Window `json:"download,omitzero"` // when bytes may come
-	Activate Window `json:"activate,omitzero"` // when another version may begin to answer
-	WAN      int64  `json:"wan,omitempty"`     // bytes a second from the hub; 0: no limit
-}
-
-// Window is a time of each week, in the node's local time. The zero Window is always open.
-type Window struct {
-	Days  []time.Weekday `json:"days,omitempty"` // none: every day
-	From  string         `json:"from,omitempty"` // "22:00"
-	Until string         `json:"until,omitempty"`
+	Windows []Window `json:"windows,omitempty"` // by name
+	Rates   []Rate   `json:"rates,omitempty"`   // by name
 }
 
 // Endpoint is one endpoint the node should have, and the version behind it.
@@ -51,6 +43,7 @@ type Endpoint struct {
 	Digest    edgeward.Digest `json:"manifest"`          // identity
 	Again     int             `json:"again,omitempty"`   // raised by a person to have a reverted digest tried once more
 	Rollout   string          `json:"rollout,omitempty"` // id of the rollout that wants it
+	Now       bool            `json:"now,omitempty"`     // a person said that it does not wait for windows
 	Probation Probation       `json:"probation,omitzero"`
 }
 
@@ -147,7 +140,7 @@ func (d Desired) Check() error {
 			return err
 		}
 	}
-	return nil
+	return d.Policy.Check()
 }
 
 // Check reports why e cannot be wanted.

@@ -47,7 +47,8 @@ type State struct {
 	Live     edgeward.Digest `json:"live,omitempty"`
 	Previous edgeward.Digest `json:"previous,omitempty"` // stays loaded: what a revert returns to
 	Phase    Phase           `json:"phase"`
-	Since    time.Time       `json:"since"` // of the phase
+	Since    time.Time       `json:"since"`          // of the phase
+	Opens    time.Time       `json:"opens,omitzero"` // of a phase that waits for a window: when that opens; Code is WaitsForWindow
 	Code     string          `json:"code,omitempty"`
 	Reason   string          `json:"reason,omitempty"`
 	Fault    Fault           `json:"fault,omitempty"` // of Reverted and Refused
@@ -55,6 +56,9 @@ type State struct {
 	Total    int64           `json:"total,omitempty"`
 	Evidence Evidence        `json:"evidence,omitzero"`
 }
+
+// WaitsForWindow is the Code of a State that waits for a maintenance window.
+const WaitsForWindow = "fleet.window"
 
 // Key returns s's.
 func (s State) Key() Key { return Key{s.Group, s.Name} }
@@ -100,6 +104,8 @@ type Facts struct {
 	DiskFree int64             `json:"disk_free,omitempty"` // bytes
 	Engines  map[string]string `json:"engines,omitempty"`   // name to version
 	URL      string            `json:"url,omitempty"`       // of its page, for people
+	Serial   string            `json:"serial,omitempty"`    // of the machine, as its firmware says
+	Machine  string            `json:"machine,omitempty"`   // id of the installed system
 }
 
 // ParseReported reads a report and checks what every reader relies on.

@@ -26,7 +26,8 @@ func desired() spec.Desired {
 	return spec.Desired{Format: spec.Format, Fleet: "01J", Node: "01N", Site: "north", Rev: 7, Issued: at, Expires: at.Add(14 * 24 * time.Hour),
 		Endpoints: []spec.Endpoint{{Group: "default", Name: "digits", Title: "Digits", Model: "digits", Version: 2, Digest: two, Rollout: "01R",
 			Probation: spec.Probation{Requests: 50, Longest: time.Minute, Quiet: "wait", Disagree: 0.05}}},
-		Policy: spec.Policy{Activate: spec.Window{Days: []time.Weekday{time.Saturday}, From: "22:00", Until: "04:00"}, WAN: 1 << 20}}
+		Policy: spec.Policy{Windows: []spec.Window{{Name: "nights", What: spec.Activate, Span: spec.Span{Days: []spec.Day{"sat"}, At: "22:00", For: spec.Length(6 * time.Hour), Zone: "Europe/Berlin"}}},
+			Rates: []spec.Rate{{Name: "line", WAN: 1 << 20}}}}
 }
 
 func reported() spec.Reported {

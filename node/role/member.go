@@ -187,8 +187,9 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		}
 	})
 	defer line.Close()
-	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store,
-		Puller: &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply}, Boot: r.p.NewID(), Now: r.p.Now, Log: r.p.Log.With("role", "node")})
+	pace := agent.NewPace()
+	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store, Pace: pace,
+		Puller: &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}, Boot: r.p.NewID(), Now: r.p.Now, Log: r.p.Log.With("role", "node")})
 	if err != nil {
 		return err
 	}

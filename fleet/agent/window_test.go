@@ -1,0 +1,124 @@
+package agent_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"edgeward/fleet/agent"
+	"edgeward/fleet/spec"
+)
+
+// at waits until so long after the bubble's midnight, and says how the endpoint stands.
+func (s *site) at(d time.Duration) string {
+	time.Sleep(time.Until(midnight.Add(d)) - 5*time.Minute)
+	return s.settles()
+}
+
+// midnight is when a bubble begins: a Saturday.
+var midnight = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func daily(name string, what spec.Doing, at string, length time.Duration) spec.Window {
+	return spec.Window{Name: name, What: what, Span: spec.Span{At: at, For: spec.Length(length), Zone: "UTC"}}
+}
+
+func TestBytesAndAnswersWaitForTheirWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		stop := s.run()
+		defer stop()
+		s.sign(1)
+		d := s.document(1, 1)
+		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "04:00", time.Hour), daily("bytes", spec.Download, "02:00", time.Hour)}
+		s.say(d, s.key)
+		s.want("before all windows", s.settles(), "nothing, admitted fleet.window")
+		k, _ := s.a.Kept()
+		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(2*time.Hour)) || st.Since.IsZero() {
+			t.Errorf("it waits until %s", st.Opens)
+		}
+		s.want("bytes may come", s.at(2*time.Hour+10*time.Minute), "nothing, staged fleet.window")
+		k, _ = s.a.Kept()
+		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(4 * time.Hour)) {
+			t.Errorf("it waits until %s", st.Opens)
+		}
+		s.want("it may answer", s.at(4*time.Hour+30*time.Minute), "live 1, committed")
+
+		// what a person wants at once does not wait
+		s.sign(2)
+		d = s.document(2, 2)
+		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "04:00", time.Hour), daily("bytes", spec.Download, "02:00", time.Hour)}
+		s.say(d, s.key)
+		s.want("the second, by day", s.at(12*time.Hour), "live 1, admitted fleet.window")
+		d.Rev, d.Endpoints[0].Now = 3, true
+		s.say(d, s.key)
+		s.want("now", s.at(13*time.Hour), "live 2, committed")
+	})
+}
+
+// slow gives one byte each ten seconds until it is closed.
+type slow struct {
+	ctx context.Context
+	n   int
+}
+
+func (r *slow) Read(b []byte) (int, error) {
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case <-time.After(10 * time.Second):
+	}
+	r.n++
+	b[0] = 'x'
+	return 1, nil
+}
+func (r *slow) Close() error { return nil }
+
+func TestAClosingWindowEndsTheDownload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		var last *slow
+		s.stream = func(ctx context.Context) io.ReadCloser {
+			last = &slow{ctx: ctx}
+			return last
+		}
+		stop := s.run()
+		defer stop()
+		s.sign(1)
+		d := s.document(1, 1)
+		d.Policy.Windows = []spec.Window{daily("bytes", spec.Download, "00:01", time.Minute)}
+		s.say(d, s.key)
+		s.want("after the window", s.settles(), "nothing, fetching fleet.window")
+		if last == nil || last.n == 0 || last.n > 7 {
+			t.Errorf("%+v: it read on", last)
+		}
+	})
+}
+
+func TestRatesFollowTheTimeOfDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.pace = agent.NewPace()
+		stop := s.run()
+		defer stop()
+		d := s.document(1, 1)
+		d.Endpoints = nil
+		d.Policy.Rates = []spec.Rate{{Name: "all", WAN: 1 << 20, LAN: 4 << 20}, {Name: "day", WAN: 64 << 10, Span: spec.Span{At: "08:00", For: spec.Length(10 * time.Hour), Zone: "UTC"}}}
+		for _, row := range []struct {
+			at       time.Duration
+			wan, lan rate.Limit
+		}{{time.Hour, rate.Inf, rate.Inf}, {2 * time.Hour, 1 << 20, 4 << 20}, {8*time.Hour + time.Minute, 64 << 10, 4 << 20}, {18*time.Hour + time.Minute, 1 << 20, 4 << 20}} {
+			time.Sleep(time.Until(midnight.Add(row.at)))
+			synctest.Wait()
+			if s.pace.WAN.Limit() != row.wan || s.pace.LAN.Limit() != row.lan {
+				t.Errorf("at %s: %v from the hub, %v in the site; want %v and %v", row.at, s.pace.WAN.Limit(), s.pace.LAN.Limit(), row.wan, row.lan)
+			}
+			if row.at == time.Hour {
+				s.say(d, s.key)
+			}
+		}
+	})
+}
