@@ -31,7 +31,7 @@ type deltas struct {
 // Between returns the difference, or NotFound where it is no smaller than the file.
 func (d *deltas) Between(ctx context.Context, from, to edgeward.Digest) (io.ReadSeekCloser, int64, error) {
 	dir := filepath.Join(d.r.p.Dir, "deltas")
-	path := filepath.Join(dir, from.Hex()+"-"+to.Hex())
+	path := filepath.Join(dir, from.Hex()+"-"+to.Hex()+"."+delta.Version)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f, err := os.Open(path)
@@ -67,7 +67,7 @@ func (d *deltas) make(ctx context.Context, dir, path string, from, to edgeward.D
 		level = delta.Fast
 	}
 	var out bytes.Buffer
-	if err := delta.Encode(&out, base, now, level); err != nil {
+	if err := delta.Encode(&out, delta.Of(base), delta.Of(now), level); err != nil {
 		return err
 	}
 	if out.Len() >= len(now)*9/10 {

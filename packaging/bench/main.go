@@ -1,13 +1,13 @@
 // Command bench measures the product on the machine it runs on and prints the tables of docs/benchmarks.md.
 //
-//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident|analyzer]...
+//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident|delta|analyzer]...
 //
 // Every topic runs its competitors in turn within each round, so that a busy minute of the machine hits all of them, and
 // prints medians with the smallest and the largest value in brackets. Everything listens on loopback and lives in a
 // temporary folder. Peers in Python are measured where -python names an interpreter that has them (mlflow for start,
 // lightgbm and numpy for train); without one they are left out and the table says so. The peers of serving are set up from
 // their packages (peers/*.txt) in .cache/peers, once; what is missing is left out aloud, and with EDGEWARD_REQUIRE_ALL=1 it
-// is an error. The topics swap and resident run once, whatever the rounds, and only where they are named; analyzer measures
+// is an error. The topics swap, resident and delta run once, whatever the rounds, and only where they are named; analyzer measures
 // nothing: it sets perf_analyzer up in .cache/peers, where tests find it.
 package main
 
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string) (err error) {
 	f.IntVar(&b.swaps, "swaps", 1000, "changes of the version in the topic swap")
 	f.IntVar(&b.rate, "rate", 2000, "requests a second in the topic swap")
 	f.IntVar(&b.models, "models", 4000, "models in the topic resident")
-	f.StringVar(&b.only, "only", "", "windows of the topic serving: ours, or peers such as triton,litserve; empty for all")
+	f.StringVar(&b.only, "only", "", "windows of the topic serving (ours, or peers such as triton,litserve) or part of the names of pairs of the topic delta; empty for all")
 	f.StringVar(&b.kept, "keep", "", "folder that keeps what the topic serving prepared, and its samples: later runs add to them")
 	f.DurationVar(&b.pointLength, "point", 2*time.Second, "length of one measurement under load, at most 10s")
 	if err := f.Parse(args); err != nil {
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := os.MkdirAll(b.kept, 0o700); err != nil {
 		return err
 	}
-	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot, "analyzer": b.analyzer}
+	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot, "delta": b.delta, "analyzer": b.analyzer}
 	wanted := f.Args()
 	if len(wanted) == 0 {
 		wanted = []string{"start", "serving", "train", "demo", "hot"}

@@ -1,24 +1,61 @@
-// Package chunk says where the tensors of a model file lie, so that two versions can be held against each other number by number.
+// Package chunk says where the parts of a file lie, so that two versions can be held against each other part by part.
 //
-// Known are ONNX files (initialisers with raw_data, of the main graph). A file of another kind, or one that is damaged, has no tensors:
-// that is no error, it is only transferred less cleverly. Nothing is executed and nothing is believed: every offset lies within the file,
-// tensors do not overlap and come in the order of their offsets.
+// # Numbers
+//
+// Tensors finds the numbers of a model file: of ONNX the initialisers and the tensors among a node's attributes (the arrays of TreeEnsemble), of safetensors
+// all. Beside finds those of a file that another one describes: OpenVINO's .bin by the offsets in the .xml, ONNX's external data by the .onnx.
+// A file of another kind, or one that is damaged, has no tensors: that is no error, it is only transferred less cleverly. Nothing is
+// executed and nothing is believed: every offset lies within the file, tensors do not overlap and come in the order of their offsets.
+//
+// # Everything else
+//
+// Cut cuts bytes where their own content says so (FastCDC: 16 KiB at least, 64 KiB usually, 256 KiB at most), so that an insertion moves
+// few borders.
 package chunk
 
 import (
 	"cmp"
-	"iter"
 	"slices"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
+
+// Kind of number.
+type Kind uint8
+
+// The kinds. Their values are part of the format of sync/delta.
+const (
+	Unknown Kind = iota
+	Int8         // signed or not
+	Int16
+	Int32
+	Int64
+	Float16
+	BFloat16
+	Float32
+	Float64
+)
+
+// Width is how many bytes a number of a kind has; 0 of an unknown kind.
+func (k Kind) Width() int {
+	switch k {
+	case Int8:
+		return 1
+	case Int16, Float16, BFloat16:
+		return 2
+	case Int32, Float32:
+		return 4
+	case Int64, Float64:
+		return 8
+	}
+	return 0
+}
 
 // Tensor is a run of numbers in a file.
 type Tensor struct {
-	Name  string
-	At    int64 // offset in the file
-	Size  int64 // bytes; a multiple of Width
-	Width int   // bytes of one number: 1, 2, 4 or 8
+	Name string
+	At   int64 // offset in the file
+	Size int64 // bytes; a multiple of the kind's width
+	Kind Kind
+	Row  int // numbers from one to the one below it, 1 if that is not known
 }
 
 // MaxTensors bounds what is looked for.
@@ -26,89 +63,49 @@ const MaxTensors = 1 << 16
 
 // Tensors returns the tensors of a file, in the order of their offsets.
 func Tensors(b []byte) []Tensor {
-	var graph field
-	for f := range fields(b, 0) {
-		if f.num == 7 && f.body != nil { // ModelProto.graph
-			graph = f
-			break
-		}
+	if t := safetensors(b); t != nil {
+		return t
 	}
-	var out []Tensor
-	for f := range fields(graph.body, graph.at) {
-		if f.bad {
-			return nil
-		}
-		if f.num == 5 && f.body != nil { // GraphProto.initializer
-			if t, ok := tensor(f); ok {
-				out = append(out, t)
-			}
-		}
-		if len(out) == MaxTensors {
-			break
-		}
-	}
-	slices.SortFunc(out, func(a, b Tensor) int { return cmp.Compare(a.At, b.At) })
-	return out
+	return sound(onnx(b), int64(len(b)))
 }
 
-// widths of onnx.TensorProto.DataType that raw_data holds as whole numbers of bytes.
-var widths = map[uint64]int{1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
-
-// tensor reads one TensorProto.
-func tensor(of field) (t Tensor, ok bool) {
-	var dtype uint64
-	for f := range fields(of.body, of.at) {
-		switch {
-		case f.bad:
-			return t, false
-		case f.num == 2 && f.body == nil:
-			dtype = f.value
-		case f.num == 8 && f.body != nil:
-			t.Name = string(f.body)
-		case f.num == 9 && f.body != nil:
-			t.At, t.Size = f.at, int64(len(f.body))
-		}
+// Beside returns the tensors of a file that lies beside its description, an OpenVINO .xml or an .onnx, and has a size.
+func Beside(description []byte, file string, size int64) []Tensor {
+	t := openvino(description)
+	if t == nil {
+		t = external(description, file)
 	}
-	t.Width = widths[dtype]
-	return t, t.Width > 0 && t.Size > 0 && t.Size%int64(t.Width) == 0
+	return sound(t, size)
 }
 
-// field is one of a message: body and where it lies in the file if it has a length, never nil then, else the value of a varint.
-type field struct {
-	num   protowire.Number
-	body  []byte
-	at    int64
-	value uint64
-	bad   bool // the message is damaged here, and ends
-}
-
-// fields are those of a message that lies at an offset of the file.
-func fields(b []byte, at int64) iter.Seq[field] {
-	return func(yield func(field) bool) {
-		for off := 0; off < len(b); {
-			num, typ, n := protowire.ConsumeTag(b[off:])
-			if n < 0 {
-				yield(field{bad: true})
-				return
-			}
-			off += n
-			size := protowire.ConsumeFieldValue(num, typ, b[off:])
-			if size < 0 {
-				yield(field{bad: true})
-				return
-			}
-			f := field{num: num}
-			switch typ {
-			case protowire.BytesType:
-				f.body, _ = protowire.ConsumeBytes(b[off:])
-				f.at = at + int64(off+size-len(f.body))
-			case protowire.VarintType:
-				f.value, _ = protowire.ConsumeVarint(b[off:])
-			}
-			if !yield(f) {
-				return
-			}
-			off += size
+// sound orders tensors and leaves out those that lie beyond the file, reach into each other or have no whole numbers.
+func sound(all []Tensor, size int64) []Tensor {
+	slices.SortStableFunc(all, func(a, b Tensor) int { return cmp.Compare(a.At, b.At) })
+	end := int64(0)
+	return slices.DeleteFunc(all, func(t Tensor) bool {
+		w := int64(t.Kind.Width())
+		if w == 0 || t.Size <= 0 || t.Size%w != 0 || t.At < end || t.At > size || t.Size > size-t.At {
+			return true
 		}
-	}
+		end = t.At + t.Size
+		return false
+	})
 }
+
+// row is how far apart the numbers of a column are: below each other lie the outputs of a matrix, or the filters of a convolution.
+func row(dims []int64) int {
+	if len(dims) < 2 {
+		return 1
+	}
+	n := int64(1)
+	for _, d := range dims[1:] {
+		if d <= 0 || n > MaxRow/d {
+			return 1
+		}
+		n *= d
+	}
+	return int(n)
+}
+
+// MaxRow bounds Tensor.Row.
+const MaxRow = 1 << 16

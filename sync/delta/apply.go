@@ -8,14 +8,18 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"edgeward"
+	"edgeward/sync/chunk"
 )
 
 // Apply writes the new file out of base and a delta: exactly as many bytes as the delta promises, which is at most limit.
 func Apply(w io.Writer, base io.ReaderAt, baseSize int64, delta io.Reader, limit int64) error {
 	a := &applier{in: bufio.NewReaderSize(delta, 64<<10), base: base, baseSize: baseSize}
 	head := make([]byte, len(magic))
-	if _, err := io.ReadFull(a.in, head); err != nil || string(head) != magic {
+	if _, err := io.ReadFull(a.in, head); err != nil || string(head[:len(family)]) != family {
 		return bad("it does not begin as one")
+	}
+	if string(head) != magic {
+		return edgeward.E("delta.Apply", edgeward.Invalid, "delta.version", "the difference is of version %.1q; this server reads version 2", head[len(family):]).WithHint("update the older of the two servers; until then whole files are fetched")
 	}
 	size, err := binary.ReadUvarint(a.in)
 	if err != nil || size > uint64(limit) {
@@ -44,21 +48,39 @@ type applier struct {
 	baseSize       int64
 	old, now, diff [BlockSize]byte
 	packed         []byte
+	copyAt         int64
+	copyLeft       int64
+	models         [len(layouts)]*numbers
 }
 
-// next returns the bytes of one operation. They are good until the next call.
+// next returns bytes of an operation. They are good until the next call.
 func (a *applier) next(left int64) ([]byte, error) {
+	if n := min(a.copyLeft, BlockSize); n > 0 {
+		if _, err := a.base.ReadAt(a.old[:n], a.copyAt); err != nil {
+			return nil, edgeward.Wrap("delta.Apply", err)
+		}
+		a.copyAt, a.copyLeft = a.copyAt+n, a.copyLeft-n
+		return a.old[:n], nil
+	}
 	kind, err := a.in.ReadByte()
 	if err != nil {
 		return nil, bad("it ends too early")
 	}
-	n, err := a.length(min(left, BlockSize))
+	most := min(left, BlockSize)
+	if kind == opCopy {
+		most = left
+	}
+	n, err := a.length(most)
 	if err != nil || n == 0 {
 		return nil, bad("a block has a wrong length")
 	}
 	switch kind {
 	case opCopy:
-		return a.from(n)
+		at, err := a.length(a.baseSize - n)
+		a.copyAt, a.copyLeft = at, n
+		return nil, err
+	case opNumbers:
+		return a.numbers(n)
 	case opPlain:
 		return a.unpack(a.now[:0], n, nil)
 	case opLike:
@@ -125,8 +147,48 @@ func (a *applier) differ(kind byte, n int64) ([]byte, error) {
 	return diff, nil
 }
 
-// unpack reads a zstd frame of exactly n bytes.
-func (a *applier) unpack(dst []byte, n int64, dict []byte) ([]byte, error) {
+// numbers reads a block of numbers.
+func (a *applier) numbers(n int64) ([]byte, error) {
+	kind, err := a.in.ReadByte()
+	if err != nil || int(kind) >= len(layouts) || layouts[kind].width == 0 || n%int64(layouts[kind].width) != 0 {
+		return nil, bad("numbers of kind %d", kind)
+	}
+	anew, err := a.in.ReadByte()
+	if err != nil {
+		return nil, bad("it ends too early")
+	}
+	base, err := a.from(n)
+	if err != nil {
+		return nil, err
+	}
+	row, err := a.length(chunk.MaxRow)
+	if err != nil || row == 0 {
+		return nil, bad("a row of %d numbers", row)
+	}
+	level, err := a.length(1 << 20)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := a.payload()
+	if err != nil {
+		return nil, err
+	}
+	m := a.models[kind]
+	if m == nil {
+		m = &numbers{}
+		a.models[kind] = m
+	}
+	if anew != 0 {
+		m.reset()
+	}
+	if !m.decode(a.now[:n], packed, base, layouts[kind], int(row), int32(level)) {
+		return nil, bad("a block of numbers ends too early")
+	}
+	return a.now[:n], nil
+}
+
+// payload reads a length and as many bytes. They are good until the next call.
+func (a *applier) payload() ([]byte, error) {
 	size, err := a.length(2 * BlockSize)
 	if err != nil {
 		return nil, err
@@ -137,6 +199,15 @@ func (a *applier) unpack(dst []byte, n int64, dict []byte) ([]byte, error) {
 	packed := a.packed[:size]
 	if _, err := io.ReadFull(a.in, packed); err != nil {
 		return nil, bad("it ends too early")
+	}
+	return packed, nil
+}
+
+// unpack reads a zstd frame of exactly n bytes.
+func (a *applier) unpack(dst []byte, n int64, dict []byte) ([]byte, error) {
+	packed, err := a.payload()
+	if err != nil {
+		return nil, err
 	}
 	var out []byte
 	if dict == nil {

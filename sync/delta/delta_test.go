@@ -20,7 +20,7 @@ const digits = "../../node/demo/data/digits/digits-cnn.onnx"
 func encode(t testing.TB, base, now []byte, l delta.Level) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := delta.Encode(&b, base, now, l); err != nil {
+	if err := delta.Encode(&b, delta.Of(base), delta.Of(now), l); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -42,7 +42,7 @@ func retrained(t testing.TB, b []byte, step float64) []byte {
 		t.Fatal("no tensors were found")
 	}
 	for _, x := range tensors {
-		if x.Width != 4 {
+		if x.Kind != chunk.Float32 {
 			continue
 		}
 		for i := x.At; i < x.At+x.Size; i += 4 {
@@ -114,9 +114,14 @@ func TestDamagedDeltas(t *testing.T) {
 	}
 	now := retrained(t, base, 1e-3)
 	d := encode(t, base, now, delta.Fast)
-	for _, c := range [][]byte{nil, d[:3], d[:len(d)-1], append([]byte("EWD2"), d[4:]...), []byte("EWD1\xff\xff\xff\xff\xff\xff\xff\xff\x7f")} {
+	for _, c := range [][]byte{nil, d[:3], d[:len(d)-1], append([]byte("XWD2"), d[4:]...), []byte("EWD2\xff\xff\xff\xff\xff\xff\xff\xff\x7f")} {
 		if _, err := apply(base, c, len(now)); edgeward.CodeOf(err) != "delta.damaged" {
 			t.Errorf("%.8q: %v", c, err)
+		}
+	}
+	for _, other := range []string{"EWD1", "EWD3"} {
+		if _, err := apply(base, append([]byte(other), d[4:]...), len(now)); edgeward.CodeOf(err) != "delta.version" {
+			t.Errorf("%s: %v", other, err)
 		}
 	}
 	if _, err := apply(base, d, len(now)-1); edgeward.CodeOf(err) != "delta.damaged" {
@@ -131,11 +136,11 @@ func FuzzApply(f *testing.F) {
 	base := bytes.Repeat([]byte("0123456789abcdef"), 64)
 	now := append(bytes.Clone(base[:500]), bytes.Repeat([]byte("new"), 100)...)
 	var d bytes.Buffer
-	if err := delta.Encode(&d, base, now, delta.Fast); err != nil {
+	if err := delta.Encode(&d, delta.Of(base), delta.Of(now), delta.Fast); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(d.Bytes())
-	f.Add([]byte("EWD1\x04\x03\x04\x04\x00\x01\x00"))
+	f.Add([]byte("EWD2\x04\x03\x04\x04\x00\x01\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if got, err := apply(base, b, 1<<21); err == nil && len(got) > 1<<21 {
 			t.Error("more than the limit")

@@ -12,49 +12,106 @@ import (
 	"edgeward/sync/chunk"
 )
 
-// Encode writes what makes now out of base. Both are held in memory: a caller maps large files.
-func Encode(w io.Writer, base, now []byte, level Level) error {
-	e := &encoder{base: base, now: now, level: zstd.SpeedDefault}
-	if level == Small {
-		e.level = zstd.SpeedBestCompression
+// File is one version of a file, held in memory: a caller maps large ones.
+type File struct {
+	Bytes   []byte
+	Tensors []chunk.Tensor // in order, none beyond the bytes
+}
+
+// Of finds the tensors that a file says itself it has.
+func Of(b []byte) File { return File{b, chunk.Tensors(b)} }
+
+// Encode writes what makes now out of base.
+func Encode(w io.Writer, base, now File, level Level) error {
+	out, err := encode(base, now, level)
+	if err == nil && level == Small { // what is best for each block need not be so for all
+		fast, ferr := encode(base, now, Fast)
+		if err = ferr; len(fast) < len(out) {
+			out = fast
+		}
+	}
+	if err == nil {
+		_, err = w.Write(out)
+	}
+	return edgeward.Wrap("delta.Encode", err)
+}
+
+func encode(base, now File, level Level) ([]byte, error) {
+	e := &encoder{base: base.Bytes, now: now.Bytes, small: level == Small}
+	zl := zstd.SpeedDefault
+	if e.small {
+		zl = zstd.SpeedBestCompression
 	}
 	var err error
-	if e.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(e.level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)); err != nil {
-		return edgeward.Wrap("delta.Encode", err)
+	if e.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zl), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)); err != nil {
+		return nil, err
 	}
 	defer e.zstd.Close()
 	e.out.WriteString(magic)
-	e.uvarint(uint64(len(now)))
-	old := map[string]chunk.Tensor{}
-	for _, t := range chunk.Tensors(base) {
-		old[t.Name] = t
+	e.uvarint(uint64(len(e.now)))
+	pairs := counterparts(base.Tensors, now.Tensors)
+	if len(pairs) == 0 && len(e.now) == len(e.base) { // nothing is known: numbers at the same places
+		e.guessed()
 	}
-	at, oldAt := int64(0), int64(0)
-	for _, t := range chunk.Tensors(now) {
-		o, ok := old[t.Name]
-		if !ok || o.Size != t.Size || o.Width != t.Width || t.At < at {
-			continue
+	at, oldAt := e.done, e.done
+	for _, p := range pairs {
+		gap := max(p.old.At-oldAt, 0)
+		e.between(at, p.now.At, min(oldAt, int64(len(e.base))), min(gap, int64(len(e.base))-oldAt))
+		e.tensor(p.now, p.old)
+		at, oldAt = p.now.At+p.now.Size, p.old.At+p.old.Size
+	}
+	e.between(at, int64(len(e.now)), oldAt, int64(len(e.base))-oldAt)
+	return e.out.Bytes(), nil
+}
+
+type pair struct{ now, old chunk.Tensor }
+
+// counterparts finds for each tensor the base's: of the same name, or else the next of those without a name's match that has its kind and size.
+func counterparts(base, now []chunk.Tensor) (out []pair) {
+	type shape struct {
+		kind chunk.Kind
+		size int64
+	}
+	named, used := map[string]int{}, make([]bool, len(base))
+	for i, t := range base {
+		if _, ok := named[t.Name]; !ok {
+			named[t.Name] = i
 		}
-		gap := min(max(o.At-oldAt, 0), int64(len(base))-oldAt)
-		e.between(at, t.At, oldAt, gap)
-		e.tensor(t.At, o.At, t.Size, t.Width)
-		at, oldAt = t.At+t.Size, o.At+o.Size
 	}
-	if at == 0 && len(now) == len(base) { // no tensors: numbers at the same places
-		e.tensor(0, 0, int64(len(now)), 0)
-	} else {
-		e.between(at, int64(len(now)), oldAt, int64(len(base))-oldAt)
+	match := make([]int, len(now))
+	for i, t := range now {
+		match[i] = -1
+		if j, ok := named[t.Name]; ok && !used[j] && base[j].Kind == t.Kind {
+			match[i], used[j] = j, true
+		}
 	}
-	_, err = w.Write(e.out.Bytes())
-	return edgeward.Wrap("delta.Encode", err)
+	shaped := map[shape][]int{}
+	for j, t := range base {
+		if !used[j] {
+			shaped[shape{t.Kind, t.Size}] = append(shaped[shape{t.Kind, t.Size}], j)
+		}
+	}
+	for i, t := range now {
+		s := shape{t.Kind, t.Size}
+		if match[i] < 0 && len(shaped[s]) > 0 {
+			match[i], shaped[s] = shaped[s][0], shaped[s][1:]
+		}
+		if match[i] >= 0 {
+			out = append(out, pair{t, base[match[i]]})
+		}
+	}
+	return out
 }
 
 type encoder struct {
 	base, now []byte
-	level     zstd.EncoderLevel
+	small     bool
 	zstd      *zstd.Encoder
 	out       bytes.Buffer
+	done      int64 // bytes of now that are written
 	scratch   [2][BlockSize]byte
+	models    [len(layouts)]*numbers
+	stale     [len(layouts)]bool // the reader's model is not what ours is: it begins anew
 }
 
 func (e *encoder) uvarint(v uint64) {
@@ -66,21 +123,24 @@ func (e *encoder) compress(b []byte) []byte { return e.zstd.EncodeAll(b, nil) }
 
 // between writes what lies between tensors, block by block; the base's bytes between its own are like it.
 func (e *encoder) between(from, to, old, oldSize int64) {
+	same := int64(0)
+	for same < min(to-from, oldSize) && e.now[from+same] == e.base[old+same] {
+		same++
+	}
+	if same > 32 {
+		e.copies(same, old)
+		from, old, oldSize = from+same, old+same, oldSize-same
+	}
 	for from < to {
 		n := min(to-from, BlockSize)
 		block := e.now[from : from+n]
 		like := e.base[old : old+min(oldSize, BlockSize)]
-		switch {
-		case int64(len(like)) >= n && bytes.Equal(block, like[:n]):
-			e.copy(n, old)
-		default:
+		if int64(len(like)) >= n && bytes.Equal(block, like[:n]) {
+			e.copies(n, old)
+		} else {
 			plain := e.compress(block)
 			if d := e.withDictionary(block, like); d != nil && len(d) < len(plain) {
-				e.out.WriteByte(opLike)
-				e.uvarint(uint64(n))
-				e.uvarint(uint64(old))
-				e.uvarint(uint64(len(like)))
-				e.payload(d)
+				e.like(n, old, int64(len(like)), d)
 			} else {
 				e.plain(n, plain)
 			}
@@ -90,15 +150,28 @@ func (e *encoder) between(from, to, old, oldSize int64) {
 	}
 }
 
-func (e *encoder) copy(n, old int64) {
-	e.out.WriteByte(opCopy)
+func (e *encoder) op(kind byte, n int64) {
+	e.out.WriteByte(kind)
 	e.uvarint(uint64(n))
-	e.uvarint(uint64(old))
+	e.done += n
+}
+
+func (e *encoder) copies(n, old int64) {
+	if n > 0 {
+		e.op(opCopy, n)
+		e.uvarint(uint64(old))
+	}
 }
 
 func (e *encoder) plain(n int64, b []byte) {
-	e.out.WriteByte(opPlain)
-	e.uvarint(uint64(n))
+	e.op(opPlain, n)
+	e.payload(b)
+}
+
+func (e *encoder) like(n, old, size int64, b []byte) {
+	e.op(opLike, n)
+	e.uvarint(uint64(old))
+	e.uvarint(uint64(size))
 	e.payload(b)
 }
 
@@ -112,7 +185,11 @@ func (e *encoder) withDictionary(block, like []byte) []byte {
 	if len(like) < 64 {
 		return nil
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(e.level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderDictRaw(dictID, like), zstd.WithWindowSize(4<<20))
+	level := zstd.SpeedDefault
+	if e.small {
+		level = zstd.SpeedBestCompression
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderDictRaw(dictID, like), zstd.WithWindowSize(4<<20))
 	if err != nil {
 		return nil
 	}
@@ -123,50 +200,119 @@ func (e *encoder) withDictionary(block, like []byte) []byte {
 // dictID names the dictionary of a like block.
 const dictID = 1
 
-// tensor writes the blocks of a tensor against its counterpart. Width 0 tries four, two and one.
-func (e *encoder) tensor(at, old, size int64, width int) {
-	for done := int64(0); done < size; {
-		n := min(size-done, BlockSize)
-		e.block(at+done, old+done, n, width)
+// tensor writes a tensor against its counterpart; what it has more than that one is like it.
+func (e *encoder) tensor(t, old chunk.Tensor) {
+	both := min(t.Size, old.Size)
+	for done := int64(0); done < both; {
+		n := min(both-done, BlockSize)
+		e.block(t.At+done, old.At+done, n, t.Kind, t.Row)
 		done += n
+	}
+	if t.Size > both {
+		e.between(t.At+both, t.At+t.Size, old.At, old.Size)
 	}
 }
 
-func (e *encoder) block(at, old, n int64, width int) {
+// guessed writes numbers of the kind that fits each block best.
+func (e *encoder) guessed() {
+	for size := int64(len(e.now)); e.done < size; {
+		n := min(size-e.done, guess)
+		now, base := e.now[e.done:e.done+n], e.base[e.done:e.done+n]
+		best, bestSize := chunk.Int8, 0
+		for _, k := range []chunk.Kind{chunk.Float32, chunk.Float16, chunk.Int8} {
+			w := k.Width()
+			part := min(n, 16<<10) / 8 * 8
+			if n%int64(w) != 0 || part == 0 {
+				continue
+			}
+			var m numbers
+			f := layouts[k]
+			got := len(m.encode(nil, now[:part], base[:part], f, 1, level(now[:part], base[:part], f)))
+			if bestSize == 0 || got < bestSize {
+				best, bestSize = k, got
+			}
+		}
+		e.block(e.done, e.done, n, best, 1)
+	}
+}
+
+// guess is the size of a block whose kind of numbers is guessed.
+const guess = 64 << 10
+
+func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	now, base := e.now[at:at+n], e.base[old:old+n]
 	if bytes.Equal(now, base) {
-		e.copy(n, old)
+		e.copies(n, old)
 		return
 	}
-	best, kind, wide := e.compress(now), opPlain, 0
-	try := func(k byte, w int, make func(dst []byte)) {
-		diff, planes := e.scratch[0][:n], e.scratch[1][:n]
-		make(diff)
-		split(planes, diff, w)
-		if c := e.compress(planes); len(c) < len(best) {
-			best, kind, wide = c, k, w
+	f := layouts[kind]
+	m := e.models[kind]
+	if m == nil {
+		m = &numbers{}
+		e.models[kind] = m
+	}
+	anew := e.stale[kind]
+	if anew {
+		m.reset()
+		e.stale[kind] = false
+	}
+	lv := level(now, base, f)
+	coded := m.encode(nil, now, base, f, row, lv)
+	var best []byte
+	what, wide := opNumbers, f.width
+	if e.small || len(coded)*10 > len(now)*9 {
+		best = e.compress(now)
+		what = opPlain
+		if e.small {
+			best, what = e.planes(best, now, base, f.width)
+		}
+		if len(coded) <= len(best) {
+			what = opNumbers
 		}
 	}
-	list := []int{width}
-	if width == 0 {
-		list = []int{4, 2, 1}
-	}
-	for _, w := range list {
-		if n%int64(w) != 0 {
-			continue
-		}
-		try(opXor, w, func(dst []byte) { xor(dst, now, base) })
-		try(opLess, w, func(dst []byte) { less(dst, now, base, w) })
-	}
-	if kind == opPlain {
+	switch what {
+	case opNumbers:
+		e.op(opNumbers, n)
+		e.out.WriteByte(byte(kind))
+		e.out.WriteByte(flag(anew))
+		e.uvarint(uint64(old))
+		e.uvarint(uint64(row))
+		e.uvarint(uint64(lv))
+		e.payload(coded)
+		return
+	case opPlain:
 		e.plain(n, best)
-		return
+	default:
+		e.op(what, n)
+		e.out.WriteByte(byte(wide))
+		e.uvarint(uint64(old))
+		e.payload(best)
 	}
-	e.out.WriteByte(kind)
-	e.uvarint(uint64(n))
-	e.out.WriteByte(byte(wide))
-	e.uvarint(uint64(old))
-	e.payload(best)
+	e.stale[kind] = true
+}
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// planes tries the two differences by planes against what is best so far.
+func (e *encoder) planes(best, now, base []byte, width int) ([]byte, byte) {
+	kind := opPlain
+	diff, planes := e.scratch[0][:len(now)], e.scratch[1][:len(now)]
+	xor(diff, now, base)
+	split(planes, diff, width)
+	if c := e.compress(planes); len(c) < len(best) {
+		best, kind = c, opXor
+	}
+	less(diff, now, base, width)
+	split(planes, diff, width)
+	if c := e.compress(planes); len(c) < len(best) {
+		best, kind = c, opLess
+	}
+	return best, kind
 }
 
 var decoders = sync.Pool{New: func() any {
