@@ -106,7 +106,7 @@ func newGraphShow(r *remote) *cobra.Command {
 func printGraph(w io.Writer, g client.GraphView) {
 	var rows [][]string
 	for _, s := range g.Inputs {
-		rows = append(rows, []string{"", "input", s.Name, "", s.String()})
+		rows = append(rows, []string{"", "input", s.Name, s.Image, s.String()})
 	}
 	for _, n := range g.Nodes {
 		what := n.Step

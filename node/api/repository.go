@@ -33,7 +33,7 @@ func (r repository) Load(ctx context.Context, p auth.Principal, name string, l o
 			return err
 		}
 	}
-	return r.parts.Work.Load(ctx, whoIs(p), name, work.Override{Config: l.Config, Files: l.Files, Reason: l.Reason})
+	return r.parts.Work.Load(ctx, whoIs(p), name, work.Override{Config: l.Config, Files: l.Files, Image: l.Image, Reason: l.Reason})
 }
 
 // Unload implements oip.Repository.

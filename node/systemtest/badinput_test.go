@@ -22,6 +22,7 @@ import (
 	"edgeward"
 	"edgeward/node/client"
 	"edgeward/packaging/needtest"
+	"edgeward/runtime/packs/packstest"
 )
 
 func TestBadInputInDataFiles(t *testing.T) {
@@ -271,6 +272,14 @@ func TestAFullDisk(t *testing.T) {
 		t.Errorf("health: %+v %v", h, err)
 	}
 	must[client.Dataset](t)(s.Dataset(ctx, "before"))
+	pack := packstest.Tiny(t)
+	_, err = s.AddRuntime(ctx, edgeward.DigestOf(pack), bytes.NewReader(pack))
+	if edgeward.KindOf(err) != edgeward.Exhausted || edgeward.CodeOf(err) != "runtime.disk_full" || !strings.Contains(edgeward.HintOf(err), "MiB are free") {
+		t.Errorf("a runtime pack: %v, hint %q", err, edgeward.HintOf(err))
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "runtimes")); len(left) != 0 {
+		t.Errorf("left of a runtime pack: %v", left)
+	}
 
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
@@ -283,5 +292,11 @@ func TestAFullDisk(t *testing.T) {
 		t.Errorf("%d rows", v.Rows)
 	}
 	imported(t, s.Client, "large", "large.csv", b.String())
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=600m"); err != nil {
+		t.Fatal(err)
+	}
+	if v := must[client.Runtime](t)(s.AddRuntime(ctx, edgeward.DigestOf(pack), bytes.NewReader(pack))); v.Existing {
+		t.Error("the runtime pack was there already")
+	}
 	checkStory(t, s.Client)
 }

@@ -28,10 +28,16 @@ type GraphRequest struct {
 type GraphView struct {
 	Model    string          `json:"model"`
 	Version  int             `json:"version"`
-	Inputs   []tensor.Spec   `json:"inputs"`
+	Inputs   []GraphSource   `json:"inputs"`
 	Nodes    []PlannedNode   `json:"nodes"` // in an order in which they can run
 	Outputs  []GraphTensor   `json:"outputs"`
 	Document json.RawMessage `json:"document"` // canonical, as graph.json has it
+}
+
+// GraphSource is an input of a graph.
+type GraphSource struct {
+	tensor.Spec
+	Image string `json:"image,omitempty"` // how pictures become it, in words; empty: it takes none
 }
 
 // PlannedNode is a model or a built-in step.

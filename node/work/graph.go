@@ -12,6 +12,7 @@ import (
 	"edgeward/node/wire"
 	"edgeward/runtime/graph"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -32,6 +33,12 @@ func (w *Work) AddGraph(ctx context.Context, who Who, name string, in wire.Graph
 	if err != nil {
 		return out, edgeward.Wrap(op, err)
 	}
+	g, err = g.Inherit(func(d edgeward.Digest, input string) (picture.Preprocessing, bool) {
+		return picture.Of(parts[d].Manifest.Preprocessing, input)
+	})
+	if err != nil {
+		return out, edgeward.Wrap(op, err)
+	}
 	plan, err := compile(g, parts)
 	if err != nil {
 		return out, edgeward.Wrap(op, err)
@@ -42,7 +49,7 @@ func (w *Work) AddGraph(ctx context.Context, who Who, name string, in wire.Graph
 		}
 	}
 	m := models.Manifest{Format: models.ManifestFormat, Model: name, Task: in.Task, Kind: graph.Kind, IntendedUse: in.IntendedUse, Limits: in.Limits, Unit: in.Unit,
-		Signature: plan.Signature, Interval: in.Interval, Metrics: in.Metrics}
+		Signature: plan.Signature, Preprocessing: plan.Pictures, Interval: in.Interval, Metrics: in.Metrics}
 	if m.Task == "" {
 		m.Task = models.Raw
 	}
@@ -176,8 +183,11 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 				return edgeward.E("work.graph", edgeward.Invalid, "input.unknown", "the example has %.80q, which is no input of the graph", name).With("input", name)
 			}
 		}
-		if examples, err = rawInputs(&models.Manifest{Signature: p.Signature}, example); err == nil {
-			err = p.Signature.Check(examples)
+		if examples, err = rawInputs(m, example); err == nil {
+			examples, err = prepared(ctx, m, examples)
+		}
+		if err == nil {
+			err = m.Signature.Check(examples)
 		}
 		if err != nil {
 			return err
@@ -215,6 +225,22 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 	}
 	m.Golden, err = w.putBytes(ctx, tensor.Append(nil, golden))
 	return err
+}
+
+// prepared makes tensors of the pictures among the inputs of an example.
+func prepared(ctx context.Context, m *models.Manifest, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
+	for i, t := range inputs {
+		p, ok := picture.Of(m.Preprocessing, t.Name)
+		if !ok || t.Datatype != tensor.Bytes {
+			continue
+		}
+		spec, _ := m.Signature.Input(t.Name) // a plan was checked
+		var err error
+		if inputs[i], err = p.Tensor(ctx, t, spec); err != nil {
+			return nil, err
+		}
+	}
+	return inputs, nil
 }
 
 // readGraph reads the graph of a version with its parts, from the version's own files.
@@ -273,9 +299,13 @@ func (w *Work) Graph(ctx context.Context, group string, ref models.Ref) (wire.Gr
 	if err != nil {
 		return wire.GraphView{}, err
 	}
-	out := wire.GraphView{Model: v.Model, Version: v.Number, Inputs: p.Signature.Inputs, Nodes: []wire.PlannedNode{}, Outputs: []wire.GraphTensor{}}
-	if out.Inputs == nil {
-		out.Inputs = []tensor.Spec{}
+	out := wire.GraphView{Model: v.Model, Version: v.Number, Inputs: []wire.GraphSource{}, Nodes: []wire.PlannedNode{}, Outputs: []wire.GraphTensor{}}
+	for _, s := range p.Signature.Inputs {
+		x := wire.GraphSource{Spec: s}
+		if d, ok := picture.Of(p.Pictures, s.Name); ok {
+			x.Image = d.Words()
+		}
+		out.Inputs = append(out.Inputs, x)
 	}
 	if out.Document, err = g.Canonical(); err != nil {
 		return out, err

@@ -1,16 +1,21 @@
 package work
 
 import (
+	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"edgeward"
 	"edgeward/node/wire"
 	"edgeward/runtime/models"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -25,6 +30,7 @@ const awaitEvery = 20 * time.Millisecond
 type Override struct {
 	Config string            // Triton's ModelConfig as JSON; what it says of inputs and outputs must be so
 	Files  map[string][]byte // by path: "1/model.onnx"; none: nothing is imported
+	Image  string            // how pictures become inputs, as ModelSpec has it; the configuration may say it instead
 	Reason string
 }
 
@@ -37,6 +43,9 @@ func (w *Work) Load(ctx context.Context, who Who, name string, o Override) error
 		return err
 	}
 	config, err := parseConfig(name, o.Config)
+	if err == nil {
+		o.Image, err = config.image(o.Image)
+	}
 	if err != nil {
 		return err
 	}
@@ -82,6 +91,9 @@ func (w *Work) Load(ctx context.Context, who Who, name string, o Override) error
 		if err := config.fits(v.Manifest.Signature); err != nil {
 			return err
 		}
+		if err := declares(v.Manifest, o.Image); err != nil {
+			return err
+		}
 	}
 	spec := d.Spec
 	if change != "" {
@@ -92,30 +104,57 @@ func (w *Work) Load(ctx context.Context, who Who, name string, o Override) error
 	return w.await(ctx, key, spec.Revision, number)
 }
 
-// bring imports the one model file of a load and returns its version.
+// bring imports the model files of a load as one version and returns its number. Their first folder is Triton's version, which
+// is ours to count.
 func (w *Work) bring(ctx context.Context, who Who, model string, o Override, config modelConfig) (int, error) {
 	const op = "work.Load"
-	var file string
+	names, version := []string{}, ""
 	for name := range o.Files {
-		switch {
-		case strings.EqualFold(path.Ext(name), ".onnx"):
-			if file != "" {
-				return 0, edgeward.E(op, edgeward.Invalid, "model.files", "more than one model file: %.80q and %.80q", file, name).WithHint("load one version at a time")
-			}
-			file = name
-		case path.Base(name) == "config.pbtxt": // config says it
-		default:
-			return 0, edgeward.E(op, edgeward.Invalid, "model.files", "file %.80q is no ONNX model", name).WithHint("send file:1/model.onnx; other formats are imported through /api/v1/models")
+		if path.Base(name) == "config.pbtxt" {
+			continue // config says it
 		}
+		top, _, below := strings.Cut(name, "/")
+		if !below {
+			top = ""
+		}
+		if len(names) > 0 && top != version {
+			return 0, edgeward.E(op, edgeward.Invalid, "model.files", "more than one version: %.80q and %.80q", names[0], name).WithHint("load one version at a time")
+		}
+		names, version = append(names, name), top
 	}
-	if file == "" {
+	if len(names) == 0 {
 		return 0, edgeward.E(op, edgeward.Invalid, "model.files", "there is no model file").WithHint("send file:1/model.onnx")
 	}
-	v, err := w.AddModel(ctx, who, bytes.NewReader(o.Files[file]), ModelSpec{Model: model, File: path.Base(file)})
+	slices.Sort(names)
+	body, err := packed(o.Files, names, version)
+	if err != nil {
+		return 0, edgeward.Wrap(op, err)
+	}
+	v, err := w.AddModel(ctx, who, body, ModelSpec{Model: model, File: path.Base(names[0]), Image: o.Image})
 	if err != nil {
 		return 0, err
 	}
 	return v.Number, config.fits(v.Manifest.Signature)
+}
+
+// packed are files as an import takes them: one as it is, several, or one in a folder of its own, as an archive without the
+// folder of their version.
+func packed(files map[string][]byte, names []string, version string) (io.Reader, error) {
+	if len(names) == 1 && path.Dir(names[0]) == path.Clean(version) {
+		return bytes.NewReader(files[names[0]]), nil
+	}
+	var b bytes.Buffer
+	t := tar.NewWriter(&b)
+	for _, name := range names {
+		h := &tar.Header{Name: strings.TrimPrefix(name, version+"/"), Mode: 0o600, Size: int64(len(files[name])), Format: tar.FormatPAX}
+		if err := t.WriteHeader(h); err != nil {
+			return nil, edgeward.E("work.Load", edgeward.Invalid, "model.files", "%.80q is no usable file name: %w", name, err).WithHint("send file:1/model.onnx")
+		}
+		if _, err := t.Write(files[name]); err != nil {
+			return nil, err
+		}
+	}
+	return &b, t.Close()
 }
 
 // await waits until a version answers, or says why it does not.
@@ -172,6 +211,9 @@ type modelConfig struct {
 	Backend       string        `json:"backend"`
 	Platform      string        `json:"platform"`
 	Input, Output []modelTensor `json:"-"`
+	Parameters    map[string]struct {
+		Text string `json:"string_value"`
+	} `json:"parameters"`
 }
 
 type modelTensor struct {
@@ -204,16 +246,38 @@ func parseConfig(name, text string) (modelConfig, error) {
 		return c, bad("config names model %.80q", c.Name)
 	}
 	switch c.Backend {
-	case "", "onnxruntime", "openvino", "onnx":
+	case "", "onnxruntime", "openvino", "onnx", "tensorflow":
 	default:
 		return c, bad("there is no backend %.80q", c.Backend)
 	}
 	switch c.Platform {
-	case "", "onnxruntime_onnx", "onnx":
+	case "", "onnxruntime_onnx", "onnx", "tensorflow_savedmodel", "tensorflow_graphdef":
 	default:
 		return c, bad("there is no platform %.80q", c.Platform)
 	}
 	return c, nil
+}
+
+// image is how pictures become inputs by the configuration or as the load says beside it.
+func (c modelConfig) image(said string) (string, error) {
+	of := c.Parameters["edgeward_image"].Text
+	if said != "" && of != "" && said != of {
+		return "", edgeward.E("work.Load", edgeward.Invalid, "model.config", "config declares pictures in another way than edgeward_image").WithHint("say it once")
+	}
+	return cmp.Or(said, of), nil
+}
+
+// declares refuses to answer by a version that prepares pictures in another way than is said; nothing said fits any.
+func declares(m models.Manifest, said string) error {
+	if said == "" {
+		return nil
+	}
+	all, err := picture.Parse(said)
+	if err == nil && !m.PreparesAs(all) {
+		err = edgeward.E("work.Load", edgeward.Conflict, "image.declaration", "the version prepares pictures in another way").
+			WithHint("send the model's file along: with another declaration it is another version")
+	}
+	return err
 }
 
 // fits reports an input or output of the configuration that the model does not have so.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"edgeward"
+	"edgeward/runtime/picture"
 	"edgeward/runtime/tensor"
 )
 
@@ -13,6 +14,7 @@ import (
 // goroutines.
 type Plan struct {
 	Signature tensor.Signature
+	Pictures  []picture.Preprocessing // of the inputs that take pictures too, as a manifest has them
 	Nodes     []Planned
 	Parts     []edgeward.Digest // what an Asked is an index of
 	outputs   []from
@@ -50,15 +52,18 @@ func (g Graph) Compile(signature SignatureFunc) (*Plan, error) {
 	}
 	p := &Plan{Parts: g.Parts()}
 	c := compiler{Plan: p, inputs: map[string]tensor.Spec{}, place: map[string]int{}, signature: signature}
-	for _, s := range g.Inputs {
-		c.inputs[s.Name] = s
+	for _, in := range g.Inputs {
+		c.inputs[in.Name] = in.Spec
+		p.Signature.Inputs = append(p.Signature.Inputs, in.Spec)
+	}
+	if p.Pictures, err = g.declared(); err != nil {
+		return nil, err
 	}
 	for _, k := range order {
 		if err := c.add(g.Nodes[k]); err != nil {
 			return nil, err
 		}
 	}
-	p.Signature.Inputs = slices.Clone(g.Inputs)
 	for _, o := range g.Outputs {
 		f, s, ok := c.find(o.From)
 		if !ok {

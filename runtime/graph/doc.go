@@ -11,13 +11,16 @@
 //	             {"name": "expected", "step": "sum", "inputs": {"x": "leaving.y"}}],
 //	 "outputs": [{"name": "discharges", "from": "expected.sum"}]}
 //
+// An input that also takes pictures says how they become its tensor: "image": "resize=224,scale=1/255". What a graph is asked is
+// always the tensor; serving makes it.
+//
 // A model's inputs and outputs are those of its signature. A step's stand with the step, in steps.go and docs/graphs.md; most
 // take "x" and give "y". A graph is no node of another.
 //
 // # Promises
 //
 //   - A graph is a value. Its canonical form names each model by the digest of its manifest, so equal bytes mean equal answers:
-//     the same models and the same steps. The number in "model" is for people.
+//     the same models, steps and preparation of pictures. The number in "model" is for people.
 //   - Compile refuses, in words that name the node, what could not be answered: a cycle, a reference to nothing, an input that
 //     is missing or given twice, another datatype, a shape that does not fit. What is left to a request is what only its values
 //     decide: sizes that a signature leaves open, an unknown class.

@@ -29,10 +29,10 @@ const (
 
 // Graph is the document. Compile says whether it can be answered.
 type Graph struct {
-	Format  int           `json:"format,omitempty"` // 0 is taken for Format
-	Inputs  []tensor.Spec `json:"inputs,omitempty"`
-	Nodes   []Node        `json:"nodes"` // in any order
-	Outputs []Output      `json:"outputs"`
+	Format  int      `json:"format,omitempty"` // 0 is taken for Format
+	Inputs  []Input  `json:"inputs,omitempty"`
+	Nodes   []Node   `json:"nodes"` // in any order
+	Outputs []Output `json:"outputs"`
 }
 
 // Node is a model or a step; exactly one of Model and Step is there.
@@ -106,11 +106,14 @@ func (g Graph) check() error {
 }
 
 // Canonical returns the canonical bytes, in which every model is named by its digest and nodes stand in an order in which
-// they can run.
+// they can run, and declarations of pictures are complete.
 func (g Graph) Canonical() ([]byte, error) {
 	g.Format = Format
 	order, err := g.order()
 	if err != nil {
+		return nil, err
+	}
+	if g.Inputs, err = withPictures(g.Inputs); err != nil {
 		return nil, err
 	}
 	nodes := make([]Node, len(order))

@@ -76,7 +76,7 @@ func single(step, with string, inputs in, spec func(tensor.Tensor) tensor.Spec, 
 	for name, t := range inputs {
 		t.Name = name
 		tensors = append(tensors, t)
-		g.Inputs = append(g.Inputs, spec(t))
+		g.Inputs = append(g.Inputs, graph.Input{Spec: spec(t)})
 		n.Inputs[name] = name
 	}
 	g.Nodes = []graph.Node{n}

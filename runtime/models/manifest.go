@@ -158,16 +158,17 @@ func (m Manifest) Check() error {
 // intended use that m leaves empty was not said and fits any. Trained versions are never the same: each has its job.
 func (m Manifest) SameImport(o Manifest) bool {
 	return m.Lineage.Job == "" && o.Lineage.Job == "" && slices.Equal(m.Files, o.Files) &&
-		(m.Task == "" || m.Task == o.Task) && (m.IntendedUse == "" || m.IntendedUse == o.IntendedUse) && m.samePreprocessing(o)
+		(m.Task == "" || m.Task == o.Task) && (m.IntendedUse == "" || m.IntendedUse == o.IntendedUse) && o.PreparesAs(m.Preprocessing)
 }
 
-func (m Manifest) samePreprocessing(o Manifest) bool {
-	all, err := picture.CompleteAll(m.Preprocessing, o.Signature) // of the same files, and so m's too
+// PreparesAs reports whether m prepares pictures as declared says, which need not be complete.
+func (m Manifest) PreparesAs(declared []picture.Preprocessing) bool {
+	all, err := picture.CompleteAll(declared, m.Signature)
 	if err != nil {
 		return false
 	}
 	a, errA := json.Marshal(all)
-	b, errB := json.Marshal(o.Preprocessing)
+	b, errB := json.Marshal(m.Preprocessing)
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 

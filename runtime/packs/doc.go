@@ -20,6 +20,8 @@
 //     index, whose names are file names without a separator; it is never a path.
 //   - Nothing is visible before all of it is on disk, whole and synced: it is laid in a folder of its own and renamed. A
 //     crash leaves a folder that Open removes. What was interrupted begins again; a pack that is there already is an answer.
+//   - A full disk, found before or at any step, leaves nothing, and whoever admits a pack is asked after the last step that takes
+//     room. Removing one takes none.
 //   - Nothing is executed here; libraries are opened in workers only.
 //
 // # Errors

@@ -115,7 +115,7 @@ type Admission struct {
 	By       string          // principal
 	At       time.Time
 	Progress func(int64)      // told the bytes read, after each file; may be nil
-	Admit    func(Pack) error // called once, when the pack is whole and before it is there; an error refuses it; may be nil
+	Admit    func(Pack) error // called once, when all of the pack is on disk and before it is there; an error refuses it; may be nil
 }
 
 // Add unpacks the pack that r gives and returns it; added is false where the very same is there already. What r gives beyond
@@ -167,6 +167,9 @@ func (s *Store) Add(ctx context.Context, r io.Reader, a Admission) (pack Pack, a
 			WithHint("it is another file than the one that was meant, or was changed on the way: ask whoever made it for its digest")
 	}
 	pack = Pack{Index: p.Index, Digest: got, Added: a.At, By: a.By}
+	if err := seal(tmp, pack); err != nil {
+		return pack, false, err
+	}
 	if a.Admit != nil {
 		if err := a.Admit(pack); err != nil {
 			return pack, false, err
@@ -189,8 +192,8 @@ func unpack(p *reader, name, dir string) error {
 	return full(errors.Join(to.Chmod(0o555), to.Sync(), to.Close()))
 }
 
-// settle makes what lies whole in tmp a pack.
-func (s *Store) settle(tmp string, p Pack) error {
+// seal writes the record beside the files in tmp: what is left to be done afterwards takes no room.
+func seal(tmp string, p Pack) error {
 	raw, err := json.Marshal(p)
 	if err != nil {
 		return edgeward.Wrap("packs.Add", err)
@@ -198,8 +201,13 @@ func (s *Store) settle(tmp string, p Pack) error {
 	if err := disk.WriteFile(filepath.Join(tmp, recordName), raw, 0o600); err != nil {
 		return full(err)
 	}
+	return full(disk.SyncDir(tmp))
+}
+
+// settle makes what lies whole in tmp a pack.
+func (s *Store) settle(tmp string, p Pack) error {
 	at := filepath.Join(s.dir, p.Ref.String())
-	if err := errors.Join(disk.SyncDir(tmp), os.RemoveAll(at)); err != nil { // what cannot be read as a pack
+	if err := os.RemoveAll(at); err != nil { // what cannot be read as a pack
 		return full(err)
 	}
 	return full(errors.Join(os.Rename(tmp, at), disk.SyncDir(s.dir)))
@@ -227,9 +235,10 @@ func (s *Store) Remove(ref Ref) error {
 		return err
 	}
 	at := filepath.Join(s.dir, ref.String())
-	gone, err := os.MkdirTemp(s.dir, ".removed-*")
+	gone := filepath.Join(s.dir, ".removed-"+ref.String()) // a name, not a folder: a full disk has no room for one
+	err := os.RemoveAll(gone)
 	if err == nil {
-		err = os.Rename(at, filepath.Join(gone, "pack"))
+		err = os.Rename(at, gone)
 	}
 	defer os.RemoveAll(gone)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -36,6 +36,7 @@ export async function start({ demo = false, token = '', set = [] } = {}) {
   const base = new URL(url).origin;
   return {
     url: base,
+    data: path.join(dir, 'data'),
     link: url,
     said: () => said,
     api: (method, p, body) => call(base, token, method, p, body),

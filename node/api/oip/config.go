@@ -1,9 +1,11 @@
 package oip
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
+	"edgeward"
 	"edgeward/runtime/picture"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
@@ -79,15 +81,23 @@ func (s *Service) ModelConfig(t Target) (ModelConfig, error) {
 	for _, v := range d.Versions {
 		c.VersionPolicy.Specific.Versions = append(c.VersionPolicy.Specific.Versions, int64(v))
 	}
+	var images []picture.Preprocessing
 	for _, x := range sig.Inputs {
 		in := ConfigInput{Name: x.Name, DataType: configType(x.Datatype), Format: "FORMAT_NONE", Dims: append([]int64{}, x.Shape[skip:]...)}
 		if p, ok := picture.Of(d.Version.Manifest.Preprocessing, x.Name); ok {
 			if len(in.Dims) == 3 {
 				in.Format = "FORMAT_" + strings.ToUpper(string(p.Layout))
 			}
-			c.Parameters["edgeward_image:"+x.Name] = ConfigText{p.Words()}
+			images = append(images, p)
 		}
 		c.Input = append(c.Input, in)
+	}
+	if len(images) > 0 {
+		b, err := json.Marshal(images)
+		if err != nil {
+			return ModelConfig{}, edgeward.Wrap("oip.ModelConfig", err)
+		}
+		c.Parameters["edgeward_image"] = ConfigText{string(b)} // as a load takes it
 	}
 	for _, x := range sig.Outputs {
 		c.Output = append(c.Output, ConfigOutput{Name: x.Name, DataType: configType(x.Datatype), Dims: append([]int64{}, x.Shape[skip:]...)})
@@ -96,6 +106,7 @@ func (s *Service) ModelConfig(t Target) (ModelConfig, error) {
 		for _, v := range st.Versions {
 			if v.Version == d.Version.Number && v.Engine != "" {
 				c.Backend, _, _ = strings.Cut(v.Engine, " ")
+				c.Backend = strings.TrimSuffix(c.Backend, ":") // of a graph
 				c.Parameters["edgeward_engine"], c.Parameters["edgeward_device"] = ConfigText{v.Engine}, ConfigText{v.Device}
 			}
 		}

@@ -22,9 +22,10 @@
 //
 // # Load and unload
 //
-// A load with file: parameters imports the ONNX file as the next version of the endpoint's model (of a model of that name,
-// where there is no endpoint yet) and promotes it; the number in the file's path is the client's, ours is the registry's.
-// What config says of inputs and outputs must be so; how a model runs is decided here. A load without files makes the
+// A load with file: parameters imports the files, in any format an import takes, as the next version of the endpoint's model (of
+// a model of that name, where there is no endpoint yet) and promotes it; the number in the files' paths is the client's, ours is
+// the registry's. What config says of inputs and outputs must be so; how a model runs is decided here. How pictures become inputs
+// is declared by the configuration's parameter edgeward_image, which ModelConfig gives back, or by the request's. A load without files makes the
 // version answer that answered last. It needs the right to promote, to create an endpoint that is not there, and to create
 // versions for files. Unload takes all versions away: the endpoint stays, and answers 503. The reason that the audit log
 // keeps is the parameter edgeward_reason or the header Edgeward-Reason. Load answers when the version does.

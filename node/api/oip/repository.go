@@ -29,6 +29,7 @@ type Repository interface {
 type Load struct {
 	Config string            // ModelConfig as JSON; may be empty
 	Files  map[string][]byte // by path: "1/model.onnx"
+	Image  string            // how pictures become inputs, as an import takes it; may be empty
 	Reason string            // for the audit log
 }
 
@@ -38,6 +39,8 @@ func (l *Load) Parameter(key string, v Value) (err error) {
 	switch {
 	case key == "config":
 		l.Config, err = text(key, v)
+	case key == "edgeward_image":
+		l.Image, err = text(key, v)
 	case key == "edgeward_reason":
 		if l.Reason, err = text(key, v); err == nil && len(l.Reason) > record.MaxText {
 			err = invalid("parameter.reason", "edgeward_reason has %d bytes; at most %d", len(l.Reason), record.MaxText)
@@ -61,7 +64,7 @@ func (l *Load) Parameter(key string, v Value) (err error) {
 		}
 		l.Files[path] = b
 	case strings.HasPrefix(key, "edgeward_"):
-		err = invalid("parameter.unknown", "there is no parameter %.80q", key).With("parameter", key).WithHint("ours is edgeward_reason")
+		err = invalid("parameter.unknown", "there is no parameter %.80q", key).With("parameter", key).WithHint("ours are edgeward_image and edgeward_reason")
 	}
 	return err
 }

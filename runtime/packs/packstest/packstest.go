@@ -33,14 +33,28 @@ func ONNXRuntime(t testing.TB, devices ...string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files := map[string][]byte{}
+	for name, path := range at.Files {
+		if files[name], err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return of(t, files, devices)
+}
+
+// Tiny makes a pack of a few bytes, whose library nothing can open.
+func Tiny(t testing.TB) []byte {
+	t.Helper()
+	return of(t, map[string][]byte{"libonnxruntime.so": []byte("no library")}, []string{"CPU"})
+}
+
+// of makes a pack called Ref of files, one of them libonnxruntime.so….
+func of(t testing.TB, files map[string][]byte, devices []string) []byte {
+	t.Helper()
 	var wheel bytes.Buffer
 	z := zip.NewWriter(&wheel)
 	r := packs.Recipe{Ref: Ref, Platform: runtime.GOOS + "/" + runtime.GOARCH, Engine: "onnxruntime", Devices: devices}
-	for name, path := range at.Files {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, raw := range files {
 		w, err := z.CreateHeader(&zip.FileHeader{Name: "capi/" + name, Method: zip.Store})
 		if err != nil {
 			t.Fatal(err)

@@ -2545,6 +2545,16 @@ export interface components {
             title: string;
             unit?: string;
         };
+        GraphInput: {
+            any_rank?: boolean;
+            axes?: string[] | null;
+            datatype: string;
+            holds?: string;
+            image?: unknown;
+            labels?: string[] | null;
+            name: string;
+            shape: number[] | null;
+        };
         GraphNode: {
             digest?: string;
             inputs?: {
@@ -2567,7 +2577,7 @@ export interface components {
             };
             /** Format: int64 */
             format?: number;
-            inputs?: components["schemas"]["TensorSpec"][] | null;
+            inputs?: components["schemas"]["GraphInput"][] | null;
             intended_use?: string;
             interval?: components["schemas"]["ModelsInterval"];
             limits?: string[] | null;
@@ -2579,6 +2589,16 @@ export interface components {
             /** @enum {string} */
             task?: "regression" | "binary" | "multiclass" | "image" | "raw";
             unit?: string;
+        };
+        GraphSource: {
+            any_rank?: boolean;
+            axes?: string[] | null;
+            datatype: string;
+            holds?: string;
+            image?: string;
+            labels?: string[] | null;
+            name: string;
+            shape: number[] | null;
         };
         GraphTensor: {
             any_rank?: boolean;
@@ -2592,7 +2612,7 @@ export interface components {
         };
         GraphView: {
             document: unknown;
-            inputs: components["schemas"]["TensorSpec"][] | null;
+            inputs: components["schemas"]["GraphSource"][] | null;
             model: string;
             nodes: components["schemas"]["PlannedNode"][] | null;
             outputs: components["schemas"]["GraphTensor"][] | null;

@@ -1,8 +1,9 @@
 import { useState } from 'react';
 import { Autocomplete, Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
 import { patch } from '../../api/client';
-import { useAct } from '../../api/queries';
-import type { Endpoint, EndpointChange, EndpointView, Limit } from '../../api/types';
+import { useAct, useGet } from '../../api/queries';
+import { rows, type Endpoint, type EndpointChange, type EndpointView, type Limit, type List, type RuntimeView } from '../../api/types';
+import { useMay } from '../../parts/may';
 import { Ask } from '../../parts/ask';
 import { done } from '../../parts/trouble';
 import { t, word } from '../../text';
@@ -33,6 +34,9 @@ const asIs = (x: Endpoint): Draft => ({
 
 const devices = ['auto', 'cpu', 'onnxruntime-cpu', 'openvino-cpu', 'cuda', 'cuda:1', 'openvino-gpu', 'openvino-npu'];
 
+/** What a model can be told to run on: what every server knows, and the runtime packs of this one. */
+const wishes = (packs: RuntimeView[]) => [...devices, ...packs.flatMap((p) => rows(p.devices).map((x) => `${x.toLowerCase()}@${p.name}@${p.version}`))];
+
 const rated = (flag: string, burst: string, l: Required<Limit>) => `--${flag} ${l.per_second}${l.burst ? ` --${burst} ${l.burst}` : ''}`;
 
 /** How the command line names each. */
@@ -58,6 +62,7 @@ const flags: { [K in keyof Draft]: (d: Draft) => string } = {
 /** The dialog that changes an endpoint's words, limits and policies. What is left as it is is not sent. */
 export function Change({ of: x, match, close }: { of: Endpoint; match: string; close: () => void }) {
   const [d, setDraft] = useState(() => asIs(x));
+  const packs = useGet<List<RuntimeView>>('runtime', '/runtimes', {}, { enabled: useMay()('list', 'runtime') });
   const set = (part: Partial<Draft>) => setDraft((all) => ({ ...all, ...part }));
   const write = useAct((r: EndpointChange) => patch<EndpointView>(`/endpoints/${x.name}`, r, match), 'endpoint');
   const was = asIs(x);
@@ -99,7 +104,7 @@ export function Change({ of: x, match, close }: { of: Endpoint; match: string; c
         <div style={{ display: 'grid', gap: 14, marginTop: 10 }}>
           {count('cache', t('limits.cache'), t('limits.cacheWhat'), 1_000_000)}
           <Select label={t('limits.worker')} description={t('limits.workerWhat')} data={[{ value: 'shared', label: t('limits.workerShared') }, { value: 'own', label: t('limits.workerOwn') }]} value={d.worker} onChange={(v) => set({ worker: v ?? 'shared' })} allowDeselect={false} />
-          <Autocomplete label={t('limits.device')} description={t('limits.deviceWhat')} data={devices} value={d.device} onChange={(device) => set({ device, ...(device === 'auto' ? { device_required: false } : {}) })} />
+          <Autocomplete label={t('limits.device')} description={t('limits.deviceWhat')} data={wishes(rows(packs.data?.items))} value={d.device} onChange={(device) => set({ device, ...(device === 'auto' ? { device_required: false } : {}) })} />
           <Checkbox label={t('limits.mustDevice')} checked={d.device_required} disabled={d.device === 'auto'} onChange={(e) => set({ device_required: e.currentTarget.checked })} />
           <NumberInput label={t('limits.idle')} description={t('limits.idleWhat')} min={0} max={525_600} value={d.idle_unload_s / 60} onChange={(n) => set({ idle_unload_s: Math.round((Number(n) || 0) * 60) })} />
           <Checkbox label={t('limits.pinned')} description={t('limits.pinnedWhat')} checked={d.pinned} onChange={(e) => set({ pinned: e.currentTarget.checked })} />

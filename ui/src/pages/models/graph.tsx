@@ -20,7 +20,7 @@ function boxes(g: GraphView): Box[] {
   const at = (column: number) => (filled[column] = (filled[column] ?? 0) + 1) - 1;
   const put = (key: string, name: string, what: string, from: string[], column: number): Box => ({ key, name, what, from, column, row: at(column) });
   return [
-    ...rows(g.inputs).map((s) => put(s.name, s.name, t('graph.input'), [], 0)),
+    ...rows(g.inputs).map((s) => put(s.name, s.name, t(s.image ? 'graph.pictures' : 'graph.input'), [], 0)),
     ...rows(g.nodes).map((n) => put(`${n.name}.`, n.name, n.model || n.step || '', rows(n.takes).map((x) => source(x.from)), n.level + 1)),
     ...rows(g.outputs).map((o) => put(`> ${o.name}`, o.name, t('graph.output'), [source(o.from)], levels + 1)),
   ];
@@ -74,6 +74,7 @@ export function Graph({ name, n }: { name: string; n: number }) {
                     </li>
                   ))}
                 </ol>
+                {rows(g.inputs).filter((s) => s.image).map((s) => <Text key={s.name} size="sm">{s.name}: {t('graph.image')} <span lang="en">{s.image}</span></Text>)}
                 <Text size="sm">{rows(g.outputs).map((o) => `${o.name} ← ${o.from}`).join(', ')}</Text>
               </details>
             </>
