@@ -9,13 +9,12 @@ import (
 	"edgeward/node/auth"
 	"edgeward/node/events"
 	"edgeward/node/image"
-	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
 	"edgeward/runtime/serve"
 )
 
 // openBundle puts the endpoint of Options.Endpoint into the group main. What is there already stays as it is: people may
-// have changed the endpoint since the first start. The bundle's version is answered by the bundle's engine in any case.
+// have changed the endpoint since the first start. The bundle's version is answered by the bundle's engines in any case.
 func (n *Node) openBundle(ctx context.Context) error {
 	if n.o.Endpoint == "" {
 		return nil
@@ -25,7 +24,7 @@ func (n *Node) openBundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.work.Pinned = map[edgeward.Digest]infer.Candidate{b.Digest: b.Engine}
+	n.work.Pinned = b.Pinned()
 	g, err := n.mainGroup(ctx)
 	if err != nil {
 		return edgeward.Wrap(op, err)

@@ -53,6 +53,7 @@ type factory struct {
 	demo
 	version int
 	engines engineReport
+	serves  string // the engine behind the line's endpoint
 	line    line
 }
 
@@ -76,16 +77,16 @@ func (f *factory) importWeld(ctx context.Context) error {
 	if f.engines.Chosen == nil {
 		return fmt.Errorf("no engine was chosen: %s", f.engines.Why)
 	}
-	f.Say("  %s serves: %s", f.engines.Chosen.Engine, f.engines.Why)
+	f.Say("  left alone, %s would serve: %s", f.engines.Chosen.Engine, f.engines.Why)
 	return nil
 }
 
 // deployWeld puts the version behind the line's endpoint, which keeps what it was asked for the operator's page, and
-// behind the control's.
+// behind the control's. Both ask for OpenVINO: a line is asked about one picture at a time, and whoever runs it says on what.
 func (f *factory) deployWeld(ctx context.Context) error {
 	for _, e := range []client.EndpointRequest{
-		{Name: weldSeams, Model: weldSeams, Title: "Weld inspection", Description: generated, Record: "full", Task: "image", Demo: true},
-		{Name: weldControl, Model: weldSeams, Title: "Weld inspection, control", Description: "The same parts through a lens that stays clean. " + generated, Task: "image", Demo: true},
+		{Name: weldSeams, Model: weldSeams, Title: "Weld inspection", Description: generated, Record: "full", Task: "image", Device: lineEngine, Demo: true},
+		{Name: weldControl, Model: weldSeams, Title: "Weld inspection, control", Description: "The same parts through a lens that stays clean. " + generated, Task: "image", Device: lineEngine, Demo: true},
 	} {
 		if _, err := f.c.CreateEndpoint(ctx, e); err != nil {
 			return err
@@ -99,12 +100,21 @@ func (f *factory) deployWeld(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := f.c.AwaitLive(ctx, e.Name, f.version); err != nil {
+		if at, err = f.c.AwaitLive(ctx, e.Name, f.version); err != nil {
 			return err
 		}
+		for _, v := range at.Status.Versions {
+			if v.Version == f.version {
+				f.serves = v.Engine
+			}
+		}
 	}
+	f.Say("  %s serves, as the endpoints ask", f.serves)
 	return nil
 }
+
+// lineEngine is what the line's endpoints run on.
+const lineEngine = "openvino-cpu"
 
 // The line. What happens on it comes out of the seed; when the alarm comes, out of the detector.
 const (

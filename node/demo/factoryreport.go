@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"edgeward/node/client"
@@ -80,7 +81,7 @@ type Corrections struct {
 
 func (f *factory) report(ctx context.Context) (*FactoryReport, error) {
 	l := &f.line
-	r := &FactoryReport{Demo: factoryStory, Generated: generated, Parts: l.parts, Corrections: Corrections{l.confirmed, l.corrected}, Engines: f.engines, Serves: f.engines.Chosen.Engine,
+	r := &FactoryReport{Demo: factoryStory, Generated: generated, Parts: l.parts, Corrections: Corrections{l.confirmed, l.corrected}, Engines: f.engines, Serves: f.serves,
 		Lens: LensReport{l.dirtyFrom, timeOf(l.dirtyFrom), round(l.dirt(l.alarm), 2), l.cleaned, timeOf(l.cleaned)}}
 	r.Accuracy = Accuracy{l.share(0, 0, l.dirtyFrom), l.share(0, l.dirtyFrom, l.cleaned), l.share(0, l.cleaned, l.parts), l.share(1, l.dirtyFrom, l.cleaned)}
 	v, err := f.c.Drift(ctx, weldSeams)
@@ -171,6 +172,8 @@ func (r *FactoryReport) check() error {
 		return fmt.Errorf("the operator confirmed %d parts and corrected %d", r.Corrections.Confirmed, r.Corrections.Corrected)
 	case len(r.Engines.Candidates) < 2:
 		return fmt.Errorf("%d engines were tried", len(r.Engines.Candidates))
+	case !strings.HasPrefix(r.Serves, "openvino "):
+		return fmt.Errorf("%q serves, and the endpoints ask for OpenVINO", r.Serves)
 	case r.Versions != 1:
 		return fmt.Errorf("the model has %d versions: something was trained", r.Versions)
 	}
@@ -185,7 +188,7 @@ func (r *FactoryReport) words() (out []string) {
 	for _, t := range r.Engines.Candidates {
 		say("%s %s answers in %.0f µs.", t.Engine, t.Version, t.P50Micros)
 	}
-	say("%s serves: %s.", r.Serves, r.Engines.Why)
+	say("%s serves, as the endpoints ask (--device openvino-cpu). Left alone it would be %s: %s.", r.Serves, r.Engines.Chosen.Engine, r.Engines.Why)
 	say("Through the clean lens %.1f %% of %d verdicts were right.", 100*a.Clean.Accuracy, a.Clean.Parts)
 	say("Dirt settled from part %d on (%s). The operator's words raised the alarm at part %d (%s), %d parts later: %.0f %% of the last judged verdicts were wrong, %.1f %% in the reference.",
 		r.Lens.DirtyFromPart, r.Lens.DirtyFrom.Format("2006-01-02 15:04"), r.Alarm.Part, r.Alarm.At.Format("2006-01-02 15:04"), r.Alarm.PartsAfterDirt, 100*r.Alarm.RecentErrors, 100*r.Alarm.ReferenceErrors)

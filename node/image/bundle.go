@@ -6,9 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/graph"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
 	"edgeward/runtime/serve"
@@ -30,16 +33,49 @@ const maxEndpoint = 1 << 20
 
 // Bundle is an endpoint with the version that answers. It names no person and no group of the server it comes from.
 type Bundle struct {
-	Format   int             `json:"format"`
-	Endpoint serve.Endpoint  `json:"endpoint"` // its group is empty
-	Model    Model           `json:"model"`
-	Version  int             `json:"version"` // the number it has, and keeps
-	Digest   edgeward.Digest `json:"digest"`  // of the manifest
-	Created  time.Time       `json:"created"` // of the version
-	Engine   infer.Candidate `json:"engine"`  // that answers, here as there
-	Library  string          `json:"library"` // its version: "1.31.1"
+	Format   int            `json:"format"`
+	Endpoint serve.Endpoint `json:"endpoint"` // its group is empty
+	Model    Model          `json:"model"`
+	Version  int            `json:"version"` // the number it has, and keeps
+	Created  time.Time      `json:"created"` // of the version
+	Answered                // the version's digest, and what answers it, here as there
+	Parts    []Answered     `json:"parts,omitempty"` // of an inference graph, whose engine is "graph"
 
 	Manifest models.Manifest `json:"-"` // manifest.json, canonical
+}
+
+// Answered is a version and the engine that answers it.
+type Answered struct {
+	Digest  edgeward.Digest `json:"digest"` // of its manifest
+	Engine  infer.Candidate `json:"engine"`
+	Library string          `json:"library"` // the engine's version: "1.31.1"
+}
+
+// native are the versions that an engine answers: the bundle's own, or the parts of its graph.
+func (b Bundle) native() []Answered {
+	if b.Manifest.Kind == graph.Kind {
+		return b.Parts
+	}
+	return []Answered{b.Answered}
+}
+
+// engines names them: "onnxruntime 1.31.1", or several.
+func (b Bundle) engines() string {
+	var all []string
+	for _, a := range b.native() {
+		all = append(all, strings.TrimSpace(a.Engine.Engine+" "+a.Library))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), ", ")
+}
+
+// Pinned are the versions of b that one engine only may answer.
+func (b Bundle) Pinned() map[edgeward.Digest]infer.Candidate {
+	out := map[edgeward.Digest]infer.Candidate{}
+	for _, a := range b.native() {
+		out[a.Digest] = a.Engine
+	}
+	return out
 }
 
 // Model is what a bundle says of its model.
@@ -52,10 +88,11 @@ type Model struct {
 // maxVersion is the highest number of a version, as models.ParseRef has it.
 const maxVersion = 1 << 30
 
-// NewBundle makes the bundle of a version that answers at an endpoint.
-func NewBundle(e serve.Endpoint, m models.Model, v models.Version, engine infer.Candidate, library string) (Bundle, error) {
+// NewBundle makes the bundle of a version that answers at an endpoint. parts are those of a graph, in its order.
+func NewBundle(e serve.Endpoint, m models.Model, v models.Version, by Answered, parts ...Answered) (Bundle, error) {
+	by.Digest = v.Digest
 	e.Group, e.CreatedBy, e.Created = "", Principal, v.Created
-	b := Bundle{Format: Format, Endpoint: e, Model: Model{m.Name, m.Task, m.Description}, Version: v.Number, Digest: v.Digest, Created: v.Created, Engine: engine, Library: library, Manifest: v.Manifest}
+	b := Bundle{Format: Format, Endpoint: e, Model: Model{m.Name, m.Task, m.Description}, Version: v.Number, Created: v.Created, Answered: by, Parts: parts, Manifest: v.Manifest}
 	return b, edgeward.Wrap("image.NewBundle", b.check())
 }
 
@@ -84,7 +121,14 @@ func (b Bundle) check() error {
 	if _, d, err := b.Manifest.Canonical(); err != nil || d != b.Digest {
 		return bad("the manifest is not the one it names")
 	}
-	for _, d := range b.Manifest.Blobs() {
+	if len(b.Parts) > graph.MaxNodes || len(b.Parts) > 0 && b.Manifest.Kind != graph.Kind {
+		return bad("%d parts of a version of kind %.40q", len(b.Parts), b.Manifest.Kind)
+	}
+	digests := b.Manifest.Blobs()
+	for _, p := range b.Parts {
+		digests = append(digests, p.Digest)
+	}
+	for _, d := range digests {
 		if _, err := edgeward.ParseDigest(string(d)); err != nil {
 			return err
 		}

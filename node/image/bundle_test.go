@@ -29,7 +29,7 @@ func bundle(t testing.TB) (b image.Bundle, endpoint, manifest []byte) {
 	}
 	e := serve.Endpoint{Group: "01SECRETGROUP", Name: "leak-finder", Kind: serve.Raw, Model: "leaks", Created: made, CreatedBy: "user:alice"}
 	b, err = image.NewBundle(e, models.Model{Group: "01SECRETGROUP", Name: "leaks", Task: models.Raw, CreatedBy: "user:alice"},
-		models.Version{Group: "01SECRETGROUP", Model: "leaks", Number: 3, Digest: digest, Manifest: m, Created: made, CreatedBy: "user:alice"}, infer.Candidate{Engine: "onnxruntime", Device: "CPU"}, "1.31.1")
+		models.Version{Group: "01SECRETGROUP", Model: "leaks", Number: 3, Digest: digest, Manifest: m, Created: made, CreatedBy: "user:alice"}, image.Answered{Engine: infer.Candidate{Engine: "onnxruntime", Device: "CPU"}, Library: "1.31.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,13 +70,14 @@ func TestABundleComesBackAndNamesNobody(t *testing.T) {
 
 func TestWhatDoesNotFitTogetherIsNoBundle(t *testing.T) {
 	for name, change := range map[string]func(*image.Bundle){
-		"another format":   func(b *image.Bundle) { b.Format = 2 },
-		"another model":    func(b *image.Bundle) { b.Model.Name = "other" },
-		"another digest":   func(b *image.Bundle) { b.Digest = edgeward.DigestOf(nil) },
-		"no version":       func(b *image.Bundle) { b.Version = 0 },
-		"a huge version":   func(b *image.Bundle) { b.Version = 1<<30 + 1 },
-		"no time":          func(b *image.Bundle) { b.Created = time.Time{} },
-		"no endpoint name": func(b *image.Bundle) { b.Endpoint.Name = "../x" },
+		"another format":    func(b *image.Bundle) { b.Format = 2 },
+		"another model":     func(b *image.Bundle) { b.Model.Name = "other" },
+		"another digest":    func(b *image.Bundle) { b.Digest = edgeward.DigestOf(nil) },
+		"no version":        func(b *image.Bundle) { b.Version = 0 },
+		"a huge version":    func(b *image.Bundle) { b.Version = 1<<30 + 1 },
+		"no time":           func(b *image.Bundle) { b.Created = time.Time{} },
+		"parts of no graph": func(b *image.Bundle) { b.Parts = []image.Answered{b.Answered} },
+		"no endpoint name":  func(b *image.Bundle) { b.Endpoint.Name = "../x" },
 	} {
 		b, _, manifest := bundle(t)
 		change(&b)

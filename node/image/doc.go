@@ -3,11 +3,11 @@
 //
 // # What an image holds
 //
-// It has no base; four layers hold all that it needs, from the one that changes least:
+// It has no base; four layers hold all that it needs, one more for each engine beyond the first that a graph's parts are answered by, from the one that changes least:
 //
 //	this machine's dynamic loader, glibc and GCC runtime where they lie here, their licence texts, users, /tmp
 //	/usr/bin/edgeward                      the very file that runs now
-//	/data/native/…                         the unpacked libraries of the one engine that answers
+//	/data/native/…                         the unpacked libraries of the engine that answers, or of those that answer a graph's parts
 //	/usr/share/edgeward/endpoint/…         the Bundle
 //	/usr/share/doc/edgeward/sbom.cdx.json  all of it by name, version, licence and sha256
 //
@@ -18,7 +18,7 @@
 // # Guarantees
 //
 // The same endpoint, exported twice by the same program on the same machine, gives the same bytes. The image answers on
-// the engine that answered here, with the same libraries, and with the number of the version here: its answers are the
+// the engines that answered here, with the same libraries, and with the number of the version here: its answers are the
 // same bytes but for the id that every prediction gets. An image is made only where every library has its licence text.
 //
 // # What a caller may not assume

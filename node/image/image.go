@@ -39,27 +39,36 @@ var engineSets = map[string]string{"onnxruntime": native.ONNXRuntime, "openvino"
 // Write writes the image of b as a layout into dir and returns the digest of its manifest. blob gives the verified path of
 // a blob.
 //
-// Errors: Invalid "image.engine" for a version that no native engine on the CPU answers, those of native.Locate, native.Host
+// Errors: Invalid "image.engine" for a version, or a part of a graph, that no native engine on the CPU answers, those of native.Locate, native.Host
 // and native.HostLicences, and of the disk.
 func Write(ctx context.Context, dir string, b Bundle, p Program, blob func(edgeward.Digest) (string, error)) (edgeward.Digest, error) {
 	const op = "image.Write"
-	set := engineSets[b.Engine.Engine]
-	if set == "" || b.Engine.Device != engine.CPU {
-		return "", edgeward.E(op, edgeward.Invalid, "image.engine", "the live version is answered by %s on %s", b.Engine.Engine, b.Engine.Device).
-			WithHint("only what one engine answers on the CPU can leave as an image; an inference graph and a GPU cannot")
-	}
-	at, err := p.Native.Locate(ctx, set)
-	if err != nil {
-		return "", err
-	}
 	var libraries []string
-	var engineFiles []oci.Entry
-	own := path.Join(dataDir, "native", filepath.Base(at.Dir))
-	engineFiles = append(engineFiles, folder(dataDir, 0o700), folder(path.Join(dataDir, "native"), 0o755), folder(own, 0o755))
-	for _, name := range slices.Sorted(maps.Keys(at.Files)) {
-		libraries = append(libraries, at.Files[name])
-		engineFiles = append(engineFiles, oci.Entry{Name: path.Join(own, name), Mode: 0o555, Owner: user, Path: at.Files[name]})
+	var engines []oci.Layer
+	used := map[string]bool{}
+	for _, x := range b.native() {
+		set := engineSets[x.Engine.Engine]
+		if set == "" || x.Engine.Device != engine.CPU {
+			return "", edgeward.E(op, edgeward.Invalid, "image.engine", "the live version is answered by %s on %s", x.Engine.Engine, x.Engine.Device).
+				WithHint("only what engines of this program answer on the CPU can leave as an image")
+		}
+		if used[set] {
+			continue
+		}
+		used[set] = true
+		at, err := p.Native.Locate(ctx, set)
+		if err != nil {
+			return "", err
+		}
+		own := path.Join(dataDir, "native", filepath.Base(at.Dir))
+		l := oci.Layer{Holds: x.Engine.Engine + " " + x.Library, Entries: []oci.Entry{folder(dataDir, 0o700), folder(path.Join(dataDir, "native"), 0o755), folder(own, 0o755)}}
+		for _, name := range slices.Sorted(maps.Keys(at.Files)) {
+			libraries = append(libraries, at.Files[name])
+			l.Entries = append(l.Entries, oci.Entry{Name: path.Join(own, name), Mode: 0o555, Owner: user, Path: at.Files[name]})
+		}
+		engines = append(engines, l)
 	}
+	slices.SortFunc(engines, func(a, b oci.Layer) int { return strings.Compare(a.Holds, b.Holds) })
 	host, err := native.Host(ctx, p.Path, libraries...)
 	if err != nil {
 		return "", err
@@ -68,7 +77,7 @@ func Write(ctx context.Context, dir string, b Bundle, p Program, blob func(edgew
 	if err != nil {
 		return "", err
 	}
-	sets := slices.DeleteFunc(native.Sets(), func(s native.Set) bool { return s.Name != set })
+	sets := slices.DeleteFunc(native.Sets(), func(s native.Set) bool { return !used[s.Name] })
 	list, err := sbom(b, p, sets, host)
 	if err != nil {
 		return "", edgeward.Wrap(op, err)
@@ -78,12 +87,12 @@ func Write(ctx context.Context, dir string, b Bundle, p Program, blob func(edgew
 		return "", edgeward.Wrap(op, err)
 	}
 	files = append(files, oci.Entry{Name: docDir + "/sbom.cdx.json", Mode: 0o444, Bytes: list})
-	return oci.WriteImage(ctx, dir, oci.Image{Tag: tag(b), Arch: runtime.GOARCH, Layers: []oci.Layer{
+	layers := append([]oci.Layer{
 		{Holds: "dynamic loader, glibc and GCC runtime with their licences", Entries: base},
 		{Holds: "edgeward " + p.Version, Entries: []oci.Entry{{Name: programPath, Mode: 0o755, Path: p.Path}}},
-		{Holds: b.Engine.Engine + " " + b.Library, Entries: engineFiles},
-		{Holds: "endpoint " + b.Endpoint.Name + ", model " + b.Model.Name + "/" + tag(b), Entries: files},
-	},
+	}, engines...)
+	layers = append(layers, oci.Layer{Holds: "endpoint " + b.Endpoint.Name + ", model " + b.Model.Name + "/" + tag(b), Entries: files})
+	return oci.WriteImage(ctx, dir, oci.Image{Tag: tag(b), Arch: runtime.GOARCH, Layers: layers,
 		Entrypoint: []string{"/" + programPath}, Command: []string{"serve", "--endpoint", "/" + BundleDir}, WorkDir: "/" + dataDir,
 		Env:  []string{"EDGEWARD_DATA_DIR=/" + dataDir, "EDGEWARD_HTTP_ADDRESS=0.0.0.0:8080", "EDGEWARD_GRPC_ADDRESS=0.0.0.0:8001", "EDGEWARD_MQTT_BROKER=false"},
 		User: strconv.Itoa(user) + ":" + strconv.Itoa(user), Ports: []string{"8080/tcp", "8001/tcp"}, Labels: labels(b)})
@@ -103,7 +112,7 @@ func labels(b Bundle) map[string]string {
 		"edgeward.endpoint":                b.Endpoint.Name,
 		"edgeward.model":                   b.Model.Name + "/" + tag(b),
 		"edgeward.model.digest":            string(b.Digest),
-		"edgeward.engine":                  strings.TrimSpace(b.Engine.Engine + " " + b.Library),
+		"edgeward.engine":                  b.engines(),
 		"edgeward.sbom":                    "/" + docDir + "/sbom.cdx.json",
 	}
 	if b.Endpoint.Description != "" {

@@ -22,17 +22,24 @@ import (
 	"edgeward/runtime/engine/enginetest"
 )
 
-// TestAnEndpointLeavesAsAnImage exports an endpoint of each engine, has other people's tools read an image, and runs its
+// TestAnEndpointLeavesAsAnImage exports an endpoint of one engine, and one of a graph whose parts are answered by another each, has other people's tools read an image, and runs its
 // file system where nothing else is.
 func TestAnEndpointLeavesAsAnImage(t *testing.T) {
 	needNative(t)
 	_, c := serve(t, dataDir(t))
 	ctx := within(t, 9*time.Minute)
-	for _, x := range []asking{{"leak-finder", "openvino", "openvino", "x"}, {"defect-finder", "trees/lightgbm.txt", "onnxruntime", "features"}} {
-		t.Run(x.engine, func(t *testing.T) {
-			for _, use := range []string{"the first", "the second"} { // the image must keep the number
-				must[client.ImportedVersion](t)(c.ImportModel(ctx, x.endpoint, tarred(t, x.path), client.ModelUpload{IntendedUse: use}))
-			}
+	uses := []string{"the first", "the second"} // the image must keep the number
+	for _, use := range uses {
+		must[client.ImportedVersion](t)(c.ImportModel(ctx, "leak-finder", tarred(t, "openvino"), client.ModelUpload{IntendedUse: use}))
+		must[client.ImportedVersion](t)(c.ImportModel(ctx, "defect-finder", tarred(t, "trees/lightgbm.txt"), client.ModelUpload{IntendedUse: use}))
+		var q client.GraphRequest
+		unmarshal(t, []byte(`{"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}],
+			"nodes": [{"name": "leak", "model": "leak-finder/1", "inputs": {"x": "x"}}, {"name": "defect", "model": "defect-finder/1", "inputs": {"features": "x"}}],
+			"outputs": [{"name": "leak", "from": "leak.y"}, {"name": "defect", "from": "defect.prediction"}], "intended_use": "`+use+`"}`), &q)
+		must[client.ImportedVersion](t)(c.ApplyGraph(ctx, "both", q))
+	}
+	for _, x := range []asking{{"leak-finder", "openvino", "x"}, {"both", "graph:", "x"}} {
+		t.Run(x.endpoint, func(t *testing.T) {
 			deployed(t, c, x.endpoint, 2)
 			leaves(t, c, x)
 		})
@@ -40,7 +47,7 @@ func TestAnEndpointLeavesAsAnImage(t *testing.T) {
 }
 
 // asking is an endpoint that an engine answers, and the name of its input.
-type asking struct{ endpoint, path, engine, input string }
+type asking struct{ endpoint, engine, input string }
 
 func leaves(t *testing.T, c *client.Client, x asking) {
 	ctx := within(t, 5*time.Minute)

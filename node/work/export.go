@@ -70,29 +70,35 @@ func (w *Work) bundle(ctx context.Context, d serve.Deployment) (image.Bundle, er
 		return image.Bundle{}, edgeward.E("work.bundle", edgeward.Unavailable, "endpoint.not_ready", "version %d of %s is being loaded", v.Number, d.Endpoint.Name).
 			WithHint("promote a version, or wait until it is loaded")
 	}
-	engine, library := portable(s.Versions[i])
-	return image.NewBundle(d.Endpoint, m, v, engine, library)
+	x := s.Versions[i]
+	var parts []image.Answered
+	if x.Choice != nil {
+		for _, p := range x.Choice.Parts {
+			parts = append(parts, portable(p.Digest, p.Engine, p.Device, p.Choice))
+		}
+	}
+	return image.NewBundle(d.Endpoint, m, v, portable(v.Digest, x.Engine, x.Device, x.Choice), parts...)
 }
 
 // portable is what answers for a version, or, where that is a device or a runtime pack, the first of the program's own engines
 // on the CPU that agrees: an image brings no other.
-func portable(v serve.VersionStatus) (infer.Candidate, string) {
-	name, library, _ := strings.Cut(v.Engine, " ")
-	c := infer.Candidate{Engine: name, Device: v.Device}
-	if v.Choice == nil {
-		return c, library
+func portable(d edgeward.Digest, by, device string, c *serve.Choice) image.Answered {
+	name, library, _ := strings.Cut(by, " ")
+	a := image.Answered{Digest: d, Engine: infer.Candidate{Engine: strings.TrimSuffix(name, ":"), Device: device}, Library: library} // of a graph "graph: …"
+	if c == nil {
+		return a
 	}
-	for _, t := range v.Choice.Tried {
+	for _, t := range c.Tried {
 		if t.Chosen && t.Runtime == "" && t.Device == engine.CPU {
-			return c, library
+			return a
 		}
 	}
-	for _, t := range v.Choice.Tried {
+	for _, t := range c.Tried {
 		if t.Agrees && t.Runtime == "" && t.Device == engine.CPU {
-			return infer.Candidate{Engine: t.Engine, Device: t.Device}, t.Version
+			return image.Answered{Digest: d, Engine: infer.Candidate{Engine: t.Engine, Device: t.Device}, Library: t.Version}
 		}
 	}
-	return c, library
+	return a
 }
 
 // Media types of a model as an artifact.

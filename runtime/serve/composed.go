@@ -24,6 +24,15 @@ type Composed interface {
 	RunParts(ctx context.Context, inputs []tensor.Tensor, ask graph.Ask) ([]tensor.Tensor, []graph.Span, error)
 }
 
+// PartChoice is what a version runs on that a graph is made of.
+type PartChoice struct {
+	Model  string          `json:"model"` // "name/number" when the graph was applied
+	Digest edgeward.Digest `json:"digest"`
+	Engine string          `json:"engine"` // such as "onnxruntime 1.31.1"
+	Device string          `json:"device"`
+	Choice *Choice         `json:"choice,omitempty"`
+}
+
 // composition is a Composed with its parts loaded. It is the Session of its instance.
 type composition struct {
 	Composed
@@ -159,7 +168,7 @@ func (c *composition) Run(ctx context.Context, inputs []tensor.Tensor) ([]tensor
 
 // About says what the parts run on, and what they take together.
 func (c *composition) About() About {
-	a := About{Engine: "graph", Device: "CPU"}
+	a := About{Engine: "graph", Device: "CPU", Choice: &Choice{Why: "each part by itself"}}
 	var engines, devices []string
 	for _, p := range c.parts {
 		part := p.in.session.About()
@@ -171,6 +180,7 @@ func (c *composition) About() About {
 		}
 		a.Bytes += part.Bytes
 		a.Cold = a.Cold || part.Cold
+		a.Choice.Parts = append(a.Choice.Parts, PartChoice{p.in.version.Ref().String(), p.digest, part.Engine, part.Device, part.Choice})
 	}
 	if len(engines) > 0 {
 		a.Engine, a.Device = "graph: "+strings.Join(engines, ", "), strings.Join(devices, ", ")

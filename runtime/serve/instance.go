@@ -39,11 +39,12 @@ type About struct {
 
 // Choice is how it was decided what a version runs on.
 type Choice struct {
-	Why     string  `json:"why"`
-	Wish    string  `json:"wish,omitempty"`    // what was asked for
-	Instead string  `json:"instead,omitempty"` // why that does not serve, for people; "": it does
-	Code    string  `json:"code,omitempty"`    // the same for machines
-	Tried   []Tried `json:"tried,omitempty"`   // in the order of the trials
+	Why     string       `json:"why"`
+	Wish    string       `json:"wish,omitempty"`    // what was asked for
+	Instead string       `json:"instead,omitempty"` // why that does not serve, for people; "": it does
+	Code    string       `json:"code,omitempty"`    // the same for machines
+	Tried   []Tried      `json:"tried,omitempty"`   // in the order of the trials
+	Parts   []PartChoice `json:"parts,omitempty"`   // of a graph, for each of which it was decided alone
 }
 
 // Tried is what an engine on a device did with the version.

@@ -3940,6 +3940,7 @@ export interface components {
         ServeChoice: {
             code?: string;
             instead?: string;
+            parts?: components["schemas"]["ServePartChoice"][] | null;
             tried?: components["schemas"]["ServeTried"][] | null;
             why: string;
             wish?: string;
@@ -4076,6 +4077,13 @@ export interface components {
             runs: components["schemas"]["ServeRuns"][] | null;
             state: string;
             versions: components["schemas"]["ServeCounters"][] | null;
+        };
+        ServePartChoice: {
+            choice?: components["schemas"]["ServeChoice"];
+            device: string;
+            digest: string;
+            engine: string;
+            model: string;
         };
         ServeQuarantine: {
             cause: string;
