@@ -4,12 +4,17 @@ import (
 	"context"
 	"net/http"
 
+	"edgeward"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/summary"
 	"edgeward/node/api"
 	"edgeward/node/follow"
 	"edgeward/node/host"
 	"edgeward/node/role"
+	"edgeward/node/views"
 	"edgeward/runtime/engine"
+	"edgeward/runtime/models"
+	"edgeward/runtime/record"
 )
 
 // openFleet makes this server's part in a fleet, if it has one.
@@ -18,9 +23,9 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	for _, f := range []engine.Format{engine.ONNX, engine.OpenVINO, engine.TensorFlow, engine.TFLite, engine.Paddle} {
 		kinds[string(f)] = true
 	}
-	local := &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
+	n.local = &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
 		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) }}
-	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: local, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, Names: n.fleetNames,
+	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, Names: n.fleetNames,
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),
 		Listens: func(address string, err error) {
@@ -29,7 +34,35 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 				n.listeners.note("fleet", address, "on", "nodes of the fleet call here, with certificates of the fleet")
 			}
 		}})
+	if err != nil {
+		return err
+	}
+	n.fleet = &views.Fleet{Hub: n.role.Hub(), Summaries: n.store, Shape: n.work.Shape, Now: n.now, Version: func(ctx context.Context, group, model string, d edgeward.Digest) (models.Version, error) {
+		g, err := n.store.GroupByName(ctx, group)
+		if err != nil {
+			return models.Version{}, err
+		}
+		return n.store.ModelVersionByDigest(ctx, g.ID, model, d)
+	}}
+	return nil
+}
+
+// openCounter makes what counts for the fleet.
+func (n *Node) openCounter(ctx context.Context) error {
+	s, err := n.store.FleetCounts(ctx)
+	n.counter = summary.NewCounter(s, func(s summary.Subject) summary.About { return n.local.Counted(s) })
 	return err
+}
+
+// counted is the prediction log, and beside it the counter of what the fleet's versions do here.
+type counted struct {
+	*record.Log
+	counter *summary.Counter
+}
+
+func (c counted) Add(p record.Prediction) error {
+	c.counter.Add(p)
+	return c.Log.Add(p)
 }
 
 // fleetNames are what nodes may call this hub by.
@@ -44,7 +77,7 @@ func (n *Node) fleetNames() []string {
 // facts are what the hub is told of this server.
 func (n *Node) facts() spec.Facts {
 	in := host.Read(context.Background(), n.cfg.DataDir)
-	f := spec.Facts{Name: n.name, Version: n.o.Version, OS: in.OS, Arch: in.Arch, CPU: in.CPU, Cores: in.Cores, Memory: int64(in.Memory), DiskFree: int64(in.DiskFree)}
+	f := spec.Facts{Name: n.name, Engines: engines(), Host: n.machine(context.Background(), in), Version: n.o.Version, OS: in.OS, Arch: in.Arch, CPU: in.CPU, Cores: in.Cores, Memory: int64(in.Memory), DiskFree: int64(in.DiskFree)}
 	if n.plain != nil {
 		f.URL = n.URL()
 	}

@@ -13,12 +13,14 @@ import (
 	"edgeward"
 	"edgeward/fleet/broker"
 	"edgeward/fleet/mqtt"
+	"edgeward/fleet/summary"
 	"edgeward/node/api"
 	"edgeward/node/api/oip/oipgrpc"
 	"edgeward/node/api/oip/shm"
 	"edgeward/node/auth"
 	"edgeward/node/config"
 	"edgeward/node/events"
+	"edgeward/node/follow"
 	"edgeward/node/health"
 	"edgeward/node/host"
 	"edgeward/node/image"
@@ -59,6 +61,7 @@ type Node struct {
 	work      *work.Work
 	monitor   *monitor.Monitor
 	views     *views.Views
+	fleet     *views.Fleet
 	auth      *auth.Guard
 	id        string // ULID of this server
 	health    *health.Monitor
@@ -67,6 +70,8 @@ type Node struct {
 	publisher *mqtt.Publisher
 	scorer    *scorer.Scorer
 	role      *role.Role // in a fleet
+	local     *follow.Follow
+	counter   *summary.Counter // of what the fleet's versions do here
 	api       *api.Server
 	listeners *listeners
 	plain     net.Listener // of the page and the API, TLS included
@@ -159,8 +164,11 @@ func (n *Node) connect(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := n.openCounter(ctx); err != nil {
+		return err
+	}
 	n.serve = serve.New(serve.Config{Trace: n.tracer.Func(), Store: watched{n.store, func() { n.monitor.Poke() }}, Models: registry{n.store}, Runner: work.Runner{Work: n.work}, Assets: n.work.Assets,
-		Record: n.records, Now: n.now, Log: n.log.With("part", "serve")})
+		Record: counted{n.records, n.counter}, Now: n.now, Log: n.log.With("part", "serve")})
 	n.jobs = jobs.NewQueue(n.store, n.work.Handlers(), n.slots(), n.now, n.log.With("part", "jobs"))
 	n.jobs.Timeout = n.cfg.Jobs.Timeout
 	n.work.Serve, n.work.Queue = n.serve, n.jobs
@@ -190,7 +198,7 @@ func (n *Node) openHTTP(ctx context.Context) error {
 		access = n.log.With("part", "access")
 	}
 	n.api = api.New(api.Parts{Access: access, Incoming: n.tracer.Incoming(), Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
-		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views, Fleet: n.role,
+		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views, Fleet: n.role, FleetViews: n.fleet,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, RotateKey: n.RotateKey, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)
 }

@@ -26,7 +26,7 @@ func newFleetCommand(e env) *cobra.Command {
   edgeward fleet code create --site north --auto
   edgeward fleet sign triage/3 --key keys/author.key
   edgeward fleet rollout start triage/3 --endpoint triage --reason "retrained on October"`
-	cmd.AddCommand(newFleetInit(r), newFleetStatus(r), newFleetCode(r), newFleetNode(r), newFleetSign(r), newFleetProposal(r), newFleetRollout(r), newFleetMembership(r), newFleetLeave(r))
+	cmd.AddCommand(newFleetInit(r), newFleetStatus(r), newFleetCode(r), newFleetNode(r), newFleetMatrix(r), newFleetMonitor(r), newFleetSign(r), newFleetProposal(r), newFleetRollout(r), newFleetMembership(r), newFleetLeave(r))
 	return cmd
 }
 
@@ -254,7 +254,9 @@ func newFleetNode(r *remote) *cobra.Command {
 		}
 		return r.print(n, func(w io.Writer) {
 			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
-				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)), "page", n.Facts.URL,
+				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)))
+			printMachine(w, n)
+			facts(w, "page", n.Facts.URL,
 				"received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
 			var rows [][]string
 			for _, s := range n.States {

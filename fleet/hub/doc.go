@@ -124,6 +124,7 @@ type Store interface {
 	PutFleetFacts(ctx context.Context, w Facts, c ...Change) error
 	// AddFleetEvents keeps events of a node that are not there yet, by id.
 	AddFleetEvents(ctx context.Context, node string, e []spec.Event) error
+	Summaries
 }
 
 // Facts are what one step changes together.

@@ -21,6 +21,7 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/summary"
 	"edgeward/runtime/models"
 	"edgeward/sync/tuf"
 )
@@ -37,6 +38,8 @@ type shelf struct {
 	events  map[string]spec.Event
 	changes []hub.Change
 	full    error // of each write
+
+	summaries []summary.Of
 }
 
 func newShelf() *shelf {
@@ -112,6 +115,17 @@ func (s *shelf) AddFleetEvents(_ context.Context, node string, e []spec.Event) e
 		s.events[node+" "+x.ID] = x
 	}
 	return nil
+}
+
+func (s *shelf) PutFleetSummaries(_ context.Context, node string, list []summary.Summary, _ string) error {
+	for _, x := range list {
+		s.summaries = append(s.summaries, summary.Of{Node: node, Summary: x})
+	}
+	return nil
+}
+
+func (s *shelf) FleetSummaries(context.Context, string, string) ([]summary.Of, error) {
+	return s.summaries, nil
 }
 
 // library is a registry whose version n of any model has one file, and the bytes of these files and of triage's manifests.

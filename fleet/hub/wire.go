@@ -54,6 +54,7 @@ func (h *Hub) Handler(identify Identify, refuse Refuse) http.Handler {
 	node("GET /fleet/v1/desired", h.desired)
 	node("PUT /fleet/v1/state", h.state)
 	node("POST /fleet/v1/events", h.events)
+	node("PUT /fleet/v1/summaries", h.summaries)
 	node("GET /fleet/v1/trust/{role}", h.trust)
 	node("GET /fleet/v1/trust/{role}/{number}", h.trust)
 	node("GET /fleet/v1/blobs/{digest}", h.blob)

@@ -106,6 +106,7 @@ type Facts struct {
 	URL      string            `json:"url,omitempty"`       // of its page, for people
 	Serial   string            `json:"serial,omitempty"`    // of the machine, as its firmware says
 	Machine  string            `json:"machine,omitempty"`   // id of the installed system
+	Host     Machine           `json:"host,omitzero"`
 }
 
 // ParseReported reads a report and checks what every reader relies on.
@@ -127,6 +128,9 @@ func (r Reported) Check() error {
 	}
 	if r.Node == "" || r.Boot == "" || r.Seq == 0 || len(r.Boot) > 64 || len(r.Endpoints) > 1000 {
 		return invalid("reported", "node, boot and seq are needed, and at most 1,000 endpoints")
+	}
+	if err := r.Facts.Host.check(); err != nil {
+		return err
 	}
 	for _, s := range r.Endpoints {
 		if edgeward.CheckName("group", s.Group) != nil || edgeward.CheckName("endpoint", s.Name) != nil || len(s.Reason) > 2000 || len(s.Code) > 100 {

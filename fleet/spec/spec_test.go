@@ -47,6 +47,10 @@ func code() spec.Code {
 func TestGolden(t *testing.T) {
 	for name, v := range map[string]any{
 		"desired": desired(), "reported": reported(), "code": code(),
+		"machine": spec.Machine{System: "debian 12.7", Kernel: "6.1.0", Features: []string{"avx2", "fma"}, MemoryFree: 4 << 30, Resident: 90 << 20, Disk: 64 << 30, FileSystem: "ext4", Load: 0.25,
+			Uptime: 86400, Started: at, Health: "degraded", Reasons: []string{"disk"}, Devices: []spec.Device{{Name: "NVIDIA L4", Wish: "cuda:0", Driver: "580.95.05", Lacks: "a runtime pack"}},
+			Packs: []string{"onnxruntime-cuda@1.31.1"}, Loaded: []spec.Loaded{{Group: "default", Endpoint: "digits", Model: "digits", Version: 2, Role: "live", Engine: "onnxruntime 1.31.1", Device: "CPU", Memory: 9 << 20,
+				InFlight: 1, Requests: 512}}, Others: 1, Running: 1, Waiting: 2},
 		"join-request": spec.JoinRequest{Format: spec.Format, Code: "01C", Secret: "s3cret", Node: "01N", CSR: []byte("csr"), Facts: reported().Facts},
 		"join-answer":  spec.JoinAnswer{Format: spec.Format, Fleet: "01J", Name: "hospital", Site: "north", Chain: [][]byte{[]byte("leaf"), []byte("ca")}, Root: []byte("{}")},
 	} {

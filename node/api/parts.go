@@ -42,6 +42,8 @@ type Parts struct {
 	Views   *views.Views
 	Fleet   *role.Role
 
+	FleetViews *views.Fleet
+
 	Health    func() wire.Health
 	Status    func(context.Context) (wire.NodeStatus, error)
 	Settings  func() []wire.Setting

@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,13 +26,14 @@ import (
 // Info is the machine at one moment. Sizes are bytes.
 type Info struct {
 	Hostname   string   `json:"hostname"`
-	OS         string   `json:"os"`     // "linux"
-	Arch       string   `json:"arch"`   // "amd64"
-	System     string   `json:"system"` // "debian 12.7"
-	Kernel     string   `json:"kernel"` // "6.18.0"
-	CPU        string   `json:"cpu"`    // "Intel(R) Xeon(R) …"
-	Cores      int      `json:"cores"`  // this process may use
-	Memory     uint64   `json:"memory"` // this process may use at most
+	OS         string   `json:"os"`                 // "linux"
+	Arch       string   `json:"arch"`               // "amd64"
+	System     string   `json:"system"`             // "debian 12.7"
+	Kernel     string   `json:"kernel"`             // "6.18.0"
+	CPU        string   `json:"cpu"`                // "Intel(R) Xeon(R) …"
+	Features   []string `json:"features,omitempty"` // of the processor, those that engines use: "avx2", "amx_int8"
+	Cores      int      `json:"cores"`              // this process may use
+	Memory     uint64   `json:"memory"`             // this process may use at most
 	MemoryFree uint64   `json:"memory_free"`
 	Disk       uint64   `json:"disk"` // file system of the data directory
 	DiskFree   uint64   `json:"disk_free"`
@@ -41,6 +43,10 @@ type Info struct {
 	Resident   uint64   `json:"resident"`          // of this process
 	Missing    []string `json:"missing,omitempty"` // what the system did not tell
 }
+
+// used are the processor's features that engines make use of.
+var used = []string{"sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16",
+	"asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve", "sve2"}
 
 // Read returns the machine now. dir is the data directory; it must exist for the numbers of its disk.
 func Read(ctx context.Context, dir string) Info {
@@ -57,6 +63,11 @@ func Read(ctx context.Context, dir string) Info {
 	}
 	if c, err := cpu.InfoWithContext(ctx); !missing("cpu", err) && len(c) > 0 {
 		in.CPU = c[0].ModelName
+		for _, f := range c[0].Flags {
+			if slices.Contains(used, f) {
+				in.Features = append(in.Features, f)
+			}
+		}
 	}
 	if m, err := mem.VirtualMemoryWithContext(ctx); !missing("memory", err) {
 		in.Memory, in.MemoryFree = m.Total, m.Available

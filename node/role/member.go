@@ -201,6 +201,9 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		r.agent = nil
 		r.mu.Unlock()
 	}()
+	counted := make(chan struct{})
+	go func() { defer close(counted); r.count(ctx, a, line) }()
+	defer func() { <-counted }()
 	go r.renew(ctx, m, line, func(c tls.Certificate) {
 		r.mu.Lock()
 		cert = c

@@ -25,6 +25,7 @@ import (
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/pki"
+	"edgeward/node/follow"
 	"edgeward/node/store"
 	"edgeward/sync/blobs"
 	"edgeward/sync/disk"
@@ -36,6 +37,7 @@ type Parts struct {
 	Store   *store.DB
 	Blobs   *blobs.Store
 	Local   agent.Local
+	Count   *follow.Count   // nil: nothing is counted for the fleet
 	Node    string          // id of this server
 	Dir     string          // fleet/ in the data directory
 	Address string          // the hub listens here, once there is a fleet; "off" never

@@ -50,6 +50,8 @@
 //	answered                     ids of MQTT messages that were answered, 24 h    index expires
 //	fleet, fleet_codes, fleet_nodes, fleet_assignments, fleet_rollouts, fleet_events   fleet/hub: what a hub knows
 //	fleet_membership, fleet_trust, fleet_kept   what a node knows of its fleet: certificate and key, signed files, items of fleet/agent
+//	fleet_summaries              fleet/summary: what nodes said of their versions' work, at the hub   index model, day
+//	fleet_counts                 fleet/summary: what this node counts
 //	watches                      node/monitor       state of each endpoint's monitor
 //
 // Change this drawing first; a test compares it with the buckets that exist.

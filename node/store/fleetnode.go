@@ -77,6 +77,9 @@ func forgetFleet(tx *Tx) error {
 	if err := ignoreMissing(fleetTrust.Delete(tx, "", "fleet")); err != nil {
 		return err
 	}
+	if err := ignoreMissing(fleetCounts.Delete(tx, "", "fleet")); err != nil {
+		return err
+	}
 	return ignoreMissing(fleetKept.Delete(tx, "", "fleet"))
 }
 

@@ -829,6 +829,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which node runs which version */
+        get: operations["fleet.matrix"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/membership": {
         parameters: {
             query?: never;
@@ -858,6 +875,23 @@ export interface paths {
         put?: never;
         /** Leave the fleet; endpoints stay as they are */
         post: operations["membership.leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/models/{group}/{model}/monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Drift and performance of a model over all nodes, merged */
+        get: operations["fleet.monitor"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2459,6 +2493,32 @@ export interface components {
             location?: string;
             message: string;
         };
+        FleetMatrix: {
+            endpoints: components["schemas"]["SpecKey"][] | null;
+            rows: components["schemas"]["FleetMatrixNode"][] | null;
+        };
+        FleetMatrixCell: {
+            code?: string;
+            live?: string;
+            phase?: string;
+            reason?: string;
+            state: string;
+            want?: string;
+        };
+        FleetMatrixNode: {
+            cells: components["schemas"]["FleetMatrixCell"][] | null;
+            id: string;
+            name: string;
+            online: boolean;
+            /** Format: date-time */
+            seen?: string;
+            site: string;
+            software: string;
+            standing: string;
+            tags?: {
+                [key: string]: string;
+            };
+        };
         FleetMembership: {
             /** Format: date-time */
             certificate_until?: string;
@@ -2476,6 +2536,31 @@ export interface components {
             rev?: number;
             site?: string;
             traffic?: components["schemas"]["SpecTraffic"];
+        };
+        FleetMonitor: {
+            /** Format: int64 */
+            days: number;
+            group: string;
+            items: components["schemas"]["FleetMonitorRow"][] | null;
+            model: string;
+            nodes: {
+                [key: string]: string;
+            };
+        };
+        FleetMonitorRow: {
+            all: components["schemas"]["SummaryWork"];
+            base?: number[] | null;
+            classes?: string[] | null;
+            days: components["schemas"]["SummaryDay"][] | null;
+            endpoint: string;
+            from: string;
+            manifest: string;
+            model: string;
+            nodes: components["schemas"]["SummaryNodeWork"][] | null;
+            reference: string;
+            to: string;
+            /** Format: int64 */
+            version: number;
         };
         FleetNodeView: {
             /** Format: date-time */
@@ -3704,6 +3789,8 @@ export interface components {
             from?: components["schemas"]["RolloutVersion"];
             /** Format: date-time */
             good?: string;
+            /** Format: date-time */
+            held?: string;
             id: string;
             nodes: components["schemas"]["RolloutNode"][] | null;
             order?: string[] | null;
@@ -4270,6 +4357,13 @@ export interface components {
             took_us: number;
             what: string;
         };
+        SpecDevice: {
+            driver?: string;
+            lacks?: string;
+            name: string;
+            ready: boolean;
+            wish: string;
+        };
         SpecEvidence: {
             /** Format: int64 */
             answered?: number;
@@ -4300,16 +4394,65 @@ export interface components {
             engines?: {
                 [key: string]: string;
             };
+            host?: components["schemas"]["SpecMachine"];
+            machine?: string;
             /** Format: int64 */
             memory?: number;
             name: string;
             os: string;
+            serial?: string;
             url?: string;
             version: string;
         };
         SpecKey: {
             group: string;
             name: string;
+        };
+        SpecLoaded: {
+            device?: string;
+            endpoint: string;
+            engine?: string;
+            error?: string;
+            group: string;
+            /** Format: int64 */
+            in_flight?: number;
+            /** Format: int64 */
+            memory?: number;
+            model: string;
+            /** Format: int64 */
+            requests?: number;
+            role?: string;
+            /** Format: int64 */
+            version: number;
+        };
+        SpecMachine: {
+            devices?: components["schemas"]["SpecDevice"][] | null;
+            /** Format: int64 */
+            disk?: number;
+            features?: string[] | null;
+            file_system?: string;
+            health?: string;
+            kernel?: string;
+            /** Format: double */
+            load?: number;
+            loaded?: components["schemas"]["SpecLoaded"][] | null;
+            /** Format: int64 */
+            memory_free?: number;
+            /** Format: int64 */
+            others?: number;
+            packs?: string[] | null;
+            reasons?: string[] | null;
+            /** Format: int64 */
+            resident?: number;
+            /** Format: int64 */
+            running?: number;
+            /** Format: date-time */
+            started?: string;
+            system?: string;
+            /** Format: int64 */
+            uptime?: number;
+            /** Format: int64 */
+            waiting?: number;
         };
         SpecProbation: {
             allow_unlike?: boolean;
@@ -4338,6 +4481,8 @@ export interface components {
             group: string;
             live?: string;
             name: string;
+            /** Format: date-time */
+            opens?: string;
             phase: string;
             previous?: string;
             reason?: string;
@@ -4354,6 +4499,93 @@ export interface components {
             received?: number;
             /** Format: int64 */
             saved?: number;
+        };
+        SummaryDay: {
+            /** Format: double */
+            accuracy?: number;
+            day: string;
+            /** Format: int64 */
+            errors: number;
+            /** Format: double */
+            js_distance?: number;
+            /** Format: double */
+            mae?: number;
+            /** Format: int64 */
+            p99_us?: number;
+            /** Format: int64 */
+            requests: number;
+            /** Format: int64 */
+            truths?: number;
+        };
+        SummaryMoved: {
+            /** Format: double */
+            js_distance: number;
+            /** Format: double */
+            js_low: number;
+            /** Format: double */
+            ks?: number;
+            moved: boolean;
+            /** Format: int64 */
+            n: number;
+            name: string;
+            /** Format: double */
+            psi: number;
+        };
+        SummaryNodeWork: {
+            /** Format: double */
+            accuracy?: number;
+            answers?: number[] | null;
+            /** Format: double */
+            bias?: number;
+            days: components["schemas"]["SummaryDay"][] | null;
+            drift?: components["schemas"]["SummaryMoved"][] | null;
+            /** Format: int64 */
+            errors: number;
+            /** Format: double */
+            mae?: number;
+            /** Format: int64 */
+            mean_us?: number;
+            node: string;
+            /** Format: int64 */
+            p50_us?: number;
+            /** Format: int64 */
+            p95_us?: number;
+            /** Format: int64 */
+            p99_us?: number;
+            /** Format: int64 */
+            requests: number;
+            /** Format: double */
+            rmse?: number;
+            /** Format: int64 */
+            truths: number;
+            unlike?: components["schemas"]["SummaryMoved"];
+        };
+        SummaryWork: {
+            /** Format: double */
+            accuracy?: number;
+            answers?: number[] | null;
+            /** Format: double */
+            bias?: number;
+            drift?: components["schemas"]["SummaryMoved"][] | null;
+            /** Format: int64 */
+            errors: number;
+            /** Format: double */
+            mae?: number;
+            /** Format: int64 */
+            mean_us?: number;
+            /** Format: int64 */
+            p50_us?: number;
+            /** Format: int64 */
+            p95_us?: number;
+            /** Format: int64 */
+            p99_us?: number;
+            /** Format: int64 */
+            requests: number;
+            /** Format: double */
+            rmse?: number;
+            /** Format: int64 */
+            truths: number;
+            unlike?: components["schemas"]["SummaryMoved"];
         };
         TensorReadable: {
             datatype: string;
@@ -8716,6 +8948,75 @@ export interface operations {
             };
         };
     };
+    "fleet.matrix": {
+        parameters: {
+            query?: {
+                site?: string;
+                /** @description terms with commas between them: ward=er,site=north */
+                selector?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetMatrix"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "membership.get": {
         parameters: {
             query?: never;
@@ -8865,6 +9166,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.monitor": {
+        parameters: {
+            query?: {
+                /** @description newest days, 7 when absent */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                group: string;
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetMonitor"];
+                };
             };
             /** @description Unauthorized */
             401: {

@@ -24,6 +24,8 @@ const Scoring = lazy(() => import('../pages/scoring/scoring'));
 const Jobs = lazy(() => import('../pages/jobs/jobs'));
 const Job = lazy(() => import('../pages/jobs/job'));
 const Fleet = lazy(() => import('../pages/fleet/fleet'));
+const FleetNode = lazy(() => import('../pages/fleet/node'));
+const FleetMonitor = lazy(() => import('../pages/fleet/monitor'));
 const Audit = lazy(() => import('../pages/audit/audit'));
 const Access = lazy(() => import('../pages/access/access'));
 const Settings = lazy(() => import('../pages/settings/settings'));
@@ -50,6 +52,8 @@ export function Pages() {
       <Route path="/jobs"><Jobs /></Route>
       <Route path="/jobs/:id">{(p) => <Job key={p.id} id={p.id} />}</Route>
       <Route path="/fleet"><Fleet /></Route>
+      <Route path="/fleet/nodes/:id">{(p) => <FleetNode key={p.id} id={p.id} />}</Route>
+      <Route path="/fleet/models/:group/:model">{(p) => <FleetMonitor key={p.group + p.model} group={p.group} model={p.model} />}</Route>
       <Route path="/audit"><Audit /></Route>
       <Route path="/access"><Access /></Route>
       <Route path="/settings"><Settings /></Route>

@@ -11,6 +11,7 @@ import { MayButton, useMay } from '../../parts/may';
 import { Card, Page, State } from '../../parts/page';
 import { Loaded, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
+import { Matrix } from './matrix';
 import { Nodes } from './nodes';
 import { Rollouts } from './rollouts';
 
@@ -44,6 +45,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
         {fleet.proposal_waits && <Alert mt="sm" color="yellow" title={t('fleet.waits')}><Twin>{'edgeward fleet proposal show\nedgeward fleet sign --key FILE'}</Twin></Alert>}
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
+      <Matrix />
       <Loaded query={nodes}>{(l) => <Nodes list={rows(l.items)} />}</Loaded>
     </>
   );

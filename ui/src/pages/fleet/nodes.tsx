@@ -8,7 +8,7 @@ import { Code, Twin } from '../../parts/copy';
 import { isName } from '../../parts/drop';
 import { ago, bytes } from '../../parts/format';
 import { MayButton } from '../../parts/may';
-import { Card, State } from '../../parts/page';
+import { Card, State, To } from '../../parts/page';
 import { t, word } from '../../text';
 
 /** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
@@ -41,7 +41,7 @@ export function Nodes({ list }: { list: FleetNode[] }) {
             <Table.Tbody>
               {list.map((x) => (
                 <Table.Tr key={x.id}>
-                  <Table.Td><b>{x.name || x.id}</b><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span></Table.Td>
+                  <Table.Td><To href={`/fleet/nodes/${x.id}`}><b>{x.name || x.id}</b></To><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span></Table.Td>
                   <Table.Td>{x.site}</Table.Td>
                   <Table.Td>
                     {x.standing === 'member' ? <Badge color={x.online ? 'green' : 'orange'}>{x.online ? t('fleet.online') : t('fleet.offline')}</Badge> : <Badge color="yellow">{word('standing', x.standing)}</Badge>}
