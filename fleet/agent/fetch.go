@@ -7,6 +7,7 @@ import (
 	"edgeward"
 	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
+	"edgeward/sync/blocks"
 	"edgeward/sync/pull"
 )
 
@@ -156,7 +157,12 @@ func (a *Agent) bring(ctx context.Context, i Item) error {
 		done += n
 		a.progress[i.Want.Key()] = [2]int64{done, total}
 	}
+	list, err := a.blocks(ctx, m)
+	if err != nil {
+		return err
+	}
 	for _, w := range wants {
+		w.Blocks = list.Of(w.Digest)
 		got, err := a.o.Puller.Fetch(ctx, a.o.Hub, w, note)
 		a.mu.Lock()
 		a.kept.Traffic.Received += got.Bytes
@@ -167,6 +173,26 @@ func (a *Agent) bring(ctx context.Context, i Item) error {
 		}
 	}
 	return a.o.Local.Register(ctx, i.Want, m)
+}
+
+// blocks fetches what the version's large files are made of. A list that is not understood is none.
+func (a *Agent) blocks(ctx context.Context, m models.Manifest) (blocks.List, error) {
+	if m.Blocks == "" {
+		return blocks.List{}, nil
+	}
+	if _, err := a.o.Puller.Fetch(ctx, a.o.Hub, pull.Want{Digest: m.Blocks, Size: blocks.MaxList, Loose: true}, func(int64) {}); err != nil {
+		return blocks.List{}, err
+	}
+	raw, err := a.o.Puller.Blobs.ReadAll(ctx, m.Blocks, blocks.MaxList)
+	if err != nil {
+		return blocks.List{}, err
+	}
+	list, err := blocks.Parse(raw)
+	if err != nil {
+		a.o.Log.Warn("the list of blocks is not understood; files are verified whole", "model", m.Model, "err", err)
+		return blocks.List{}, nil
+	}
+	return list, nil
 }
 
 // maxSide bounds the blobs beside a version's files: profiles, examples, golden outputs. The manifest does not say their size.

@@ -174,6 +174,9 @@ func madeUp(sig tensor.Signature) []tensor.Tensor {
 // register keeps a manifest as the next version of its model, which is made when it does not exist; added is false where
 // there is such a version already.
 func (w *Work) register(ctx context.Context, who Who, s ModelSpec, m models.Manifest, state models.State) (v models.Version, added bool, err error) {
+	if err := w.listBlocks(ctx, &m); err != nil {
+		return v, false, err
+	}
 	canonical, digest, err := m.Canonical()
 	if err != nil {
 		return v, false, err

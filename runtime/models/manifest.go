@@ -40,6 +40,7 @@ type Manifest struct {
 	Residuals      edgeward.Digest         `json:"residuals,omitempty"`       // blob: validation residuals, the drift reference
 	Examples       edgeward.Digest         `json:"examples,omitempty"`        // blob: example inputs (tensor codec)
 	Golden         edgeward.Digest         `json:"golden,omitempty"`          // blob: outputs for the examples (tensor codec)
+	Blocks         edgeward.Digest         `json:"blocks,omitempty"`          // blob: what large files are made of (sync/blocks)
 	Metrics        map[string]float64      `json:"metrics,omitempty"`         // "mae", "mae.group-a", "baseline.seasonal_naive.mae", …
 	Interval       *Interval               `json:"interval,omitempty"`
 	Equality       *Equality               `json:"equality,omitempty"`
@@ -191,8 +192,8 @@ func (m Manifest) Blobs() []edgeward.Digest {
 	return append(out, m.Beside()...)
 }
 
-// Beside are the blobs of m that are no files of the model: profiles, residuals, example rows and their outputs.
+// Beside are the blobs of m that are no files of the model: profiles, residuals, example rows and their outputs, lists of blocks.
 func (m Manifest) Beside() []edgeward.Digest {
-	all := []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden}
+	all := []edgeward.Digest{m.Profile, m.FeatureProfile, m.Residuals, m.Examples, m.Golden, m.Blocks}
 	return slices.DeleteFunc(all, func(d edgeward.Digest) bool { return d == "" })
 }

@@ -194,7 +194,7 @@ func (a *applier) payload() ([]byte, error) {
 		return nil, err
 	}
 	if int64(cap(a.packed)) < size {
-		a.packed = make([]byte, size)
+		a.packed = make([]byte, size, size+8) // a reader of bits reads on
 	}
 	packed := a.packed[:size]
 	if _, err := io.ReadFull(a.in, packed); err != nil {

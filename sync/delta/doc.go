@@ -20,7 +20,7 @@
 //
 // # Numbers
 //
-// The n bytes are: uvarint m | m bytes of a range coder (two rANS states that take turns, little-endian, then 16-bit words) | raw bits. Of each number the symbol of its difference is coded (numbers.go):
+// The n bytes are: uvarint m | m bytes of a range coder (four rANS states that take turns, each for a quarter of the block, little-endian, then 16-bit words) | raw bits. Of each number the symbol of its difference is coded (numbers.go):
 // unchanged, or sign, size in bits and the bit after the leading one; the bits below are raw. Frequencies are not sent: both sides count what came, in a context
 // that is foretold from the base's number, from what became of the numbers before it, and from the one a row above. The counts go on from block to block of one kind of
 // number. All arithmetic is of whole numbers.

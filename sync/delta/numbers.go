@@ -17,7 +17,7 @@ const contexts = 512
 // difference is foretold by the size of its neighbours' — those before it in the row, and those above it in the column — less the exponent of the base. The symbol is the
 // difference's sign, size and first bit after the leading one; what is below that is noise and stored as it is.
 //
-// Whole numbers (8 bits mostly: quantised weights) differ by a step or not at all; contexts are the base's own value and what neighbours did.
+// Bytes (quantised weights) are in bytes.go.
 type numbers struct {
 	tables [contexts]*table
 	all    *table // what a context begins with, and where it looks for what it has never seen
@@ -74,12 +74,19 @@ func (m *numbers) start(stride int) {
 	clear(m.zero)
 }
 
-// lane is a half of a block: both are read in turns, which keeps two chains of the processor busy.
+// lane is a part of a block: the parts are read in turns, which keeps several chains of the processor busy.
 type lane struct {
 	level int32 // what size a difference has, in the units of size below, beside its column
 	last  uint8 // 1: the number before is unchanged
-	lean  int32 // whole numbers: whether differences lead away from zero
+	lean  int32 // bytes: whether differences lead away from zero
 	j     int   // column
+}
+
+func newLanes(part, columns int, level int32) (ls [lanes]lane) {
+	for k := range ls {
+		ls[k].level, ls[k].j = level, k*part%columns
+	}
+	return ls
 }
 
 // sizes are in sixteenths of half a bit, of the difference itself: exponent included.
@@ -116,42 +123,6 @@ func (m *numbers) learn(l *lane, e, expected int32, sym uint8) {
 	m.column[j] += miss >> 2
 }
 
-// wholeContext of a whole number.
-func (m *numbers) wholeContext(l *lane, base uint8) int {
-	a := l.level >> 12 // 0..15
-	busy := 0
-	switch {
-	case a >= 8:
-		busy = 3
-	case a >= 3:
-		busy = 2
-	case a >= 1:
-		busy = 1
-	}
-	lean := 1
-	if l.lean > 1<<10 {
-		lean = 2
-	} else if l.lean < -1<<10 {
-		lean = 0
-	}
-	return (int(base>>3)*4+busy)*3 + lean
-}
-
-func (m *numbers) wholeLearn(l *lane, base uint8, sym uint8) {
-	if sym == 0 {
-		l.level -= l.level >> 5
-		l.lean -= l.lean >> 5
-		return
-	}
-	l.level += (1<<16 - l.level) >> 5
-	away := int32(1 << 13)
-	if (sym&1 == 1) != (int8(base) < 0) { // odd: 1 and 3, 5…: positive
-		l.lean += (away - l.lean) >> 5
-	} else {
-		l.lean += (-away - l.lean) >> 5
-	}
-}
-
 // symbol of a difference, and its bits below.
 func symbol(d int64) (sym uint8, below uint64, n uint) {
 	s := uint64(d >> 63)
@@ -170,14 +141,14 @@ func symbol(d int64) (sym uint8, below uint64, n uint) {
 // layout of a kind of number.
 type layout struct {
 	width    int
-	exponent uint // where it begins, 0: a whole number
-	mask     uint64
-	fine     uint // how exactly a size is told apart
+	exponent uint   // where it begins
+	mask     uint64 // and what it is; 0 of a whole number
+	fine     uint   // how exactly a size is told apart
 }
 
 var layouts = [...]layout{
-	chunk.Int8: {width: 1}, chunk.Int16: {width: 2}, chunk.Int32: {width: 4}, chunk.Int64: {width: 8},
-	chunk.Float16: {2, 10, 31, 3}, chunk.BFloat16: {2, 7, 255, 3}, chunk.Float32: {4, 23, 255, 3}, chunk.Float64: {8, 52, 2047, 4},
+	chunk.Int8: {width: 1}, chunk.Int16: {2, 0, 0, 4}, chunk.Int32: {4, 0, 0, 4}, chunk.Int64: {8, 0, 0, 4},
+	chunk.Float16: {2, 10, 31, 4}, chunk.BFloat16: {2, 7, 255, 4}, chunk.Float32: {4, 23, 255, 4}, chunk.Float64: {8, 52, 2047, 4},
 }
 
 func load(b []byte, width int) uint64 {
@@ -208,52 +179,12 @@ func store(b []byte, v uint64, width int) {
 // encode appends what makes now of base.
 func (m *numbers) encode(dst []byte, now, base []byte, f layout, stride int, level int32) []byte {
 	m.start(stride)
-	w := f.width
-	n := len(now) / w
-	half := (n + 1) / 2
 	m.steps = m.steps[:0]
 	var raw bitWriter
-	ls := [lanes]lane{{level: level}, {level: level, j: half % stride}}
-	shift := 64 - 8*uint(w)
-	sign := uint64(1) << (8*uint(w) - 1)
-	one := func(i, k int) {
-		l := &ls[k]
-		a, b := load(now[i*w:], w), load(base[i*w:], w)
-		var d int64
-		var c int
-		var e, expected int32
-		if f.exponent == 0 {
-			d = int64((a-b)<<shift) >> shift
-			c = m.wholeContext(l, uint8(b>>(8*uint(w)-8)))
-		} else {
-			neg := b & sign
-			a, b = a^neg, b^neg
-			if a&sign != 0 {
-				a ^= sign - 1
-			}
-			d = int64((a-b)<<shift) >> shift
-			e = int32(b >> f.exponent & f.mask)
-			c, expected = m.context(l, e, f.fine)
-		}
-		sym, below, k2 := symbol(d)
-		m.write(c, sym, k, &raw)
-		if k2 > 32 {
-			raw.put(below, 32)
-			raw.put(below>>32, k2-32)
-		} else {
-			raw.put(below, k2)
-		}
-		if f.exponent == 0 {
-			m.wholeLearn(l, uint8(b>>(8*uint(w)-8)), sym)
-		} else {
-			m.learn(l, e, expected, sym)
-		}
-	}
-	for i := range half {
-		one(i, 0)
-		if half+i < n {
-			one(half+i, 1)
-		}
+	if f.width == 1 {
+		m.encodeBytes(now, base, &raw)
+	} else {
+		m.encodeNumbers(now, base, f, level, &raw)
 	}
 	coded := pack(nil, m.steps)
 	dst = binary.AppendUvarint(dst, uint64(len(coded)))
@@ -261,51 +192,102 @@ func (m *numbers) encode(dst []byte, now, base []byte, f layout, stride int, lev
 	return append(dst, raw.end()...)
 }
 
+// encodeNumbers writes numbers of more than a byte.
+func (m *numbers) encodeNumbers(now, base []byte, f layout, level int32, raw *bitWriter) {
+	w := f.width
+	n := len(now) / w
+	part := (n + lanes - 1) / lanes
+	ls := newLanes(part, len(m.column), level)
+	for i := range part {
+		for k := range ls {
+			at := (i + k*part) * w
+			if at >= n*w {
+				break
+			}
+			l := &ls[k]
+			d, e := f.differ(load(now[at:], w), load(base[at:], w))
+			c, expected := m.context(l, e, f.fine)
+			sym, below, bits := symbol(d)
+			m.write(c, sym, k, raw)
+			if bits > 32 {
+				raw.put(below, 32)
+				below, bits = below>>32, bits-32
+			}
+			raw.put(below, bits)
+			m.learn(l, e, expected, sym)
+		}
+	}
+}
+
+// differ returns the difference of a number to the base's, away from zero being positive, and the base's exponent.
+func (f layout) differ(a, b uint64) (d int64, exponent int32) {
+	bits := 8 * uint(f.width)
+	sign := uint64(1) << (bits - 1)
+	neg := b & sign
+	a, b = a^neg, b^neg
+	if a&sign != 0 {
+		a ^= sign - 1
+	}
+	return int64((a-b)<<(64-bits)) >> (64 - bits), int32(b >> f.exponent & f.mask)
+}
+
 // write codes a symbol in a context.
 func (m *numbers) write(c int, sym uint8, k int, raw *bitWriter) {
 	t := m.at(c)
 	if t.built {
-		if t.freq[sym] > 0 {
-			m.steps = append(m.steps, newStep(t.freq[sym], t.start[sym], k))
+		if x := t.code[sym]; x > 0 {
+			m.steps = append(m.steps, newStep(x, k))
 			t.see(sym)
 			return
 		}
-		m.steps = append(m.steps, newStep(t.freq[escape], t.start[escape], k))
+		m.steps = append(m.steps, newStep(t.code[escape], k))
 	}
 	t.see(sym)
-	if m.all.built && m.all.freq[sym] > 0 {
-		m.steps = append(m.steps, newStep(m.all.freq[sym], m.all.start[sym], k))
+	if m.all.built && m.all.code[sym] > 0 {
+		m.steps = append(m.steps, newStep(m.all.code[sym], k))
 	} else {
 		if m.all.built {
-			m.steps = append(m.steps, newStep(m.all.freq[escape], m.all.start[escape], k))
+			m.steps = append(m.steps, newStep(m.all.code[escape], k))
 		}
 		raw.put(uint64(sym), 8)
 	}
 	m.all.see(sym)
 }
 
-// read is the reader's write.
-func (m *numbers) read(c int, k int, u *unpacker, raw *bitReader) uint8 {
-	t := m.at(c)
-	if t.built {
-		if sym := u.next(t, k); sym != escape {
-			t.see(sym)
-			return sym
-		}
-	}
+// rare reads a symbol that its context has no frequency for.
+func (m *numbers) rare(t *table, k int, u *unpacker, raw *bitReader) uint8 {
 	var sym uint8 = escape
 	if m.all.built {
 		sym = u.next(m.all, k)
 	}
 	if sym == escape {
-		sym = uint8(raw.get(8))
-		if sym == escape {
+		if sym = uint8(raw.bits(8)); sym == escape {
 			u.short = true
 			sym = 0
 		}
 	}
 	t.see(sym)
 	m.all.see(sym)
+	return sym
+}
+
+// read is the reader's write.
+func (m *numbers) read(c int, k int, u *unpacker, raw *bitReader) uint8 {
+	t := m.tables[c]
+	if t == nil {
+		t = m.at(c)
+	}
+	if !t.built {
+		return m.rare(t, k, u, raw)
+	}
+	sym := u.next(t, k)
+	if sym == escape {
+		return m.rare(t, k, u, raw)
+	}
+	t.count[sym]++
+	if t.since++; t.since >= t.due {
+		t.build()
+	}
 	return sym
 }
 
@@ -320,86 +302,114 @@ func (m *numbers) decode(dst []byte, in []byte, base []byte, f layout, stride in
 	if !ok {
 		return false
 	}
-	raw := bitReader{in: in[k+int(size):]}
-	w := f.width
-	n := len(dst) / w
-	half := (n + 1) / 2
-	ls := [lanes]lane{{level: level}, {level: level, j: half % stride}}
-	sign := uint64(1) << (8*uint(w) - 1)
-	one := func(i, k int) {
-		l := &ls[k]
-		b := load(base[i*w:], w)
-		var e, expected int32
-		var neg uint64
-		var c int
-		if f.exponent == 0 {
-			c = m.wholeContext(l, uint8(b>>(8*uint(w)-8)))
-		} else {
-			neg = b & sign
-			b ^= neg
-			e = int32(b >> f.exponent & f.mask)
-			c, expected = m.context(l, e, f.fine)
-		}
-		sym := m.read(c, k, &u, &raw)
-		var d uint64
-		switch {
-		case sym > 2:
-			n := uint(sym-3) >> 2
-			d = (2|uint64(sym-3)>>1&1)<<n | raw.get(min(n, 32))
-			if n > 32 {
-				d |= raw.get(n-32) << 32
-			}
-			d = (d ^ -uint64((sym-3)&1)) + uint64((sym-3)&1)
-		case sym > 0:
-			d = 1
-			if sym == 2 {
-				d = ^uint64(0)
-			}
-		}
-		a := b + d
-		if f.exponent == 0 {
-			m.wholeLearn(l, uint8(b>>(8*uint(w)-8)), sym)
-		} else {
-			m.learn(l, e, expected, sym)
-			if a&sign != 0 {
-				a ^= sign - 1
-			}
-			a ^= neg
-		}
-		store(dst[i*w:], a, w)
-	}
-	for i := range half {
-		one(i, 0)
-		if half+i < n {
-			one(half+i, 1)
-		}
+	raw := newBitReader(in[k+int(size):])
+	if f.width == 1 {
+		m.decodeBytes(dst, base, &u, &raw)
+	} else {
+		m.decodeNumbers(dst, base, f, level, &u, &raw)
 	}
 	return !u.short
 }
 
+// meant is what symbols stand for: the size of a difference in half bits, its leading bits, how many are below, and all ones if it is negative.
+var meant = func() (t [256]struct {
+	half  int32
+	below uint8
+	lead  uint8
+	minus uint64
+}) {
+	t[0].half, t[1].half, t[2].half = -2, 2, 2
+	t[1].lead, t[2].lead = 1, 1
+	t[2].minus = ^uint64(0)
+	for s := 3; s < escape; s++ {
+		t[s].half, t[s].below, t[s].lead = int32(s-3)>>1+4, uint8(s-3)>>2, 2|uint8(s-3)>>1&1
+		t[s].minus = -(uint64(s-3) & 1)
+	}
+	return t
+}()
+
+// decodeNumbers is where a reader's time goes: context, next and learn stand here once more, without branches that nobody can foretell.
+func (m *numbers) decodeNumbers(dst, base []byte, f layout, level int32, u *unpacker, raw *bitReader) {
+	w := f.width
+	n := len(dst) / w
+	part := (n + lanes - 1) / lanes
+	columns, zeros := m.column, m.zero[:len(m.column)]
+	ls := newLanes(part, len(columns), level)
+	sign := uint64(1) << (8*uint(w) - 1)
+	words, exponent, mask, fine := u.words, f.exponent&63, f.mask, f.fine&31
+	for i := range part {
+		for k := range ls {
+			at := (i + k*part) * w
+			if at >= n*w {
+				break
+			}
+			l := &ls[k]
+			j := l.j
+			if l.j = j + 1; l.j == len(columns) {
+				l.j = 0
+			}
+			b := load(base[at:], w)
+			neg := b & sign
+			b ^= neg
+			e := int32(b >> exponent & mask)
+			above := columns[j]
+			expected := l.level + above
+			t := m.tables[int(min(max((expected-2*unit*e)>>fine+4, 0), 127))<<2|int(l.last)<<1|int(zeros[j])]
+			var sym uint8
+			if t != nil && t.built {
+				x := u.states[k]
+				sym = t.slot[x&(scale-1)]
+				code := uint32(t.code[sym])
+				x = (code>>16)*(x>>scaleBits) + x&(scale-1) - code&(scale-1)
+				if u.at+1 >= len(words) { // the end, or beyond it
+					x = u.refill(x)
+				} else {
+					low := uint32((int64(x)-stateLow)>>63) & 0xffff // all ones: it needs a word
+					x = x<<(low&16) | (uint32(words[u.at])|uint32(words[u.at+1])<<8)&low
+					u.at += int(low & 2)
+				}
+				u.states[k] = x
+			} else {
+				sym = escape
+			}
+			if sym == escape {
+				sym = m.rare(m.at(int(min(max((expected-2*unit*e)>>fine+4, 0), 127))<<2|int(l.last)<<1|int(zeros[j])), k, u, raw)
+			} else {
+				t.see(sym)
+			}
+			what := &meant[sym]
+			miss := (what.half+2*e)*unit - expected
+			same := uint8((int32(sym) - 1) >> 31 & 1)
+			if sym == 0 && (miss > 0 || miss < -8*unit) {
+				miss = 0
+			}
+			l.last, zeros[j] = same, same
+			l.level += miss >> 4
+			columns[j] = above + miss>>2
+			d := uint64(what.lead)<<(what.below&63) | raw.bits(uint(what.below))
+			b += d ^ what.minus - what.minus
+			b ^= (sign - 1) & -(b & sign >> (8*uint(w) - 1))
+			store(dst[at:], b^neg, w)
+		}
+	}
+}
+
 // level is the usual size of a difference in a block, for a reader to begin with.
 func level(now, base []byte, f layout) int32 {
-	if f.exponent == 0 {
+	if f.width == 1 {
 		return 0
 	}
 	w := f.width
 	n := len(now) / w
-	sign := uint64(1) << (8*uint(w) - 1)
-	shift := 64 - 8*uint(w)
 	sum, count := int64(0), int64(0)
 	for i := 0; i < n; i += 1 + n/4096 {
-		a, b := load(now[i*w:], w), load(base[i*w:], w)
-		neg := b & sign
-		a, b = a^neg, b^neg
-		if a&sign != 0 {
-			a ^= sign - 1
-		}
-		if sym, _, _ := symbol(int64((a-b)<<shift) >> shift); sym > 0 {
+		d, e := f.differ(load(now[i*w:], w), load(base[i*w:], w))
+		if sym, _, _ := symbol(d); sym > 0 {
 			h := int64(2)
 			if sym > 2 {
 				h = int64(sym-3)>>1 + 4
 			}
-			sum += (h + 2*int64(b>>f.exponent&f.mask)) * unit
+			sum += (h + 2*int64(e)) * unit
 			count++
 		}
 	}

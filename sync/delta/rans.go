@@ -1,5 +1,7 @@
 package delta
 
+import "encoding/binary"
+
 // A table is what one context has seen of symbols, and the frequencies that were made of it. It learns: a reader that was given the same symbols has the same
 // table. Frequencies are made anew when as many symbols came as `due` says, so that a symbol costs a count and rarely more.
 type table struct {
@@ -8,13 +10,15 @@ type table struct {
 	since uint16 // symbols since the frequencies were made
 	due   uint16 // when they are made again
 	built bool
-	freq  [256]uint16 // of scale; 0: never seen
-	start [256]uint16
+	code  [256]code
 	slot  [scale]uint8 // the symbol that lies there
 }
 
+// code of a symbol: its frequency, of scale, above 16 bits of where it starts; 0 was never seen.
+type code uint32
+
 const (
-	scaleBits = 12
+	scaleBits = 11
 	scale     = 1 << scaleBits
 	escape    = 255     // what stands for symbols that were never seen
 	firstDue  = 24      // symbols until the first frequencies
@@ -60,43 +64,50 @@ func (t *table) build() {
 		if c := uint32(t.count[s]); c > 0 {
 			f = uint16(1 + c*(scale-kinds)/whole)
 		}
-		t.freq[s] = f
+		t.code[s] = code(f)
 		left -= uint32(f)
 		if f > most {
 			most, mostAt = f, s
 		}
 	}
-	t.freq[escape] = uint16(1 + rare*(scale-kinds)/whole)
-	left -= uint32(t.freq[escape])
-	t.freq[mostAt] += uint16(left) // what rounding left over
-	at := uint16(0)
+	t.code[escape] = code(1 + rare*(scale-kinds)/whole)
+	left -= uint32(t.code[escape])
+	t.code[mostAt] += code(left) // what rounding left over
+	at := uint32(0)
 	for s := range 256 {
-		f := t.freq[s]
-		t.start[s] = at
-		for i := at; i < at+f; i++ {
-			t.slot[i] = uint8(s)
+		f := uint32(t.code[s])
+		if f == 0 {
+			continue
+		}
+		t.code[s] = code(f<<16 | at)
+		part := t.slot[at : at+f]
+		for i := range part {
+			part[i] = uint8(s)
 		}
 		at += f
 	}
 	t.built = true
 }
 
-// A range coder of two states that take turns (rANS, J. Duda): the writer goes backwards, the reader forwards.
+// A range coder of several states that take turns (rANS, J. Duda): the writer goes backwards, the reader forwards.
 const (
-	lanes    = 2
+	lanes    = 4
 	stateLow = 1 << 16 // a state lies in [stateLow, stateLow << 16)
 )
 
 // step is a symbol to be written: its frequency, where it starts, and whose turn it is.
 type step uint32
 
-func newStep(freq, start uint16, lane int) step {
-	return step(uint32(freq)<<16 | uint32(start)<<2 | uint32(lane))
+func newStep(c code, lane int) step {
+	return step(uint32(c)>>16<<16 | uint32(c)&(scale-1)<<2 | uint32(lane))
 }
 
 // pack writes steps: the states, then the words as the reader wants them.
 func pack(dst []byte, steps []step) []byte {
-	states := [lanes]uint32{stateLow, stateLow}
+	var states [lanes]uint32
+	for k := range states {
+		states[k] = stateLow
+	}
 	words := make([]uint16, 0, len(steps)/2)
 	for i := len(steps) - 1; i >= 0; i-- {
 		freq, start, lane := uint32(steps[i])>>16, uint32(steps[i])>>2&(scale-1), steps[i]&3
@@ -138,18 +149,27 @@ func newUnpacker(b []byte) (u unpacker, ok bool) {
 func (u *unpacker) next(t *table, lane int) uint8 {
 	x := u.states[lane&(lanes-1)]
 	s := t.slot[x&(scale-1)]
-	x = uint32(t.freq[s])*(x>>scaleBits) + x&(scale-1) - uint32(t.start[s])
+	c := uint32(t.code[s])
+	x = (c>>16)*(x>>scaleBits) + x&(scale-1) - c&(scale-1)
 	if x < stateLow {
-		if at := u.at; at+1 < len(u.words) {
-			x = x<<16 | uint32(u.words[at]) | uint32(u.words[at+1])<<8
-			u.at = at + 2
-		} else {
-			u.short = true
-			x = x<<16 | 1<<31
-		}
+		x = u.refill(x)
 	}
 	u.states[lane&(lanes-1)] = x
 	return s
+}
+
+// refill takes a word where the state is low.
+func (u *unpacker) refill(x uint32) uint32 {
+	if x >= stateLow {
+		return x
+	}
+	at := u.at
+	if at+1 >= len(u.words) {
+		u.short = true
+		return x<<16 | 1<<31
+	}
+	u.at = at + 2
+	return x<<16 | uint32(u.words[at]) | uint32(u.words[at+1])<<8
 }
 
 // raw bits, that nothing is known of: the lowest first.
@@ -177,32 +197,25 @@ func (w *bitWriter) end() []byte {
 	return w.out
 }
 
+// bitReader reads what bitWriter wrote; beyond the end there are zeros.
 type bitReader struct {
-	in   []byte
-	at   int
-	acc  uint64
-	bits uint
+	in []byte // with eight more at the end
+	at uint   // bits
 }
 
-// get reads n bits, at most 32; beyond the end there are zeros.
-func (r *bitReader) get(n uint) uint64 {
-	if r.bits < n {
-		if r.at+4 <= len(r.in) {
-			b := r.in[r.at : r.at+4 : r.at+4]
-			r.acc |= uint64(uint32(b[0])|uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24) << r.bits
-			r.at += 4
-			r.bits += 32
-		} else {
-			for ; r.bits < n; r.bits += 8 {
-				if r.at < len(r.in) {
-					r.acc |= uint64(r.in[r.at]) << r.bits
-					r.at++
-				}
-			}
-		}
+func newBitReader(b []byte) bitReader { return bitReader{in: append(b, 0, 0, 0, 0, 0, 0, 0, 0)} }
+
+// bits reads n bits, at most 63.
+func (r *bitReader) bits(n uint) uint64 {
+	if n > 32 {
+		low := r.bits(32)
+		return low | r.bits(n-32)<<32
 	}
-	v := r.acc & (1<<n - 1)
-	r.acc >>= n
-	r.bits -= n
+	at := int(r.at >> 3)
+	if at+8 > len(r.in) {
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(r.in[at:]) >> (r.at & 7) & (1<<n - 1)
+	r.at += n
 	return v
 }

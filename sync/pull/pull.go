@@ -5,6 +5,9 @@
 // fetched whole once more. Whatever a source does wrong is Unavailable: another time or another source may do better. Where a source can tell the difference to a blob that is here, that is tried first: what comes of a difference
 // is checked like everything else, and whatever is wrong with it leads to the whole blob, never to an error.
 //
+// Where the blocks of a blob are known, each is believed for its own digest, as soon as it is here: a source that sends another is given up at once, what came before stays good, and
+// an interrupted transfer goes on after the last good block, whatever was written to the part meanwhile.
+//
 // Every answer is bounded by the size the manifest names, and a source that sends less than MinRate over a minute is given up.
 package pull
 
@@ -21,6 +24,7 @@ import (
 
 	"edgeward"
 	"edgeward/sync/blobs"
+	"edgeward/sync/blocks"
 	"edgeward/sync/disk"
 )
 
@@ -47,6 +51,7 @@ type Want struct {
 	Size   int64           // exact, or with Loose at most
 	Loose  bool            // the size is a bound
 	Like   edgeward.Digest // a blob that is here and may be like it; "" none
+	Blocks []blocks.Block  // what it is made of, from whoever named the digest; nil if that was not said
 }
 
 // Puller is safe for concurrent use, but for the same blob twice at a time.
@@ -71,6 +76,9 @@ func (p *Puller) Fetch(ctx context.Context, src Source, w Want, report func(n in
 		}
 		return Got{}, nil
 	}
+	if !complete(w) {
+		w.Blocks = nil
+	}
 	var wasted int64
 	if w.Like != "" && p.Apply != nil {
 		got, err := p.difference(ctx, src, w)
@@ -84,7 +92,7 @@ func (p *Puller) Fetch(ctx context.Context, src Source, w Want, report func(n in
 		wasted = got.Bytes
 	}
 	got, resumed, err := p.whole(ctx, src, w, report)
-	if resumed && edgeward.CodeOf(err) == wrong {
+	if resumed && edgeward.CodeOf(err) == wrong && len(w.Blocks) == 0 {
 		wasted += got.Bytes
 		got, _, err = p.whole(ctx, src, w, report)
 	}
@@ -121,7 +129,7 @@ func (p *Puller) difference(ctx context.Context, src Source, w Want) (Got, error
 	pr, pw := io.Pipe()
 	applied := make(chan struct{})
 	go func() {
-		pw.CloseWithError(p.Apply(pw, base, info.Size(), in, w.Size))
+		pw.CloseWithError(p.Apply(&checked{pw, verifier{blocks: w.Blocks}}, base, info.Size(), in, w.Size))
 		close(applied)
 	}()
 	_, err = p.Blobs.PutAs(ctx, w.Digest, pr, w.Size)
@@ -152,9 +160,15 @@ func (p *Puller) whole(ctx context.Context, src Source, w Want, report func(int6
 	if have > w.Size || w.Loose { // of a size that is not known nobody can say where it ends
 		have = 0
 	}
+	good := verifier{blocks: w.Blocks}
+	if len(w.Blocks) > 0 {
+		if have, err = good.resume(f, have); err != nil {
+			return got, false, disk.Err("pull.Fetch", err)
+		}
+	}
 	resumed = have > 0
 	if have < w.Size || w.Size == 0 {
-		n, err := p.append(ctx, src, w, f, have, report)
+		n, err := p.append(ctx, src, w, f, have, &good, report)
 		got.Bytes += n
 		if err != nil {
 			return got, resumed, err
@@ -174,7 +188,7 @@ func (p *Puller) whole(ctx context.Context, src Source, w Want, report func(int6
 }
 
 // append fetches what is missing after have bytes.
-func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, have int64, report func(int64)) (int64, error) {
+func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, have int64, good *verifier, report func(int64)) (int64, error) {
 	r, from, err := src.Blob(ctx, w.Digest, have)
 	if err != nil {
 		return 0, err
@@ -182,6 +196,15 @@ func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, hav
 	defer r.Close()
 	if from > have {
 		return 0, edgeward.E("pull.Fetch", edgeward.Unavailable, "pull.source", "the source began at byte %d instead of %d", from, have)
+	}
+	if from < have && len(w.Blocks) > 0 {
+		at, err := good.resume(f, from)
+		if err != nil {
+			return 0, disk.Err("pull.Fetch", err)
+		}
+		if at != from { // within a block: none of ours asks for that
+			return 0, edgeward.E("pull.Fetch", edgeward.Unavailable, "pull.source", "the source began at byte %d instead of %d", from, have)
+		}
 	}
 	if err := f.Truncate(from); err != nil {
 		return 0, disk.Err("pull.Fetch", err)
@@ -207,6 +230,12 @@ func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, hav
 		}
 		if _, err := f.Write(buf[:k]); err != nil {
 			return n, disk.Err("pull.Fetch", err)
+		}
+		if at, ok := good.take(buf[:k]); !ok {
+			if err := f.Truncate(at); err != nil {
+				return n, disk.Err("pull.Fetch", err)
+			}
+			return n, edgeward.E("pull.Fetch", edgeward.Unavailable, wrong, "what the source sent from byte %d on is not %s", at, w.Digest.Short()).WithHint("the source, or something on the way to it, sends wrong bytes; what came before is kept")
 		}
 		report(int64(k))
 		if rerr == io.EOF {

@@ -3,6 +3,8 @@ package pull_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -16,6 +18,7 @@ import (
 
 	"edgeward"
 	"edgeward/sync/blobs"
+	"edgeward/sync/blocks"
 	"edgeward/sync/delta"
 	"edgeward/sync/pull"
 )
@@ -326,4 +329,92 @@ func TestLimit(t *testing.T) {
 			t.Error("it did not end with its context")
 		}
 	})
+}
+
+// of cuts b into blocks of a size.
+func of(b []byte, size int) (out []blocks.Block) {
+	for len(b) > 0 {
+		n := min(size, len(b))
+		sum := sha256.Sum256(b[:n])
+		out, b = append(out, blocks.Block{Size: int64(n), SHA256: hex.EncodeToString(sum[:])}), b[n:]
+	}
+	return out
+}
+
+// A source that sends another block is given up there; what came before stays, and another source goes on.
+func TestABadBlockEndsATransferAtOnce(t *testing.T) {
+	p, b := here(t), content(17, 900_000)
+	w := pull.Want{Size: 900_000, Blocks: of(b, 100_000)}
+	bad := bytes.Clone(b)
+	bad[250_000] ^= 1
+	src := &source{blob: func(at int64) (io.ReadCloser, int64, error) {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(bad[at:]), endless{})), at, nil
+	}}
+	got, _ := p.want("from a bad peer", src, w, b, "pull.mismatch")
+	if got.Bytes > 600_000 || p.parts() != 1 {
+		t.Errorf("got %+v, %d parts", got, p.parts())
+	}
+	src = &source{blob: serving(b)}
+	if got, reported := p.want("from a good one", src, w, b, ""); len(src.offsets) != 1 || src.offsets[0] != 200_000 || got.Bytes != 700_000 || reported != 900_000 {
+		t.Errorf("asked at %v, got %+v, reported %d", src.offsets, got, reported)
+	}
+}
+
+// What is in a part is held against its blocks before a transfer goes on.
+func TestAPartThatRottedGoesOnAfterItsLastGoodBlock(t *testing.T) {
+	p, b := here(t), content(18, 900_000)
+	w := pull.Want{Size: 900_000, Blocks: of(b, 100_000)}
+	p.want("cut", &source{blob: func(int64) (io.ReadCloser, int64, error) { return cut(b[:555_555]), 0, nil }}, w, b, "pull.broken")
+	part := filepath.Join(p.Dir, edgeward.DigestOf(b).Hex()+".part")
+	raw, err := os.ReadFile(part)
+	if err != nil || len(raw) != 555_555 {
+		t.Fatal(len(raw), err)
+	}
+	raw[310_000] ^= 1
+	if err := os.WriteFile(part, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src := &source{blob: serving(b)}
+	if got, _ := p.want("on", src, w, b, ""); src.offsets[0] != 300_000 || got.Bytes != 600_000 {
+		t.Errorf("asked at %v, got %+v", src.offsets, got)
+	}
+	p2 := here(t)
+	p2.want("cut", &source{blob: func(int64) (io.ReadCloser, int64, error) { return cut(b[:555_555]), 0, nil }}, w, b, "pull.broken")
+	if got, _ := p2.want("a source that cannot skip", &source{blob: func(int64) (io.ReadCloser, int64, error) { return whole(b), 0, nil }}, w, b, ""); got.Bytes != 900_000 {
+		t.Errorf("got %+v", got)
+	}
+	w.Blocks = w.Blocks[1:] // no list of this blob: as if there were none
+	here(t).want("with another's blocks", &source{blob: serving(b)}, w, b, "")
+}
+
+func TestADifferenceIsHeldAgainstTheBlocks(t *testing.T) {
+	old, b := content(19, 300_000), content(20, 300_000)
+	for name, wrong := range map[string]int{"right": -1, "wrong in its second block": 150_000} {
+		t.Run(name, func(t *testing.T) {
+			p := here(t)
+			like, _, err := p.Blobs.Put(t.Context(), bytes.NewReader(old), 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var end int64
+			p.Apply = func(w io.Writer, _ io.ReaderAt, _ int64, _ io.Reader, _ int64) error {
+				now := bytes.Clone(b)
+				if wrong >= 0 {
+					now[wrong] ^= 1
+				}
+				for at := 0; at < len(now); at += 1000 {
+					n, err := w.Write(now[at : at+1000])
+					if end += int64(n); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			src := &source{blob: serving(b), delta: func() (io.ReadCloser, error) { return whole([]byte("x")), nil }}
+			p.want(name, src, pull.Want{Size: 300_000, Like: like, Blocks: of(b, 100_000)}, b, "")
+			if wrong >= 0 && (end >= 200_000 || len(src.offsets) != 1) || wrong < 0 && len(src.offsets) != 0 {
+				t.Errorf("written %d, asked for the whole %d times", end, len(src.offsets))
+			}
+		})
+	}
 }

@@ -3214,6 +3214,7 @@ export interface components {
             };
         };
         ModelsManifest: {
+            blocks?: string;
             classes?: string[] | null;
             encoding?: unknown;
             engines?: unknown;
