@@ -24,8 +24,8 @@ const patience = time.Second
 
 // scheduler shares the slots of the machine, one for each thread of a run, among all versions. A request that finds its
 // slots free is run at once, on the goroutine that asks; the others wait in their version's queue, and who ends a run
-// hands its slots to the most urgent of them, together with all that can be joined to it. There is no delay and no
-// goroutine of its own.
+// hands its slots to the most urgent of them, which is run together with all that can be joined to it (gather). There is no
+// delay and no goroutine of its own.
 type scheduler struct {
 	mu     sync.Mutex
 	slots  int      // free
@@ -40,7 +40,8 @@ type queue struct {
 	session Session
 	sig     tensor.Signature
 	batch   atomic.Int32
-	threads int // slots that a run takes, at least 1 and at most all
+	threads int          // slots that a run takes, at least 1 and at most all
+	asking  atomic.Int32 // jobs that wait or are run
 
 	// under scheduler.mu
 	waiting []*job // by rank
@@ -64,7 +65,8 @@ type job struct {
 	rank     time.Time // came and as much patience as its priority has: the least goes first
 
 	turn  chan struct{} // something happened: leads, or out and err are there
-	batch []*job        // not nil: it has a slot and runs these, itself first
+	leads bool          // it has a slot, and runs those that are joined to it
+	with  *together     // the run of another that it was joined to
 	out   []tensor.Tensor
 	err   error
 }
@@ -82,6 +84,8 @@ func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, al
 			j.rows, j.bytes, j.key = rows, bytes, string(key)
 		}
 	}
+	q.asking.Add(1)
+	defer q.asking.Add(-1)
 	begun, err := q.enter(j)
 	if err != nil {
 		return nil, 0, err
@@ -90,13 +94,17 @@ func (q *queue) do(ctx context.Context, inputs []tensor.Tensor, priority int, al
 		select {
 		case <-j.turn:
 		case <-ctx.Done():
-			if q.leave(j) || j.batch == nil { // or it is being answered together with others, who go on
+			switch {
+			case q.leave(j):
+				return nil, 0, late(ctx)
+			case !j.leads: // it is being answered together with others, who go on
+				j.with.left()
 				return nil, 0, late(ctx)
 			}
 			<-j.turn
 		}
 	}
-	if j.batch != nil {
+	if j.leads {
 		q.lead(j, timeout)
 	}
 	return j.out, j.waited, j.err
@@ -109,7 +117,7 @@ func (q *queue) enter(j *job) (begun bool, err error) {
 	j.came = time.Now() // room:clock waiting is measured
 	j.rank = j.came.Add(time.Duration(j.priority) * patience)
 	if q.slots >= q.threads && !q.short && len(q.waiting) == 0 && q.pays(j.came) { // what nearly every request finds
-		q.begin([]*job{j}, j.came)
+		q.begin(j, j.came)
 		return true, nil
 	}
 	if at, ok := j.ctx.Deadline(); ok && q.cost.n >= enough {
@@ -175,27 +183,11 @@ func (s *scheduler) dispatch(now time.Time) {
 		if s.short = best.threads > s.slots; s.short {
 			return
 		}
-		batch := best.gather()
-		best.begin(batch, now)
-		batch[0].turn <- struct{}{}
+		j := best.waiting[0]
+		best.settle(slices.Delete(best.waiting, 0, 1))
+		best.begin(j, now)
+		j.turn <- struct{}{}
 	}
-}
-
-// gather takes the first job and those that can be joined to it out of the queue.
-func (q *queue) gather() []*job {
-	first, most := q.waiting[0], int(q.batch.Load())
-	batch, rows, bytes := []*job{first}, first.rows, first.bytes
-	rest := q.waiting[:0]
-	for _, j := range q.waiting[1:] {
-		if first.key != "" && j.key == first.key && rows+j.rows <= most && bytes+j.bytes <= maxJoined {
-			batch, rows, bytes = append(batch, j), rows+j.rows, bytes+j.bytes
-			continue
-		}
-		rest = append(rest, j)
-	}
-	clear(q.waiting[len(rest):])
-	q.settle(rest)
-	return batch
 }
 
 // settle sets what waits, and forgets the queue where nothing does.
@@ -205,18 +197,19 @@ func (q *queue) settle(waiting []*job) {
 	}
 }
 
-// begin notes that a run of batch has its slots. scheduler.mu is held.
-func (q *queue) begin(batch []*job, now time.Time) {
-	batch[0].batch = batch
-	rows := 0
-	for _, j := range batch {
-		rows += j.rows
-		j.waited = max(0, now.Sub(j.came))
-		q.queuedUS.Add(uint64(j.waited.Microseconds()))
-	}
+// begin notes that a run led by j has its slots. scheduler.mu is held.
+func (q *queue) begin(j *job, now time.Time) {
+	j.leads = true
+	q.began(j, now)
 	q.slots -= q.threads
 	q.running++
-	q.end = now.Add(q.cost.of(rows))
+	q.end = now.Add(q.cost.of(j.rows))
+}
+
+// began notes that j waits no more.
+func (q *queue) began(j *job, now time.Time) {
+	j.waited = max(0, now.Sub(j.came))
+	q.queuedUS.Add(uint64(j.waited.Microseconds()))
 }
 
 // leave takes a job that nobody waits for out of the queue; false if it has left already.
@@ -233,8 +226,7 @@ func (q *queue) leave(j *job) bool {
 
 // lead runs j's batch and tells the others.
 func (q *queue) lead(j *job, timeout time.Duration) {
-	batch := j.batch
-	ctx, cancel := q.until(batch, timeout)
+	batch, ctx, cancel := q.gather(j, timeout)
 	defer cancel()
 	inputs, rows := j.inputs, j.rows
 	if len(batch) > 1 {
@@ -273,33 +265,6 @@ func (q *queue) lead(j *job, timeout time.Duration) {
 func (q *queue) singly(batch []*job, timeout time.Duration) {
 	for _, x := range batch {
 		x.out, _, x.err = q.do(x.ctx, x.inputs, x.priority, true, timeout)
-	}
-}
-
-// until is a context that ends when the last of the batch has gone, and after timeout.
-func (q *queue) until(batch []*job, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if len(batch) == 1 {
-		if _, ok := batch[0].ctx.Deadline(); ok {
-			return batch[0].ctx, func() {}
-		}
-		return context.WithTimeout(batch[0].ctx, timeout)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), timeout)
-	var left atomic.Int64
-	left.Store(int64(len(batch)))
-	stops := make([]func() bool, len(batch))
-	for i, x := range batch {
-		stops[i] = context.AfterFunc(x.ctx, func() {
-			if left.Add(-1) == 0 {
-				cancel()
-			}
-		})
-	}
-	return ctx, func() {
-		for _, stop := range stops {
-			stop()
-		}
-		cancel()
 	}
 }
 
