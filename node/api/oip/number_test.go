@@ -1,10 +1,12 @@
 package oip
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -54,6 +56,52 @@ func TestUsualNumbersAreRoundedOnce(t *testing.T) {
 		half := float64(math.Float32frombits(0x3f800000+random.Uint32N(1<<27))) * (1 + 0x1p-25)
 		check(t, strconv.FormatFloat(half, 'f', -1, 64))
 	}
+}
+
+// checkCommon holds common against strconv.
+func checkCommon(t *testing.T, text string) {
+	t.Helper()
+	const room = "0.5 0.5 0.5 "
+	end, data := common([]byte(text+room), 0, nil)
+	numbers := strings.Split(text[:min(end, len(text))], ",")
+	if got, want := len(data)/4, len(numbers)-1; got != want {
+		t.Fatalf("%q: %d numbers, want %d", text, got, want)
+	}
+	for i, s := range numbers[:len(numbers)-1] {
+		want, err := strconv.ParseFloat(s, 32)
+		if err != nil {
+			t.Fatalf("%q: took %q: %v", text, s, err)
+		}
+		if got := binary.LittleEndian.Uint32(data[4*i:]); got != math.Float32bits(float32(want)) {
+			t.Fatalf("%q is %v, want %v", s, math.Float32frombits(got), float32(want))
+		}
+	}
+}
+
+func TestCommonNumbersAreTheNearest(t *testing.T) {
+	for text, want := range map[string]int{"0.5,": 1, "-0.5,": 1, "0.0,": 1, "-0.0,1.2345678,": 2, "9.9999999,": 1, "0.1,-0.25,8.125,": 3, "1,": 0, "1.,": 0, "12.5,": 0, "0.5e1,": 0, "0.123456789,": 0,
+		".5,": 0, "0.5]": 0, "0.5 ,": 0, "+0.5,": 0, "--0.5,": 0, "-,": 0, "": 0} {
+		if _, data := common([]byte(text+"                "), 0, nil); len(data)/4 != want {
+			t.Errorf("%q: %d numbers, want %d", text, len(data)/4, want)
+		}
+		checkCommon(t, text)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 300_000 {
+		n := 1 + random.IntN(7)
+		checkCommon(t, fmt.Sprintf("%.*f,%.*f,", n, random.Float64()*10-1e-7, n, -random.Float64()))
+	}
+	for m := uint32(0x3f800000); m < 0x3f800000+1<<22; m += 97 { // beside what lies halfway between two float32
+		half := (float64(math.Float32frombits(m)) + float64(math.Float32frombits(m+1))) / 2
+		checkCommon(t, strconv.FormatFloat(half, 'f', 7, 64)+",")
+	}
+}
+
+func FuzzCommon(f *testing.F) {
+	for _, s := range []string{"0.84705883,", "-1.5,0.25,", "0.1234567,1.0000001,", "9.5]"} {
+		f.Add(s)
+	}
+	f.Fuzz(checkCommon)
 }
 
 func FuzzUsual(f *testing.F) {
