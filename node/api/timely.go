@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"edgeward/node/api/oip"
 )
 
 // bodyWithin is how long a body of a known, small size may take to arrive. net/http waits for one before it sends the answer,
 // also where the handler has refused the request unread: without a bound who promises a byte and sends none would hold a
 // connection for ever, and needs no token for that. Routes that read larger bodies have bounds of their own.
-const bodyWithin = time.Minute
+const bodyWithin = oip.DefaultBodyTimeout
 
 // timely bounds the time until r's body has arrived.
 func timely(w http.ResponseWriter, r *http.Request) {
@@ -25,6 +27,9 @@ type timed struct {
 	io.ReadCloser
 	rc *http.ResponseController
 }
+
+// Bounded implements oip.Bounded.
+func (*timed) Bounded() {}
 
 // Read implements io.Reader.
 func (t *timed) Read(p []byte) (int, error) {

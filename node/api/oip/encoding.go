@@ -18,6 +18,9 @@ import (
 // DefaultBodyTimeout is how long a body may take to arrive.
 const DefaultBodyTimeout = time.Minute
 
+// Bounded is a body that must arrive within DefaultBodyTimeout already, by whom gave the request on.
+type Bounded interface{ Bounded() }
+
 // worthZipping is the size in bytes from which an answer is compressed for who asks for it.
 const worthZipping = 1 << 10
 
@@ -27,13 +30,15 @@ func (h *handler) read(c echo.Context) (body []byte, err error) {
 	if req.ContentLength > h.MaxBody {
 		return nil, h.TooLarge()
 	}
-	patience := http.NewResponseController(c.Response())
-	if patience.SetReadDeadline(time.Now().Add(h.BodyTimeout)) == nil {
-		defer func() {
-			if err == nil { // else it stands: net/http reads the rest of a refused body before it answers
-				_ = patience.SetReadDeadline(time.Time{})
-			}
-		}()
+	if _, ok := req.Body.(Bounded); !ok {
+		patience := http.NewResponseController(c.Response())
+		if patience.SetReadDeadline(time.Now().Add(h.BodyTimeout)) == nil {
+			defer func() {
+				if err == nil { // else it stands: net/http reads the rest of a refused body before it answers
+					_ = patience.SetReadDeadline(time.Time{})
+				}
+			}()
+		}
 	}
 	limited := http.MaxBytesReader(c.Response(), req.Body, h.MaxBody)
 	switch e := strings.ToLower(req.Header.Get("Content-Encoding")); {
@@ -44,7 +49,7 @@ func (h *handler) read(c echo.Context) (body []byte, err error) {
 	case e != "" && e != "identity":
 		return nil, errEncoding
 	case req.ContentLength >= 0 && req.ContentLength <= small: // a length is a promise: believed only where it costs nothing
-		body = make([]byte, req.ContentLength)
+		body = room(int(req.ContentLength))
 		_, err = io.ReadFull(limited, body)
 	default:
 		body, err = io.ReadAll(limited)
@@ -59,6 +64,25 @@ func (h *handler) read(c echo.Context) (body []byte, err error) {
 		return nil, invalid("request.body", "the body ended early or is not packed as it says: %w", err)
 	}
 	return body, err
+}
+
+// bodies are the memory of requests that were read and are nobody's any more.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// room returns memory for a body of n bytes, whatever is in it.
+func room(n int) []byte {
+	b := bodies.Get().(*[]byte)
+	if cap(*b) < n {
+		return make([]byte, n)
+	}
+	return (*b)[:n]
+}
+
+// recycle takes a body of which nothing is kept.
+func recycle(body []byte) {
+	if cap(body) > 0 && cap(body) <= small {
+		bodies.Put(&body)
+	}
 }
 
 // unpack reads what is packed as deflate (zlib) or gzip, bounded.

@@ -163,6 +163,9 @@ func (h *handler) infer(c echo.Context, p auth.Principal) error {
 		r, err = h.bare(t, body)
 	} else {
 		r, err = parse(body, header)
+		if header == len(body) { // its tensors are not views of it, as those behind the JSON are
+			recycle(body)
+		}
 	}
 	if err != nil {
 		return err
