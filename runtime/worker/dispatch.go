@@ -266,13 +266,8 @@ func (c *child) call(parent context.Context, lane calls, f frame) ([]byte, error
 	if f.kind != kindCall || h == nil {
 		return nil, edgeward.E("worker", edgeward.Internal, "", "no method %q", method)
 	}
-	ctx, cancel := context.WithCancel(parent)
+	ctx, cancel := within(parent, f.left)
 	defer cancel()
-	if f.left > 0 { // below the first, which the parent would keep for ever if it were replaced
-		var done context.CancelFunc
-		ctx, done = context.WithTimeout(ctx, f.left)
-		defer done()
-	}
 	c.mu.Lock()
 	c.calls[f.id] = cancel
 	c.mu.Unlock()
@@ -291,4 +286,12 @@ func (c *child) call(parent context.Context, lane calls, f frame) ([]byte, error
 		err = ended(ctx) // this end's timer may fire before the parent's
 	}
 	return out, err
+}
+
+// within is parent's context until the time that is left has passed; 0 is no bound.
+func within(parent context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+	if left > 0 {
+		return context.WithTimeout(parent, left)
+	}
+	return context.WithCancel(parent)
 }
