@@ -211,6 +211,7 @@ func (c *Client) Run(ctx context.Context, key string, inputs []tensor.Tensor) ([
 		at.runs.Add(-1)
 		if edgeward.CodeOf(err) == notLoadedCode && attempt == 0 { // its process is another one by now
 			c.lost(at)
+			c.vacate(e, at) // who saw it before may not have come to this model yet
 			continue
 		}
 		if err != nil {
