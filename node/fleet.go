@@ -27,6 +27,7 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) }}
 	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, Names: n.fleetNames,
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
+		Hours:  (&hourly{metrics: n.serve.AllMetrics, group: n.groupName}).since,
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),
 		Listens: func(address string, err error) {
 			n.health.Report("fleet", err)

@@ -26,7 +26,7 @@ func newFleetCommand(e env) *cobra.Command {
   edgeward fleet code create --site north --auto
   edgeward fleet sign triage/3 --key keys/author.key
   edgeward fleet rollout start triage/3 --endpoint triage --reason "retrained on October"`
-	cmd.AddCommand(newFleetInit(r), newFleetStatus(r), newFleetCode(r), newFleetNode(r), newFleetMatrix(r), newFleetMonitor(r), newFleetSign(r), newFleetProposal(r), newFleetRollout(r), newFleetMembership(r), newFleetLeave(r))
+	cmd.AddCommand(newFleetInit(r), newFleetStatus(r), newFleetCode(r), newFleetNode(r), newFleetMatrix(r), newFleetMonitor(r), newFleetEvents(r), newFleetSign(r), newFleetProposal(r), newFleetRollout(r), newFleetMembership(r), newFleetLeave(r))
 	return cmd
 }
 
@@ -258,6 +258,7 @@ func newFleetNode(r *remote) *cobra.Command {
 			printMachine(w, n)
 			facts(w, "page", n.Facts.URL,
 				"received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
+			printQueue(w, n.Queue)
 			var rows [][]string
 			for _, s := range n.States {
 				rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})
@@ -307,6 +308,7 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 	}
 	facts(w, "fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
 		"problem", m.Contact.Problem)
+	printQueue(w, m.Queue)
 	var rows [][]string
 	for _, s := range m.Items {
 		rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})

@@ -81,7 +81,8 @@ type Options struct {
 	Boot        string // new with each start
 	Now         func() time.Time
 	Log         *slog.Logger
-	Retry       time.Duration // shortest wait after a failed call; 0: two seconds
+	Queue       func() spec.Queue // what waits for the hub; nil: nothing ever does
+	Retry       time.Duration     // shortest wait after a failed call; 0: two seconds
 }
 
 // Agent is safe for concurrent use.

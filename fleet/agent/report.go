@@ -35,10 +35,14 @@ func (a *Agent) tell(ctx context.Context) {
 // Report is what the node says of itself now.
 func (a *Agent) Report() spec.Reported {
 	facts := a.o.Local.Facts()
+	var queue spec.Queue
+	if a.o.Queue != nil {
+		queue = a.o.Queue()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seq++
-	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Facts: facts, Traffic: a.kept.Traffic}
+	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Facts: facts, Traffic: a.kept.Traffic, Queue: queue}
 	for _, i := range a.kept.Items {
 		if i.Gone {
 			continue

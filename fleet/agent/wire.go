@@ -149,6 +149,22 @@ func (w *Wire) Report(ctx context.Context, r spec.Reported) error {
 	return err
 }
 
+// Events brings events to the hub; its answer says that they are on its disk.
+func (w *Wire) Events(ctx context.Context, list []spec.Event) (a spec.EventsAnswer, err error) {
+	b, err := json.Marshal(list)
+	if err != nil {
+		return a, err
+	}
+	out, err := w.do(ctx, http.MethodPost, "events", b, 1<<16)
+	if err != nil || len(out) == 0 { // a hub of before answers with nothing
+		return a, err
+	}
+	if json.Unmarshal(out, &a) != nil {
+		err = edgeward.E("agent.Events", edgeward.Unavailable, "fleet.hub_answer", "the hub's answer cannot be read")
+	}
+	return a, err
+}
+
 // Trust implements Hub.
 func (w *Wire) Trust(ctx context.Context, name string, limit int64) ([]byte, error) {
 	return w.do(ctx, http.MethodGet, "trust/"+name, nil, limit)

@@ -122,9 +122,13 @@ type Store interface {
 	FleetMoves(ctx context.Context) ([]Move, error)
 	// PutFleetFacts keeps all of w or nothing.
 	PutFleetFacts(ctx context.Context, w Facts, c ...Change) error
-	// AddFleetEvents keeps events of a node that are not there yet, by id.
-	AddFleetEvents(ctx context.Context, node string, e []spec.Event) error
 	Summaries
+	// AddFleetEvents keeps events of a node as Tally.Add says, by id, and returns how many were new.
+	AddFleetEvents(ctx context.Context, node string, way Way, now time.Time, e []spec.Event) (stored int, err error)
+	FleetEvents(ctx context.Context, q EventQuery) (page []KeptEvent, next string, err error)
+	FleetTally(ctx context.Context, node string) (Tally, error) // the zero Tally if nothing came
+	// PruneFleetEvents removes at most n events of a class that came before.
+	PruneFleetEvents(ctx context.Context, c spec.Class, before time.Time, n int) error
 }
 
 // Facts are what one step changes together.

@@ -52,8 +52,9 @@ const documentLife = 14 * 24 * time.Hour
 
 // Hub is safe for concurrent use.
 type Hub struct {
-	o    Options
-	poke chan struct{}
+	o       Options
+	poke    chan struct{}
+	storing chan struct{} // one for each call that stores events
 
 	mu          sync.Mutex
 	ca          pki.CA
@@ -80,7 +81,7 @@ type document struct {
 
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
-	h := &Hub{o: o, poke: make(chan struct{}, 1), stale: true,
+	h := &Hub{o: o, poke: make(chan struct{}, 1), storing: make(chan struct{}, maxStoring), stale: true,
 		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]bool{}, boots: map[string]pki.Watch{}}
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {
@@ -157,6 +158,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		if n%30 == 29 {
 			h.keep(ctx)
+		}
+		if n%3600 == 60 {
+			h.prune(ctx)
 		}
 		select {
 		case <-ctx.Done():

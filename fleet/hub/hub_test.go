@@ -35,7 +35,8 @@ type shelf struct {
 	nodes   map[string][]byte
 	assign  map[string][]byte
 	moves   map[string][]byte
-	events  map[string]spec.Event
+	events  map[string]hub.KeptEvent
+	tally   hub.Tally
 	changes []hub.Change
 	full    error // of each write
 
@@ -43,7 +44,7 @@ type shelf struct {
 }
 
 func newShelf() *shelf {
-	return &shelf{codes: map[string][]byte{}, nodes: map[string][]byte{}, assign: map[string][]byte{}, moves: map[string][]byte{}, events: map[string]spec.Event{}}
+	return &shelf{codes: map[string][]byte{}, nodes: map[string][]byte{}, assign: map[string][]byte{}, moves: map[string][]byte{}, events: map[string]hub.KeptEvent{}}
 }
 
 func raw(v any) []byte {
@@ -110,11 +111,20 @@ func (s *shelf) PutFleetFacts(_ context.Context, w hub.Facts, c ...hub.Change) e
 	return nil
 }
 
-func (s *shelf) AddFleetEvents(_ context.Context, node string, e []spec.Event) error {
+func (s *shelf) AddFleetEvents(_ context.Context, node string, way hub.Way, now time.Time, e []spec.Event) (stored int, err error) {
 	for _, x := range e {
-		s.events[node+" "+x.ID] = x
+		var was *hub.KeptEvent
+		if k, ok := s.events[node+" "+x.ID]; ok {
+			was = &k
+		} else {
+			stored++
+		}
+		var keep *hub.KeptEvent
+		if keep, s.tally = s.tally.Add(was, node, x, way, now); keep != nil {
+			s.events[node+" "+x.ID] = *keep
+		}
 	}
-	return nil
+	return stored, nil
 }
 
 func (s *shelf) PutFleetSummaries(_ context.Context, node string, list []summary.Summary, _ string) error {
@@ -127,6 +137,16 @@ func (s *shelf) PutFleetSummaries(_ context.Context, node string, list []summary
 func (s *shelf) FleetSummaries(context.Context, string, string) ([]summary.Of, error) {
 	return s.summaries, nil
 }
+func (s *shelf) FleetEvents(context.Context, hub.EventQuery) (out []hub.KeptEvent, next string, err error) {
+	for _, k := range slices.Sorted(maps.Keys(s.events)) {
+		out = append(out, s.events[k])
+	}
+	return out, "", nil
+}
+
+func (s *shelf) FleetTally(context.Context, string) (hub.Tally, error) { return s.tally, nil }
+
+func (s *shelf) PruneFleetEvents(context.Context, spec.Class, time.Time, int) error { return nil }
 
 // library is a registry whose version n of any model has one file, and the bytes of these files and of triage's manifests.
 type library struct{}
@@ -871,7 +891,7 @@ func TestWire(t *testing.T) {
 	mine := raw(spec.Reported{Format: 1, Node: "n1", Boot: "b", Seq: 1, At: start})
 	var many []spec.Event
 	for i := range spec.MaxEvents + 1 {
-		many = append(many, spec.Event{ID: fmt.Sprint(i)})
+		many = append(many, spec.Event{ID: fmt.Sprint(i), Class: spec.Alert, What: "x.y", At: start})
 	}
 	root1, _ := h.Fleet().Set.File("root/1")
 	for _, c := range []struct {
@@ -896,9 +916,9 @@ func TestWire(t *testing.T) {
 		{"a report", "n1", "PUT", "state", mine, 204, ""},
 		{"a report for another", "n2", "PUT", "state", mine, 403, "fleet.other_node"},
 		{"a report that is too large", "n1", "PUT", "state", big, 413, "request.too_large"},
-		{"events", "n1", "POST", "events", raw(many[:2]), 204, ""},
-		{"events again", "n1", "POST", "events", raw(many[:2]), 204, ""},
-		{"too many events", "n1", "POST", "events", raw(many), 422, "fleet.events"},
+		{"events", "n1", "POST", "events", raw(many[:2]), 200, "{\"stored\":2}\n"},
+		{"events again", "n1", "POST", "events", raw(many[:2]), 200, "{\"stored\":0}\n"},
+		{"too many events", "n1", "POST", "events", raw(many), 413, "fleet.events"},
 		{"no events", "n1", "POST", "events", []byte("{"), 422, "fleet.events"},
 		{"no request", "", "POST", "join", []byte("{"), 422, "fleet.join"},
 		{"somewhere else", "n1", "GET", "../api/v1/models", nil, 404, "route.not_found"},

@@ -133,22 +133,6 @@ func (h *Hub) state(w http.ResponseWriter, r *http.Request, id string) error {
 	return nil
 }
 
-func (h *Hub) events(w http.ResponseWriter, r *http.Request, id string) error {
-	b, err := body(r, 1<<20)
-	if err != nil {
-		return err
-	}
-	var in []spec.Event
-	if err := json.Unmarshal(b, &in); err != nil || len(in) > spec.MaxEvents {
-		return edgeward.E("hub.events", edgeward.Invalid, "fleet.events", "not a list of at most %d events: %v", spec.MaxEvents, err)
-	}
-	if err := h.o.Store.AddFleetEvents(r.Context(), id, in); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
 func (h *Hub) trust(w http.ResponseWriter, r *http.Request, _ string) error {
 	name := r.PathValue("role")
 	if n := r.PathValue("number"); n != "" {

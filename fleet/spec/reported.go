@@ -37,6 +37,7 @@ type Reported struct {
 	Endpoints []State   `json:"endpoints,omitempty"`
 	Facts     Facts     `json:"facts"`
 	Traffic   Traffic   `json:"traffic,omitzero"`
+	Queue     Queue     `json:"queue,omitempty"` // what waits for the hub, and what was lost
 }
 
 // State is one endpoint on the node.
@@ -147,16 +148,3 @@ func (r Reported) Check() error {
 	}
 	return nil
 }
-
-// Event is something that happened on a node and that the hub keeps. Natural key: ID.
-type Event struct {
-	ID     string            `json:"id"`
-	At     time.Time         `json:"at"`
-	What   string            `json:"what"` // "endpoint.promoted"
-	Object string            `json:"object,omitempty"`
-	Reason string            `json:"reason,omitempty"`
-	Detail map[string]string `json:"detail,omitempty"`
-}
-
-// MaxEvents is how many events one call brings at most.
-const MaxEvents = 500

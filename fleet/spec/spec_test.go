@@ -52,7 +52,11 @@ func TestGolden(t *testing.T) {
 			Packs: []string{"onnxruntime-cuda@1.31.1"}, Loaded: []spec.Loaded{{Group: "default", Endpoint: "digits", Model: "digits", Version: 2, Role: "live", Engine: "onnxruntime 1.31.1", Device: "CPU", Memory: 9 << 20,
 				InFlight: 1, Requests: 512}}, Others: 1, Running: 1, Waiting: 2},
 		"join-request": spec.JoinRequest{Format: spec.Format, Code: "01C", Secret: "s3cret", Node: "01N", CSR: []byte("csr"), Facts: reported().Facts},
-		"join-answer":  spec.JoinAnswer{Format: spec.Format, Fleet: "01J", Name: "hospital", Site: "north", Chain: [][]byte{[]byte("leaf"), []byte("ca")}, Root: []byte("{}")},
+		"events": []spec.Event{
+			{ID: "5f2a", Class: spec.Audit, At: at, What: "fleet.endpoint.committed", Object: "endpoint triage", By: "fleet:01R", Reason: "it passed", Detail: map[string]string{"version": "3"}, Seq: 41, Prev: "4e19"},
+			{ID: "ward-3/drift/triage#1/firing", Class: spec.Alert, At: at, What: "edgeward.event/1", Object: "triage", Body: json.RawMessage(`{"endpoint":"triage","state":"firing"}`)}},
+		"events-answer": spec.EventsAnswer{Stored: 2, Spread: 20},
+		"join-answer":   spec.JoinAnswer{Format: spec.Format, Fleet: "01J", Name: "hospital", Site: "north", Chain: [][]byte{[]byte("leaf"), []byte("ca")}, Root: []byte("{}")},
 	} {
 		got, err := canonical.JSON(v)
 		if err != nil {
@@ -154,6 +158,23 @@ func FuzzParse(f *testing.F) {
 		if c, err := spec.ParseCode(string(b)); err == nil {
 			if again, err := spec.ParseCode(c.String()); err != nil || again.ID != c.ID {
 				t.Errorf("what was read is not read again: %v", err)
+			}
+		}
+	})
+}
+
+func FuzzParseEvents(f *testing.F) {
+	for _, s := range []string{`[]`, `[{"id":"a","class":"audit","at":"2026-11-25T12:00:00Z","what":"x.y","seq":1}]`, `[{"id":"","body":{}}]`, `[{"id":"a","body":[1]}]`, `{`, `[null]`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, refused, err := spec.ParseEvents(b)
+		if err == nil && len(list)+refused > spec.MaxEvents {
+			t.Errorf("%d and %d", len(list), refused)
+		}
+		for _, e := range list {
+			if err := e.Check(); err != nil {
+				t.Error(err)
 			}
 		}
 	})

@@ -22,6 +22,7 @@ type (
 	Rollout          = wire.RolloutView
 	RolloutRequest   = wire.RolloutRequest
 	NodePlace        = wire.NodePlace
+	FleetEvents      = wire.FleetEventsView
 )
 
 // Waves are a rollout's: so many nodes have the version after each.
@@ -100,6 +101,11 @@ func (c *Client) DecideNode(ctx context.Context, id, verdict, reason string) (Fl
 // PlaceNode changes a node's site, pair or tags.
 func (c *Client) PlaceNode(ctx context.Context, id string, p NodePlace) (FleetNode, error) {
 	return post[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id)+"/place", p)
+}
+
+// FleetEvents returns one page of the events of nodes, the newest first; node and class may be empty.
+func (c *Client) FleetEvents(ctx context.Context, node, class, cursor string) (FleetEvents, error) {
+	return get[FleetEvents](ctx, c, "/api/v1/fleet/events", "node", node, "class", class, "cursor", cursor)
 }
 
 // Rollouts returns one page of rollouts, the newest first.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"edgeward"
 	"edgeward/fleet/agent"
+	"edgeward/fleet/outbox"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 	"edgeward/node/events"
@@ -41,7 +43,8 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 	if k.Site != "" {
 		out.Site = k.Site
 	}
-	out.Items = a.Report().Endpoints
+	reported := a.Report()
+	out.Items, out.Queue = reported.Endpoints, reported.Queue
 	return out, nil
 }
 
@@ -181,15 +184,22 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		return &cert, nil
 	}
 	var a *agent.Agent
+	var box *outbox.Outbox
 	line := agent.NewWire(m.Hubs, pki.NodeTLS(authority, current), func(t time.Time) {
 		if a != nil {
 			a.Heard(t)
+			box.Answered()
 		}
 	})
 	defer line.Close()
+	log := r.p.Log.With("role", "node")
+	if err := r.p.Store.OpenFleetQueue(ctx); err != nil {
+		return err
+	}
+	box = outbox.New(outbox.Options{Store: r.p.Store, Send: line.Events, Node: r.p.Node, Log: log})
 	pace := agent.NewPace()
-	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store, Pace: pace,
-		Puller: &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}, Boot: r.p.NewID(), Now: r.p.Now, Log: r.p.Log.With("role", "node")})
+	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store, Pace: pace, Queue: r.queue,
+		Puller: &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}, Boot: r.p.NewID(), Now: r.p.Now, Log: log})
 	if err != nil {
 		return err
 	}
@@ -210,7 +220,20 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		r.mu.Unlock()
 		line.Close()
 	})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { _ = box.Run(ctx) })
+	wg.Go(func() { r.hours(ctx) })
 	return a.Run(ctx)
+}
+
+// queue is what waits for the hub.
+func (r *Role) queue() spec.Queue {
+	q, err := r.p.Store.FleetQueue(context.Background())
+	if err != nil {
+		r.p.Log.Warn("what waits for the hub cannot be read", "err", err)
+	}
+	return q
 }
 
 // renew gets a new certificate when it is time, asking each hour until there is one.

@@ -24,6 +24,7 @@ import (
 	"edgeward"
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
+	"edgeward/fleet/outbox"
 	"edgeward/fleet/pki"
 	"edgeward/node/follow"
 	"edgeward/node/store"
@@ -45,7 +46,8 @@ type Parts struct {
 	Refuse  hub.Refuse
 	Now     func() time.Time
 	NewID   func() string
-	Listens func(address string, err error) // the hub began to listen, or could not
+	Listens func(address string, err error)                       // the hub began to listen, or could not
+	Hours   func(ctx context.Context, to time.Time) []outbox.Hour // what endpoints did since the call before
 	Log     *slog.Logger
 }
 

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("EDGEWARD_TEST_WRITER"); dir != "" {
 		os.Exit(writer(dir))
 	}
+	if dir := os.Getenv("EDGEWARD_TEST_FLEET_WRITER"); dir != "" {
+		os.Exit(fleetWriter(dir))
+	}
 	os.Exit(m.Run())
 }
 

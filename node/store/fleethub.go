@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"edgeward/fleet/hub"
-	"edgeward/fleet/spec"
 	"edgeward/node/events"
 )
 
@@ -20,14 +19,7 @@ var (
 		Key: func(a *hub.Assignment) (string, string) { return "", a.Scope + " " + a.Endpoint.Key().String() }}
 	fleetMoves = Collection[hub.Move]{Noun: "fleet.rollout", Bucket: "fleet_rollouts", Schema: 1, Quiet: true,
 		Key: func(m *hub.Move) (string, string) { return "", m.ID }}
-	fleetEvents = Collection[fleetEvent]{Noun: "fleet.event", Bucket: "fleet_events", Schema: 1, Quiet: true,
-		Key: func(e *fleetEvent) (string, string) { return "", e.Node + " " + e.Event.ID }}
 )
-
-type fleetEvent struct {
-	Node  string     `json:"node"`
-	Event spec.Event `json:"event"`
-}
 
 var _ hub.Store = (*DB)(nil)
 
@@ -96,25 +88,6 @@ func (db *DB) PutFleetFacts(ctx context.Context, w hub.Facts, c ...hub.Change) e
 			}
 		}
 		return tx.changes("fleet", c)
-	})
-}
-
-// AddFleetEvents implements hub.Store.
-func (db *DB) AddFleetEvents(ctx context.Context, node string, list []spec.Event) error {
-	return db.Update(ctx, func(tx *Tx) error {
-		for _, e := range list {
-			v := fleetEvent{node, e}
-			if _, found, err := fleetEvents.load(tx, joinKey("", node+" "+e.ID)); err != nil || found {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := fleetEvents.Put(tx, v); err != nil {
-				return err
-			}
-		}
-		return nil
 	})
 }
 

@@ -58,6 +58,11 @@ func (db *DB) PutMembership(ctx context.Context, m Membership, e events.Event) e
 			if err := forgetFleet(tx); err != nil {
 				return err
 			}
+			if m.Fleet != "" {
+				if err := beginFleetQueue(tx); err != nil {
+					return err
+				}
+			}
 		}
 		return memberships.Put(tx, m)
 	})
@@ -78,6 +83,9 @@ func forgetFleet(tx *Tx) error {
 		return err
 	}
 	if err := ignoreMissing(fleetCounts.Delete(tx, "", "fleet")); err != nil {
+		return err
+	}
+	if err := forgetFleetQueue(tx); err != nil {
 		return err
 	}
 	return ignoreMissing(fleetKept.Delete(tx, "", "fleet"))

@@ -61,8 +61,10 @@ func (tx *Tx) Send(o Outgoing) (uint64, error) {
 
 // queue sends what the monitor has to say.
 func (tx *Tx) queue(m monitor.Message) error {
-	_, err := tx.Send(Outgoing(m))
-	return err
+	if _, err := tx.Send(Outgoing(m)); err != nil {
+		return err
+	}
+	return tx.tellHub(m)
 }
 
 // Append puts a message with its payload complete in the outbox, in a transaction of its own, and returns its number.

@@ -92,6 +92,13 @@ type FleetNodeView struct {
 	Facts    spec.Facts        `json:"facts"`
 	States   []spec.State      `json:"endpoints"`
 	Traffic  spec.Traffic      `json:"traffic"`
+	Queue    spec.Queue        `json:"queue,omitempty"` // what waits on the node, and what was dropped there
+}
+
+// FleetEventsView is a page of events; with a node, its counts too.
+type FleetEventsView struct {
+	List[hub.KeptEvent]
+	Tally *hub.Tally `json:"tally,omitempty"`
 }
 
 // NodeVerdict is what a person decides about a node.
@@ -145,6 +152,7 @@ type FleetMembership struct {
 	Contact  agent.Contact `json:"contact,omitzero"`
 	Items    []spec.State  `json:"endpoints,omitempty"`
 	Traffic  spec.Traffic  `json:"traffic,omitzero"`
+	Queue    spec.Queue    `json:"queue,omitempty"` // what waits for the hub
 }
 
 // JoinRequest brings a join code.

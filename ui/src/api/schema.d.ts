@@ -829,6 +829,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Events of the fleet's nodes, the newest first; each once, whichever way it came */
+        get: operations["fleet.events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/matrix": {
         parameters: {
             query?: never;
@@ -2493,6 +2510,11 @@ export interface components {
             location?: string;
             message: string;
         };
+        FleetEventsView: {
+            items: components["schemas"]["HubKeptEvent"][] | null;
+            next?: string;
+            tally?: components["schemas"]["HubTally"];
+        };
         FleetMatrix: {
             endpoints: components["schemas"]["SpecKey"][] | null;
             rows: components["schemas"]["FleetMatrixNode"][] | null;
@@ -2532,6 +2554,9 @@ export interface components {
             name?: string;
             pending?: boolean;
             problem?: string;
+            queue?: {
+                [key: string]: components["schemas"]["SpecWaiting"];
+            };
             /** Format: int64 */
             rev?: number;
             site?: string;
@@ -2577,6 +2602,9 @@ export interface components {
             name: string;
             online: boolean;
             pair?: string;
+            queue?: {
+                [key: string]: components["schemas"]["SpecWaiting"];
+            };
             /** Format: int64 */
             rev: number;
             /** Format: int64 */
@@ -2745,6 +2773,16 @@ export interface components {
             state: string;
             version: string;
         };
+        HubKeptEvent: {
+            event: components["schemas"]["SpecEvent"];
+            /** Format: date-time */
+            got: string;
+            /** Format: int64 */
+            n: number;
+            node: string;
+            proved: boolean;
+            ways: string[] | null;
+        };
         HubOrder: {
             endpoint: string;
             key?: string;
@@ -2756,6 +2794,26 @@ export interface components {
             title?: string;
             /** Format: int64 */
             version: number;
+        };
+        HubTally: {
+            audit_id?: string;
+            /** Format: int64 */
+            audit_seq?: number;
+            /** Format: int64 */
+            breaks?: number;
+            /** Format: int64 */
+            copies?: number;
+            /** Format: int64 */
+            differ?: number;
+            events: {
+                [key: string]: number;
+            };
+            node: string;
+            /** Format: int64 */
+            unproved?: number;
+            ways: {
+                [key: string]: number;
+            };
         };
         ImportedVersion: {
             /** Format: date-time */
@@ -4365,6 +4423,23 @@ export interface components {
             ready: boolean;
             wish: string;
         };
+        SpecEvent: {
+            /** Format: date-time */
+            at: string;
+            body?: unknown;
+            by?: string;
+            class?: string;
+            detail?: {
+                [key: string]: string;
+            };
+            id: string;
+            object?: string;
+            prev?: string;
+            reason?: string;
+            /** Format: int64 */
+            seq?: number;
+            what: string;
+        };
         SpecEvidence: {
             /** Format: int64 */
             answered?: number;
@@ -4500,6 +4575,16 @@ export interface components {
             received?: number;
             /** Format: int64 */
             saved?: number;
+        };
+        SpecWaiting: {
+            /** Format: int64 */
+            bytes?: number;
+            /** Format: int64 */
+            dropped?: number;
+            /** Format: int64 */
+            events?: number;
+            /** Format: date-time */
+            oldest?: string;
         };
         SummaryDay: {
             /** Format: double */
@@ -8901,6 +8986,80 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.events": {
+        parameters: {
+            query?: {
+                /** @description items per page, 100 when absent */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+                /** @description id of a node; absent: all */
+                node?: string;
+                /** @description absent: all */
+                class?: "audit" | "alert" | "drift" | "performance";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetEventsView"];
+                };
             };
             /** @description Unauthorized */
             401: {

@@ -11,6 +11,7 @@ import { MayButton, useMay } from '../../parts/may';
 import { Card, Page, State } from '../../parts/page';
 import { Loaded, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
+import { Events, Waits } from './events';
 import { Matrix } from './matrix';
 import { Nodes } from './nodes';
 import { Rollouts } from './rollouts';
@@ -46,7 +47,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
       <Matrix />
-      <Loaded query={nodes}>{(l) => <Nodes list={rows(l.items)} />}</Loaded>
+      <Loaded query={nodes}>{(l) => <><Nodes list={rows(l.items)} /><Events nodes={rows(l.items)} /></>}</Loaded>
     </>
   );
 }
@@ -70,6 +71,7 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
           <Text size="sm" className="quiet">
             {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {of.traffic?.received ? t('fleet.bytes', { got: bytes(of.traffic.received), saved: bytes(of.traffic.saved ?? 0) }) : ''}
           </Text>
+          <Waits queue={of.queue} />
           {rows(of.endpoints).map((s) => (
             <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></Text>
           ))}

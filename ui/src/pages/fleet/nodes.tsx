@@ -10,6 +10,7 @@ import { ago, bytes } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { Card, State, To } from '../../parts/page';
 import { t, word } from '../../text';
+import { Waits } from './events';
 
 /** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
 export function Nodes({ list }: { list: FleetNode[] }) {
@@ -45,7 +46,7 @@ export function Nodes({ list }: { list: FleetNode[] }) {
                   <Table.Td>{x.site}</Table.Td>
                   <Table.Td>
                     {x.standing === 'member' ? <Badge color={x.online ? 'green' : 'orange'}>{x.online ? t('fleet.online') : t('fleet.offline')}</Badge> : <Badge color="yellow">{word('standing', x.standing)}</Badge>}
-                    <br /><span className="quiet">{x.why || ago(x.seen)}</span>
+                    <br /><span className="quiet">{x.why || ago(x.seen)}</span><Waits queue={x.queue} />
                   </Table.Td>
                   <Table.Td>
                     {rows(x.endpoints).map((s) => (
