@@ -26,7 +26,24 @@ func newFleetCommand(e env) *cobra.Command {
   edgeward fleet code create --site north --auto
   edgeward fleet sign triage/3 --key keys/author.key
   edgeward fleet rollout start triage/3 --endpoint triage --reason "retrained on October"`
-	cmd.AddCommand(newFleetInit(r), newFleetStatus(r), newFleetCode(r), newFleetNode(r), newFleetMatrix(r), newFleetMonitor(r), newFleetEvents(r), newFleetSign(r), newFleetProposal(r), newFleetRollout(r), newFleetMembership(r), newFleetLeave(r))
+	for _, make := range []func(*remote) *cobra.Command{
+		newFleetInit,
+		newFleetStatus,
+		newFleetCode,
+		newFleetNode,
+		newFleetMatrix,
+		newFleetMonitor,
+		newFleetEvents,
+		newFleetSign,
+		newFleetProposal,
+		newFleetTrust,
+		newFleetKey,
+		newFleetRollout,
+		newFleetMembership,
+		newFleetLeave,
+	} {
+		cmd.AddCommand(make(r))
+	}
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,19 +16,74 @@ import (
 	"edgeward/sync/tuf"
 )
 
+// signer is a person at this command: keys that never leave the machine, and the fleet that the person knows.
+type signer struct {
+	keys   []string
+	pin    string
+	phrase passphrase
+	sure   *bool
+}
+
+func (s *signer) flags(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&s.keys, "key", nil, "`file` of the key to sign with; more than one signs for each")
+	cmd.Flags().StringVar(&s.pin, "pin", "", "`digest` of the fleet's first root; default: what fleet.pin beside the key says")
+	s.phrase.flag(cmd)
+	must(cmd.MarkFlagRequired("key"))
+	s.sure = sureFlag(cmd)
+}
+
+// signed is what a signature led to.
+type signed struct {
+	Changes   tuf.Changes `json:"changes"`
+	Published bool        `json:"published"`
+	Needs     []tuf.Need  `json:"needs,omitempty"`
+}
+
+// sign checks p against the fleet's own signed files from the pin on, shows it, signs it with each key and prints the outcome.
+func (s *signer) sign(ctx context.Context, r *remote, c *client.Client, p client.FleetProposal) error {
+	var out signed
+	for _, file := range s.keys {
+		k, err := tuf.ReadKey(file, s.phrase.read)
+		if err != nil {
+			return err
+		}
+		at, err := pinOf(file, s.pin)
+		if err != nil {
+			return err
+		}
+		changes, err := tuf.Review(at, p.Set, p.Proposal)
+		if err != nil {
+			return err
+		}
+		if r.asks() && !*s.sure {
+			printChanges(r.stderr, changes)
+		}
+		if err := r.confirm(*s.sure || !r.asks(), "Sign this with %s", filepath.Base(file)); err != nil {
+			return err
+		}
+		sigs, err := tuf.Sign(p.Set, p.Proposal, k)
+		if err != nil {
+			return err
+		}
+		res, err := c.SignProposal(ctx, string(changes.ID), sigs)
+		if err != nil {
+			return err
+		}
+		out = signed{changes, res.Published, res.Needs}
+		if res.Published {
+			break
+		}
+	}
+	return r.print(out, func(w io.Writer) { printSigned(w, out.Changes, out.Published, out.Needs) })
+}
+
 func newFleetSign(r *remote) *cobra.Command {
-	var keys []string
-	var pin string
-	var phrase passphrase
+	var s signer
 	cmd := &cobra.Command{Use: "sign [MODEL/VERSION]", Short: "Sign a version for the fleet, or what waits to be signed", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
 		Long: "sign asks the hub what is to be signed, checks it against the fleet's own signed files from the pin on, shows it, and signs it with a key\n" +
 			"that stays on this machine. With MODEL/VERSION it opens the proposal if nobody has. When the last signature that is needed is there, the\n" +
 			"version may be rolled out."}
-	cmd.Flags().StringSliceVar(&keys, "key", nil, "`file` of the key to sign with")
-	cmd.Flags().StringVar(&pin, "pin", "", "`digest` of the fleet's first root; default: what fleet.pin beside the key says")
-	phrase.flag(cmd)
-	must(cmd.MarkFlagRequired("key"))
-	sure := sureFlag(cmd)
+	s.flags(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		var p client.FleetProposal
 		var err error
@@ -39,44 +95,7 @@ func newFleetSign(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var out struct {
-			Changes   tuf.Changes `json:"changes"`
-			Published bool        `json:"published"`
-			Needs     []tuf.Need  `json:"needs,omitempty"`
-		}
-		for _, file := range keys {
-			k, err := tuf.ReadKey(file, phrase.read)
-			if err != nil {
-				return err
-			}
-			at, err := pinOf(file, pin)
-			if err != nil {
-				return err
-			}
-			changes, err := tuf.Review(at, p.Set, p.Proposal)
-			if err != nil {
-				return err
-			}
-			if r.asks() && !*sure {
-				printChanges(r.stderr, changes)
-			}
-			if err := r.confirm(*sure || !r.asks(), "Sign this with %s", filepath.Base(file)); err != nil {
-				return err
-			}
-			sigs, err := tuf.Sign(p.Set, p.Proposal, k)
-			if err != nil {
-				return err
-			}
-			res, err := c.SignProposal(ctx, string(changes.ID), sigs)
-			if err != nil {
-				return err
-			}
-			out.Changes, out.Published, out.Needs = changes, res.Published, res.Needs
-			if res.Published {
-				break
-			}
-		}
-		return r.print(out, func(w io.Writer) { printSigned(w, out.Changes, out.Published, out.Needs) })
+		return s.sign(ctx, r, c, p)
 	})
 	return cmd
 }
@@ -118,7 +137,31 @@ func printChanges(w io.Writer, c tuf.Changes) {
 		fmt.Fprintf(w, "  revoked: %s (%s)\n", x.Digest, x.Reason)
 	}
 	if c.After != nil {
-		fmt.Fprintln(w, "  the charter changes: who may sign")
+		printCharter(w, c.Before, *c.After)
+	}
+	for _, f := range c.Files {
+		fmt.Fprintf(w, "  %s %d, valid until %s\n", f.Role, f.Version, when(f.Expires))
+	}
+}
+
+// printCharter says who may sign, and what of it is new.
+func printCharter(w io.Writer, before *tuf.Charter, after tuf.Charter) {
+	if before == nil {
+		before = &tuf.Charter{}
+	}
+	if reflect.DeepEqual(*before, after) {
+		return
+	}
+	for _, role := range charterRoles {
+		was, is := *role.of(before), *role.of(&after)
+		line := fmt.Sprintf("  %s: %d of %s", role.name, is.Threshold, holders(is))
+		if was.Threshold != 0 && (was.Threshold != is.Threshold || holders(was) != holders(is)) {
+			line += fmt.Sprintf(" (was %d of %s)", was.Threshold, holders(was))
+		}
+		fmt.Fprintln(w, line)
+	}
+	if before.Hub != after.Hub && before.Hub != "" {
+		fmt.Fprintf(w, "  the hub's key: %s (was %s)\n", after.Hub, before.Hub)
 	}
 }
 

@@ -33,6 +33,7 @@ type Options struct {
 	Store    Store
 	CA       func(fleet string) (pki.CA, error) // reads the CA, or makes it
 	Key      tuf.Key                            // of the hub: snapshot, timestamp, director
+	NextKey  func(tuf.Public) (tuf.Key, error)  // finds the key of the hub that a new charter names
 	Registry Registry
 	Bytes    Bytes
 	Delta    Delta

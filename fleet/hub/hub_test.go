@@ -461,6 +461,67 @@ func decided(v hub.Verdict) func(*house, spec.Code, *spec.JoinRequest) {
 	}
 }
 
+// The hub's key was stolen: a charter names another, and from the next document on the old one is believed no more.
+func TestTheHubGetsAnotherKey(t *testing.T) {
+	h := founded(t)
+	h.joins("n1", "north")
+	h.turn()
+	old, next := h.o.Key, key(t)
+	h.o.NextKey = func(p tuf.Public) (tuf.Key, error) {
+		if p != next.Public() {
+			return tuf.Key{}, edgeward.E("test", edgeward.Conflict, "fleet.hub_key", "no such key")
+		}
+		return next, nil
+	}
+	h.restart()
+	amend := func(hub tuf.Public) error {
+		c, err := h.Fleet().Set.Charter()
+		h.ok(err)
+		c.Hub = hub
+		p, err := tuf.Amend(h.Fleet().Set, c, h.now)
+		h.ok(err)
+		h.ok(h.Propose(t.Context(), "user:root", p))
+		sigs, err := tuf.Sign(h.Fleet().Set, p, h.root)
+		h.ok(err)
+		_, _, err = h.Sign(t.Context(), "user:root", p.ID(), sigs)
+		return err
+	}
+	h.want("a key that is not here", amend(key(t).Public()), "fleet.hub_key")
+	h.ok(h.Drop(t.Context(), "user:root", ""))
+	h.desired("n1", 0) // signed by the old one, and kept
+	h.ok(amend(next.Public()))
+	envelope, err := h.Await(t.Context(), "n1", 0, 0)
+	h.ok(err)
+	if _, err := tuf.OpenEnvelope(envelope, spec.PayloadDesired, spec.MaxDesired, next.Public()); err != nil {
+		t.Errorf("the document is not signed by the new key: %v", err)
+	}
+	if _, err := tuf.OpenEnvelope(envelope, spec.PayloadDesired, spec.MaxDesired, old.Public()); err == nil {
+		t.Error("the document is signed by the old key")
+	}
+	h.o.Key = next // what a restarted hub finds
+	h.restart()
+	h.now = h.now.Add(6 * 24 * time.Hour)
+	h.turn()
+	h.sign(1)
+}
+
+func TestARevokedVersionIsNotRolledOut(t *testing.T) {
+	h := founded(t)
+	h.joins("n1", "north")
+	h.sign(1)
+	signed, err := h.Fleet().Set.Signed()
+	h.ok(err)
+	p, err := tuf.Revoke(h.Fleet().Set, []tuf.Revocation{{Digest: signed[0].Digest, Reason: "wrong labels"}}, h.now)
+	h.ok(err)
+	h.ok(h.Propose(t.Context(), "user:abe", p))
+	sigs, err := tuf.Sign(h.Fleet().Set, p, h.abe)
+	h.ok(err)
+	_, _, err = h.Sign(t.Context(), "user:abe", p.ID(), sigs)
+	h.ok(err)
+	_, err = h.StartRollout(t.Context(), "user:ann", "main", hub.Order{Model: "triage", Version: 1, Endpoint: "triage", Reason: "first"})
+	h.want("a revoked version", err, "fleet.revoked")
+}
+
 func TestGuessesAreSlow(t *testing.T) {
 	h := founded(t)
 	r := request(t, h.code(hub.CodeRequest{Auto: true}), "n1")

@@ -25,7 +25,8 @@ type Order struct {
 	Reason    string         `json:"reason,omitempty"`
 }
 
-// StartRollout begins one, in a group by its name. It needs a version that the repository names; "fleet.unsigned" says what is missing.
+// StartRollout begins one, in a group by its name. It needs a version that the repository names; "fleet.unsigned" says what is missing,
+// "fleet.revoked" that a person forbade it for good.
 func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move, error) {
 	const op = "hub.StartRollout"
 	h.mu.Lock()
@@ -109,6 +110,13 @@ func (h *Hub) signed(e spec.Endpoint) error {
 	targets, err := h.fleet.Set.Signed()
 	if err != nil {
 		return err
+	}
+	revoked, err := h.fleet.Set.RevokedVersions()
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(revoked, func(r tuf.Revocation) bool { return r.Digest == e.Digest }); i >= 0 {
+		return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "version %d of %s is revoked: %s", e.Version, e.Model, revoked[i].Reason).WithHint("a revocation is for good; make a new version")
 	}
 	if slices.ContainsFunc(targets, func(t tuf.Target) bool { return t.Group == e.Group && t.Model == e.Model && t.Digest == e.Digest }) {
 		return nil

@@ -147,8 +147,12 @@ func (h *Hub) Sign(ctx context.Context, by string, id edgeward.Digest, sigs []tu
 	}
 	c := h.change(by, "fleet.proposal.signed", string(id), "", "")
 	f.Pending = &p
+	key := h.o.Key
 	if missing == 0 {
-		if f.Set, err = tuf.Publish(f.Set, p, h.o.Key, h.o.Now()); err != nil {
+		if key, err = h.keyOf(f.Set, p); err != nil {
+			return false, needs, err
+		}
+		if f.Set, err = tuf.Publish(f.Set, p, key, h.o.Now()); err != nil {
 			return false, needs, err
 		}
 		f.Pending = nil
@@ -158,7 +162,20 @@ func (h *Hub) Sign(ctx context.Context, by string, id edgeward.Digest, sigs []tu
 		return false, needs, err
 	}
 	h.fleet = f
+	if key.Public() != h.o.Key.Public() {
+		h.o.Key = key
+		clear(h.documents) // the next to be asked for are signed by the new key
+	}
 	return missing == 0, needs, nil
+}
+
+// keyOf is the hub's key once p is published: the present one, unless p's charter names another.
+func (h *Hub) keyOf(s tuf.Set, p tuf.Proposal) (tuf.Key, error) {
+	c, err := tuf.Review(s.Pin(), s, p)
+	if err != nil || c.After == nil || c.After.Hub == h.o.Key.Public() {
+		return h.o.Key, err
+	}
+	return h.o.NextKey(c.After.Hub)
 }
 
 // freshen signs snapshot and timestamp anew before they expire. It looks every ten minutes: looking verifies everything.

@@ -52,8 +52,14 @@ func (s *Server) fleet() {
 		func(context.Context, *nothing) (*body[wire.ProposalView], error) {
 			return answer(s.proposalView())
 		})
-	handle(s, op{id: "fleet.propose", method: http.MethodPost, path: "/fleet/proposal", summary: "Ask for a version's signatures", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+	handle(s, op{id: "fleet.propose", method: http.MethodPost, path: "/fleet/proposal", summary: "Ask for a version's signatures, or for those under a proposal that the client made", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body wire.ProposalRequest }) (*body[wire.ProposalView], error) {
+			if p := in.Body.Proposal; p != nil {
+				if err := s.parts.Fleet.Hub().Propose(ctx, principal(ctx).Ref(), *p); err != nil {
+					return nil, err
+				}
+				return answer(s.proposalView())
+			}
 			if _, err := s.parts.Fleet.Hub().Ask(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body.Model, in.Body.Version); err != nil {
 				return nil, err
 			}
@@ -71,6 +77,11 @@ func (s *Server) fleet() {
 	handle(s, op{id: "fleet.drop", method: http.MethodPost, path: "/fleet/proposal/drop", summary: "Drop what waits to be signed", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, _ *nothing) (*nothing, error) {
 			return nil, s.parts.Fleet.Hub().Drop(ctx, principal(ctx).Ref(), "")
+		})
+	handle(s, op{id: "fleet.hubkey", method: http.MethodPost, path: "/fleet/hub-key", summary: "Make the key that is to follow the hub's; a charter has to name it", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, _ *nothing) (*body[wire.HubKey], error) {
+			k, err := s.parts.Fleet.NextHubKey(ctx)
+			return answer(wire.HubKey{Key: k}, err)
 		})
 	handle(s, op{id: "fleet.codes", method: http.MethodGet, path: "/fleet/codes", summary: "Join codes, without their secrets", verb: auth.Create, resource: auth.Fleet},
 		func(context.Context, *nothing) (*body[wire.List[wire.CodeView]], error) {
@@ -121,6 +132,10 @@ func (s *Server) fleetView() (wire.FleetView, error) {
 	if v.Signed, err = f.Set.Signed(); err != nil {
 		return v, err
 	}
+	if v.Revoked, err = f.Set.RevokedVersions(); err != nil {
+		return v, err
+	}
+	v.Files = f.Set.Lives()
 	for _, n := range h.Nodes() {
 		v.Nodes[string(n.Standing)]++
 		if n.Standing == hub.Member && s.parts.Now().Sub(n.Seen) < hub.Online {

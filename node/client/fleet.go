@@ -58,6 +58,17 @@ func (c *Client) ProposeVersion(ctx context.Context, model string, version int) 
 	return post[FleetProposal](ctx, c, "/api/v1/fleet/proposal", wire.ProposalRequest{Model: model, Version: version})
 }
 
+// Propose opens a proposal that was made here.
+func (c *Client) Propose(ctx context.Context, p tuf.Proposal) (FleetProposal, error) {
+	return post[FleetProposal](ctx, c, "/api/v1/fleet/proposal", wire.ProposalRequest{Proposal: &p})
+}
+
+// NextHubKey makes the key that is to follow the hub's, or returns the one that is there.
+func (c *Client) NextHubKey(ctx context.Context) (tuf.Public, error) {
+	k, err := post[wire.HubKey](ctx, c, "/api/v1/fleet/hub-key", struct{}{})
+	return k.Key, err
+}
+
 // SignProposal adds signatures.
 func (c *Client) SignProposal(ctx context.Context, id string, sigs []tuf.Signature) (wire.SignatureResult, error) {
 	return post[wire.SignatureResult](ctx, c, "/api/v1/fleet/proposal/signatures", wire.SignatureRequest{ID: id, Signatures: sigs})

@@ -22,12 +22,6 @@ import (
 	"edgeward/sync/tuf"
 )
 
-// HubKey is the public part of the hub's online key, which the first proposal of a fleet names.
-func (r *Role) HubKey() (tuf.Public, error) {
-	k, err := r.key()
-	return k.Public(), err
-}
-
 // Found makes this server the hub of a new fleet. hubs are the addresses nodes are to call; none means the hub's own.
 func (r *Role) Found(ctx context.Context, by, name string, hubs []string, p tuf.Proposal) (hub.Fleet, error) {
 	if r.p.Address == config.Off {

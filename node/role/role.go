@@ -13,8 +13,6 @@ package role
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,7 +28,6 @@ import (
 	"edgeward/node/store"
 	"edgeward/sync/blobs"
 	"edgeward/sync/disk"
-	"edgeward/sync/tuf"
 )
 
 // Parts are what a Role joins. All are needed.
@@ -71,29 +68,16 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err := disk.MkdirAll(p.Dir); err != nil {
 		return nil, disk.Err("role.Open", err)
 	}
-	key, err := r.key()
+	key, err := r.present(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Store: p.Store, CA: r.authority, Key: key, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	return r, err
 }
 
 // Hub is this server as a hub; its Fleet is zero where none was founded.
 func (r *Role) Hub() *hub.Hub { return r.hub }
-
-// key reads the hub's online key, or makes it.
-func (r *Role) key() (tuf.Key, error) {
-	file := filepath.Join(r.p.Dir, "hub.key")
-	k, err := tuf.ReadKey(file, nil)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return k, err
-	}
-	if k, err = tuf.NewKey(); err != nil {
-		return k, err
-	}
-	return k, k.WriteFile(file, "")
-}
 
 // authority reads the fleet's CA, or makes it.
 func (r *Role) authority(fleet string) (pki.CA, error) {

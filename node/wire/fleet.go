@@ -11,17 +11,19 @@ import (
 
 // FleetView is the fleet as its hub knows it. ID is empty where none was founded.
 type FleetView struct {
-	ID       string         `json:"id,omitempty"`
-	Name     string         `json:"name,omitempty"`
-	Created  time.Time      `json:"created,omitzero"`
-	Hubs     []string       `json:"hubs,omitempty"` // addresses that nodes call
-	HubKey   tuf.Public     `json:"hub_key"`        // public part of the hub's online key
-	Pin      string         `json:"pin,omitempty"`  // digest of the first root: what persons who sign compare
-	Charter  *tuf.Charter   `json:"charter,omitempty"`
-	FourEyes bool           `json:"four_eyes,omitempty"`
-	Signed   []tuf.Target   `json:"signed,omitempty"`
-	Nodes    map[string]int `json:"nodes"` // by standing, and "online"
-	Waiting  bool           `json:"proposal_waits,omitempty"`
+	ID       string           `json:"id,omitempty"`
+	Name     string           `json:"name,omitempty"`
+	Created  time.Time        `json:"created,omitzero"`
+	Hubs     []string         `json:"hubs,omitempty"` // addresses that nodes call
+	HubKey   tuf.Public       `json:"hub_key"`        // public part of the hub's online key
+	Pin      string           `json:"pin,omitempty"`  // digest of the first root: what persons who sign compare
+	Charter  *tuf.Charter     `json:"charter,omitempty"`
+	FourEyes bool             `json:"four_eyes,omitempty"`
+	Signed   []tuf.Target     `json:"signed,omitempty"`
+	Revoked  []tuf.Revocation `json:"revoked,omitempty"`
+	Files    []tuf.Life       `json:"files,omitempty"` // the signed files, and until when each is valid
+	Nodes    map[string]int   `json:"nodes"`           // by standing, and "online"
+	Waiting  bool             `json:"proposal_waits,omitempty"`
 }
 
 // FleetRequest founds a fleet.
@@ -39,10 +41,17 @@ type ProposalView struct {
 	Changes  *tuf.Changes `json:"changes,omitempty"` // as this server reads it; who signs reads it again
 }
 
-// ProposalRequest names the version that is to be signed.
+// ProposalRequest names the version that is to be signed, or brings a proposal that a person's client made: revocations, another charter,
+// longer lives.
 type ProposalRequest struct {
-	Model   string `json:"model"`
-	Version int    `json:"version"`
+	Model    string        `json:"model,omitempty"`
+	Version  int           `json:"version,omitempty"`
+	Proposal *tuf.Proposal `json:"proposal,omitempty"`
+}
+
+// HubKey is the public part of a key of the hub.
+type HubKey struct {
+	Key tuf.Public `json:"key"`
 }
 
 // SignatureRequest adds signatures to the open proposal.

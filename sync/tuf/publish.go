@@ -106,7 +106,7 @@ func (s Set) seal(hub Key, fresh bool, now time.Time) (Set, error) {
 		}
 		if has == math.MaxInt64 {
 			return 0, edgeward.E("tuf.seal", edgeward.Exhausted, "fleet.hub_key", "no version is left above the present one").
-				WithHint("give the hub a new key: edgeward fleet amend")
+				WithHint("give the hub a new key: edgeward fleet trust amend --new-hub-key")
 		}
 		return max(has+1, now.Unix()), nil
 	}

@@ -3,6 +3,8 @@ package tuf
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,6 +244,16 @@ func (s Set) Charter() (Charter, error) {
 func (s Set) Signed() ([]Target, error) {
 	v, err := s.open(noTime)
 	return sortedTargets(v.models), err
+}
+
+// RevokedVersions are those in s that must not be installed any more, by digest, after verifying s. Expiry does not matter here.
+func (s Set) RevokedVersions() ([]Revocation, error) {
+	v, err := s.open(noTime)
+	out := make([]Revocation, 0, len(v.revoked))
+	for _, d := range slices.Sorted(maps.Keys(v.revoked)) {
+		out = append(out, Revocation{d, v.revoked[d]})
+	}
+	return out, err
 }
 
 // metadataFile puts signatures and payload together.

@@ -284,7 +284,7 @@ func (v *Verifier) Target(group, model string, d edgeward.Digest, now time.Time)
 	}
 	if !ok {
 		return Target{}, edgeward.E(op, edgeward.Forbidden, "fleet.unsigned", "%s/%s %s is not signed for this fleet", group, model, d.Short()).
-			WithHint("let the persons who sign models sign it: edgeward fleet propose, then edgeward fleet sign")
+			WithHint("let the persons who sign models sign it: edgeward fleet sign MODEL/VERSION --key FILE, each with a key of their own")
 	}
 	if floor := seen.floors[[2]string{group, model}]; t.Epoch < floor {
 		return Target{}, edgeward.E(op, edgeward.Forbidden, "fleet.epoch", "%s version %d is of epoch %d, and %d is the lowest allowed", model, t.Version, t.Epoch, floor).

@@ -15,6 +15,7 @@ import { Events, Waits } from './events';
 import { Matrix } from './matrix';
 import { Nodes } from './nodes';
 import { Rollouts } from './rollouts';
+import { Trust } from './trust';
 
 /** The servers that run what a hub says: this one as the hub, as a node, or neither yet. */
 export default function Fleet() {
@@ -48,6 +49,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
       <Matrix />
       <Loaded query={nodes}>{(l) => <><Nodes list={rows(l.items)} /><Events nodes={rows(l.items)} /></>}</Loaded>
+      <Trust fleet={fleet} />
     </>
   );
 }
