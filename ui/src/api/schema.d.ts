@@ -846,6 +846,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/hub-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the key that is to follow the hub's; a charter has to name it */
+        post: operations["fleet.hubkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/matrix": {
         parameters: {
             query?: never;
@@ -1044,7 +1061,7 @@ export interface paths {
         /** What waits to be signed */
         get: operations["fleet.proposal"];
         put?: never;
-        /** Ask for a version's signatures */
+        /** Ask for a version's signatures, or for those under a proposal that the client made */
         post: operations["fleet.propose"];
         delete?: never;
         options?: never;
@@ -2628,6 +2645,7 @@ export interface components {
             charter?: components["schemas"]["TufCharter"];
             /** Format: date-time */
             created?: string;
+            files?: components["schemas"]["TufLife"][] | null;
             four_eyes?: boolean;
             hub_key: string;
             hubs?: string[] | null;
@@ -2638,6 +2656,7 @@ export interface components {
             };
             pin?: string;
             proposal_waits?: boolean;
+            revoked?: components["schemas"]["TufRevocation"][] | null;
             signed?: components["schemas"]["TufTarget"][] | null;
         };
         Flow: {
@@ -2782,6 +2801,9 @@ export interface components {
             node: string;
             proved: boolean;
             ways: string[] | null;
+        };
+        HubKey: {
+            key: string;
         };
         HubOrder: {
             endpoint: string;
@@ -3684,9 +3706,10 @@ export interface components {
             version: number;
         };
         ProposalRequest: {
-            model: string;
+            model?: string;
+            proposal?: components["schemas"]["TufProposal"];
             /** Format: int64 */
-            version: number;
+            version?: number;
         };
         ProposalView: {
             changes?: components["schemas"]["TufChanges"];
@@ -9059,6 +9082,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FleetEventsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.hubkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubKey"];
                 };
             };
             /** @description Unauthorized */
