@@ -500,3 +500,50 @@ func publicLike(t testing.TB, name string) tls.Certificate {
 	der := must(x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey))
 	return tls.Certificate{Certificate: [][]byte{der, caDER}, PrivateKey: key}
 }
+
+func TestWhatIsSealedOpensForOneNodeAlone(t *testing.T) {
+	now := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
+	ca, err := pki.NewCA("01f", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := func(id string) (pki.Identity, *x509.Certificate) {
+		i, csr, err := pki.Request(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, err := ca.IssueNode(id, csr, nil, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := pki.ParseCertificate(chain[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i, leaf
+	}
+	ann, leaf := member("ann")
+	eve, _ := member("eve")
+	sealed, err := pki.Seal(leaf, []byte("for ann"), []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ann.Unseal([]byte("for ann"), sealed); err != nil || string(got) != "secret" {
+		t.Errorf("%q %v", got, err)
+	}
+	if again, _ := pki.Seal(leaf, []byte("for ann"), []byte("secret")); bytes.Equal(sealed, again) {
+		t.Error("the same secret is sealed the same way twice")
+	}
+	spoilt := bytes.Clone(sealed)
+	spoilt[len(spoilt)-1] ^= 1
+	for name, try := range map[string]func() ([]byte, error){
+		"another node":    func() ([]byte, error) { return eve.Unseal([]byte("for ann"), sealed) },
+		"another purpose": func() ([]byte, error) { return ann.Unseal([]byte("for eve"), sealed) },
+		"other bytes":     func() ([]byte, error) { return ann.Unseal([]byte("for ann"), spoilt) },
+		"no bytes":        func() ([]byte, error) { return ann.Unseal([]byte("for ann"), nil) },
+	} {
+		if got, err := try(); err == nil {
+			t.Errorf("%s opens it: %q", name, got)
+		}
+	}
+}

@@ -25,6 +25,8 @@ type Desired struct {
 	Expires   time.Time  `json:"expires"`
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // by group and name
 	Policy    Policy     `json:"policy,omitzero"`
+	Roster    []Peer     `json:"roster,omitempty"`  // of the site, itself too, by node; none: no gossip
+	Keyring   *Keyring   `json:"keyring,omitempty"` // of the site's gossip
 }
 
 // Policy is how a node goes about it. Where nothing is said of an act, it may be done at any time and as fast as it goes.
@@ -139,6 +141,12 @@ func (d Desired) Check() error {
 		if err := e.Check(); err != nil {
 			return err
 		}
+	}
+	if d.Keyring != nil && (d.Keyring.Epoch == 0 || len(d.Keyring.Sealed) > 1024) {
+		return invalid("desired", "the key ring has no epoch or is too long")
+	}
+	if err := checkRoster(d.Roster); err != nil {
+		return err
 	}
 	return d.Policy.Check()
 }

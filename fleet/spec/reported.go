@@ -38,6 +38,7 @@ type Reported struct {
 	Facts     Facts     `json:"facts"`
 	Traffic   Traffic   `json:"traffic,omitzero"`
 	Queue     Queue     `json:"queue,omitempty"` // what waits for the hub, and what was lost
+	Gossip    Gossip    `json:"gossip,omitzero"`
 }
 
 // State is one endpoint on the node.
@@ -146,5 +147,8 @@ func (r Reported) Check() error {
 			}
 		}
 	}
-	return nil
+	if len(r.Gossip.Members) > 16 {
+		return invalid("reported", "gossip has no %d states", len(r.Gossip.Members))
+	}
+	return checkAddresses(r.Gossip.Addresses)
 }

@@ -38,6 +38,15 @@ func reported() spec.Reported {
 		Traffic: spec.Traffic{Received: 1000, Saved: 9000}}
 }
 
+// gossiping are the documents of a node whose site gossips.
+func gossiping() (spec.Desired, spec.Reported) {
+	d, r := desired(), reported()
+	d.Roster = []spec.Peer{{Node: "01N", Name: "ward-3", Certs: []edgeward.Digest{one}, Addresses: []string{"10.0.0.7:7946"}}, {Node: "01P", Certs: []edgeward.Digest{two, one}}}
+	d.Keyring = &spec.Keyring{Epoch: 2, Sealed: []byte("sealed")}
+	r.Gossip = spec.Gossip{Addresses: []string{"10.0.0.7:7946"}, Ring: 2, Members: map[string]int{"alive": 3, "dead": 1}}
+	return d, r
+}
+
 func code() spec.Code {
 	return spec.Code{Hubs: []string{"https://127.0.0.1:8443"}, CA: one, Root: two, ID: "01C", Secret: "s3cret"}
 }
@@ -45,7 +54,9 @@ func code() spec.Code {
 // TestGolden holds every document against the bytes that servers of this format have sent: a change here is a change of the
 // language (doc.go).
 func TestGolden(t *testing.T) {
+	inSite, ofSite := gossiping()
 	for name, v := range map[string]any{
+		"desired-site": inSite, "reported-site": ofSite,
 		"desired": desired(), "reported": reported(), "code": code(),
 		"machine": spec.Machine{System: "debian 12.7", Kernel: "6.1.0", Features: []string{"avx2", "fma"}, MemoryFree: 4 << 30, Resident: 90 << 20, Disk: 64 << 30, FileSystem: "ext4", Load: 0.25,
 			Uptime: 86400, Started: at, Health: "degraded", Reasons: []string{"disk"}, Devices: []spec.Device{{Name: "NVIDIA L4", Wish: "cuda:0", Driver: "580.95.05", Lacks: "a runtime pack"}},
@@ -85,6 +96,12 @@ func TestWhatIsNoDocument(t *testing.T) {
 		"negative bound":   func(d *spec.Desired) { d.Endpoints[0].Probation.Slower = -1 },
 		"unknown word":     func(d *spec.Desired) { d.Endpoints[0].Probation.Quiet = "perhaps" },
 		"from the old age": func(d *spec.Desired) { d.Format = 0 },
+		"a peer twice":     func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a"}, {Node: "a"}} },
+		"a host's name":    func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Addresses: []string{"evil.example:1"}}} },
+		"no port":          func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Addresses: []string{"10.0.0.1"}}} },
+		"no certificate":   func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Certs: []edgeward.Digest{"sha256:../x"}}} },
+		"a whole town":     func(d *spec.Desired) { d.Roster = make([]spec.Peer, spec.MaxPeers+1) },
+		"a ring of none":   func(d *spec.Desired) { d.Keyring = &spec.Keyring{} },
 	} {
 		d := desired()
 		spoil(&d)
