@@ -25,10 +25,16 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	}
 	n.local = &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
 		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) }}
-	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, Names: n.fleetNames,
+	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames,
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
 		Hours:  (&hourly{metrics: n.serve.AllMetrics, group: n.groupName}).since,
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),
+		SiteListens: func(address string, err error) {
+			n.health.Report("gossip", err)
+			if err == nil {
+				n.listeners.note("gossip", address, "on", "servers of the site call here, TCP and UDP, with certificates of the fleet")
+			}
+		},
 		Listens: func(address string, err error) {
 			n.health.Report("fleet", err)
 			if err == nil {

@@ -45,8 +45,9 @@ func (n *Node) listenHTTP(ctx context.Context) error {
 		n.plain, n.secure = tls.NewListener(ln, c), true
 		n.listeners.note("https", ln.Addr().String(), "on", "web page and API over TLS")
 	}
-	for _, x := range []string{"s3", "gossip"} {
-		n.listeners.note(x, "", "off", "not in this version")
+	n.listeners.note("s3", "", "off", "not in this version")
+	if n.cfg.Gossip.Address == config.Off {
+		n.listeners.note("gossip", "", "off", "gossip.address is off")
 	}
 	return n.listenSocket(ctx)
 }

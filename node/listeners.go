@@ -2,6 +2,7 @@ package node
 
 import (
 	"net"
+	"slices"
 	"sync"
 
 	"edgeward/node/wire"
@@ -17,6 +18,7 @@ type listeners struct {
 func (l *listeners) note(name, address, state, note string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.list = slices.DeleteFunc(l.list, func(x wire.Listener) bool { return x.Name == name }) // it listens anew
 	l.list = append(l.list, wire.Listener{Name: name, Address: address, State: state, Note: note})
 }
 

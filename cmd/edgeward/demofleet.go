@@ -136,12 +136,12 @@ func freeAddress() (string, error) {
 // start runs a server and waits until it answers over its socket.
 func (y *yard) start(ctx context.Context, name, site string) (*client.Client, error) {
 	dir := filepath.Join(y.dir, name)
-	fleet, page := "off", "127.0.0.1:0"
+	fleet, page, gossip := "off", "127.0.0.1:0", "127.0.0.1:0"
 	if name == "hub" {
-		fleet, page = y.hub, y.page
+		fleet, page, gossip = y.hub, y.page, "off"
 	}
 	cmd := exec.Command(y.program, "serve", "--data-dir", dir, "--http-address", page, "--mqtt-address", "127.0.0.1:0", "--grpc-address", "off",
-		"--set", "node.name="+name, "--set", "site="+site, "--set", "fleet.address="+fleet, "--set", "log.level=warn", "--set", "workers.threads=1")
+		"--set", "node.name="+name, "--set", "site="+site, "--set", "fleet.address="+fleet, "--set", "gossip.address="+gossip, "--set", "log.level=warn", "--set", "workers.threads=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // our Ctrl-C is not theirs; they end with us
 	out, err := cmd.StdoutPipe()
 	if err != nil {

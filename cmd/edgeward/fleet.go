@@ -40,6 +40,7 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetKey,
 		newFleetRollout,
 		newFleetMembership,
+		newFleetSite,
 		newFleetLeave,
 	} {
 		cmd.AddCommand(make(r))

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"sync"
@@ -43,12 +44,16 @@ type Local interface {
 
 // Kept is what the agent remembers.
 type Kept struct {
-	Rev     uint64       `json:"rev"`
-	Items   []Item       `json:"items,omitempty"`
-	Clock   pki.Clock    `json:"clock"`
-	Policy  spec.Policy  `json:"policy,omitzero"`
-	Site    string       `json:"site,omitempty"`
-	Traffic spec.Traffic `json:"traffic,omitzero"`
+	Rev      uint64        `json:"rev"`
+	Items    []Item        `json:"items,omitempty"`
+	Clock    pki.Clock     `json:"clock"`
+	Policy   spec.Policy   `json:"policy,omitzero"`
+	Site     string        `json:"site,omitempty"`
+	Traffic  spec.Traffic  `json:"traffic,omitzero"`
+	Issued   time.Time     `json:"issued,omitzero"`    // the document
+	Envelope []byte        `json:"envelope,omitempty"` // of the document, as the hub signed it
+	Roster   []spec.Peer   `json:"roster,omitempty"`
+	Keyring  *spec.Keyring `json:"keyring,omitempty"` // still sealed
 }
 
 // Store keeps what the agent and the verifier of signatures remember. Writes are durable when they return.
@@ -57,6 +62,9 @@ type Store interface {
 	FleetKept(ctx context.Context) (Kept, error)
 	PutFleetKept(ctx context.Context, k Kept, c ...Happened) error
 }
+
+// Bring brings blobs from wherever they are, and says what came over the wire.
+type Bring func(ctx context.Context, wants []pull.Want, note func(int64)) (spec.Traffic, error)
 
 // Happened is for the audit of this node.
 type Happened struct {
@@ -68,7 +76,7 @@ type Happened struct {
 	By     string
 }
 
-// Options are what an Agent is made of. All are needed.
+// Options are what an Agent is made of. All but Bring, Gossip, Took and Retry are needed.
 type Options struct {
 	Fleet, Node string
 	Pin         edgeward.Digest // of the first root
@@ -81,8 +89,11 @@ type Options struct {
 	Boot        string // new with each start
 	Now         func() time.Time
 	Log         *slog.Logger
-	Queue       func() spec.Queue // what waits for the hub; nil: nothing ever does
-	Retry       time.Duration     // shortest wait after a failed call; 0: two seconds
+	Queue       func() spec.Queue  // what waits for the hub; nil: nothing ever does
+	Bring       Bring              // nil: everything comes from the hub
+	Gossip      func() spec.Gossip // what is reported of the site; nil: nothing
+	Took        func()             // a document was taken; must not block; nil: nobody wants to know
+	Retry       time.Duration      // shortest wait after a failed call; 0: two seconds
 }
 
 // Agent is safe for concurrent use.
@@ -133,6 +144,25 @@ func (a *Agent) Kept() (Kept, Contact) {
 func (a *Agent) FourEyes() bool {
 	c, err := a.verifier.Charter()
 	return err == nil && c.FourEyes()
+}
+
+// HubKey is the key that signs desired documents.
+func (a *Agent) HubKey() (tuf.Public, error) {
+	c, err := a.verifier.Charter()
+	return c.Hub, err
+}
+
+// Signed is the number of the latest timestamp of the fleet this node believes; 0 before there is one. It grows with every signature.
+func (a *Agent) Signed() int64 {
+	var t struct {
+		Signed struct {
+			Version int64 `json:"version"`
+		} `json:"signed"`
+	}
+	if json.Unmarshal(a.verifier.Set().Timestamp, &t) != nil {
+		return 0
+	}
+	return t.Signed.Version
 }
 
 // Heard takes the hub's time.

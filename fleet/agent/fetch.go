@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -84,6 +85,9 @@ func (a *Agent) manifest(ctx context.Context, w spec.Endpoint) (models.Manifest,
 		return m, edgeward.E("agent.manifest", edgeward.Invalid, "fleet.manifest_unread", "this edgeward does not understand all of the manifest of version %d", w.Version).
 			WithHint("update this server")
 	}
+	if _, err := a.o.Puller.Blobs.PutAs(ctx, w.Digest, bytes.NewReader(raw), t.Length); err != nil { // peers ask what it leads to
+		return m, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.manifests[w.Digest] = m
@@ -157,30 +161,33 @@ func (a *Agent) bring(ctx context.Context, i Item) error {
 		done += n
 		a.progress[i.Want.Key()] = [2]int64{done, total}
 	}
-	list, err := a.blocks(ctx, m)
+	fetch := a.o.Bring
+	if fetch == nil {
+		fetch = a.fromHub
+	}
+	list, err := a.blocks(ctx, m, fetch)
 	if err != nil {
 		return err
 	}
-	for _, w := range wants {
-		w.Blocks = list.Of(w.Digest)
-		got, err := a.o.Puller.Fetch(ctx, a.o.Hub, w, note)
-		a.mu.Lock()
-		a.kept.Traffic.Received += got.Bytes
-		a.kept.Traffic.Saved += got.Saved
-		a.mu.Unlock()
-		if err != nil {
-			return err
-		}
+	for i, w := range wants {
+		wants[i].Blocks = list.Of(w.Digest)
+	}
+	got, err := fetch(ctx, wants, note)
+	a.came(got)
+	if err != nil {
+		return err
 	}
 	return a.o.Local.Register(ctx, i.Want, m)
 }
 
 // blocks fetches what the version's large files are made of. A list that is not understood is none.
-func (a *Agent) blocks(ctx context.Context, m models.Manifest) (blocks.List, error) {
+func (a *Agent) blocks(ctx context.Context, m models.Manifest, fetch Bring) (blocks.List, error) {
 	if m.Blocks == "" {
 		return blocks.List{}, nil
 	}
-	if _, err := a.o.Puller.Fetch(ctx, a.o.Hub, pull.Want{Digest: m.Blocks, Size: blocks.MaxList, Loose: true}, func(int64) {}); err != nil {
+	got, err := fetch(ctx, []pull.Want{{Digest: m.Blocks, Size: blocks.MaxList, Loose: true}}, func(int64) {})
+	a.came(got)
+	if err != nil {
 		return blocks.List{}, err
 	}
 	raw, err := a.o.Puller.Blobs.ReadAll(ctx, m.Blocks, blocks.MaxList)
@@ -193,6 +200,28 @@ func (a *Agent) blocks(ctx context.Context, m models.Manifest) (blocks.List, err
 		return blocks.List{}, nil
 	}
 	return list, nil
+}
+
+// came counts what came over the wire.
+func (a *Agent) came(got spec.Traffic) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.kept.Traffic.Received += got.Received
+	a.kept.Traffic.Peers += got.Peers
+	a.kept.Traffic.Saved += got.Saved
+}
+
+// fromHub brings blobs from the hub alone.
+func (a *Agent) fromHub(ctx context.Context, wants []pull.Want, note func(int64)) (t spec.Traffic, err error) {
+	for _, w := range wants {
+		got, err := a.o.Puller.Fetch(ctx, a.o.Hub, w, note)
+		t.Received += got.Bytes
+		t.Saved += got.Saved
+		if err != nil {
+			return t, err
+		}
+	}
+	return t, nil
 }
 
 // maxSide bounds the blobs beside a version's files: profiles, examples, golden outputs. The manifest does not say their size.

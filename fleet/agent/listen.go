@@ -140,6 +140,7 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 		return edgeward.E(op, edgeward.Conflict, "fleet.stale", "the document expired on %s", d.Expires.Format(time.DateTime)).WithHint("look at the clocks of hub and server")
 	}
 	k.Rev, k.Policy, k.Site = d.Rev, d.Policy, d.Site
+	k.Issued, k.Envelope, k.Roster, k.Keyring = d.Issued, envelope, d.Roster, d.Keyring
 	k.Items = merge(k.Items, d.Endpoints, k.Clock.At(a.o.Now()))
 	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
 		return err
@@ -147,6 +148,9 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	a.kept = k
 	poke(a.poke)
 	poke(a.reports)
+	if a.o.Took != nil {
+		a.o.Took()
+	}
 	return nil
 }
 

@@ -32,6 +32,9 @@ func (a *Agent) tell(ctx context.Context) {
 	}
 }
 
+// Tell reports soon.
+func (a *Agent) Tell() { poke(a.reports) }
+
 // Report is what the node says of itself now.
 func (a *Agent) Report() spec.Reported {
 	facts := a.o.Local.Facts()
@@ -39,10 +42,14 @@ func (a *Agent) Report() spec.Reported {
 	if a.o.Queue != nil {
 		queue = a.o.Queue()
 	}
+	var gossip spec.Gossip
+	if a.o.Gossip != nil {
+		gossip = a.o.Gossip()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seq++
-	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Facts: facts, Traffic: a.kept.Traffic, Queue: queue}
+	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
 	for _, i := range a.kept.Items {
 		if i.Gone {
 			continue

@@ -18,6 +18,7 @@ import (
 	"context"
 	"time"
 
+	"edgeward"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
 	"edgeward/sync/tuf"
@@ -25,12 +26,13 @@ import (
 
 // Fleet is the fleet this server is the hub of.
 type Fleet struct {
-	ID      string        `json:"id"`
-	Name    string        `json:"name"`
-	Created time.Time     `json:"created"`
-	Set     tuf.Set       `json:"set"`               // the signed repository
-	Pending *tuf.Proposal `json:"pending,omitempty"` // waits for signatures
-	Hubs    []string      `json:"hubs"`              // addresses nodes call, as join codes name them
+	ID      string          `json:"id"`
+	Name    string          `json:"name"`
+	Created time.Time       `json:"created"`
+	Set     tuf.Set         `json:"set"`               // the signed repository
+	Pending *tuf.Proposal   `json:"pending,omitempty"` // waits for signatures
+	Hubs    []string        `json:"hubs"`              // addresses nodes call, as join codes name them
+	Rings   map[string]Ring `json:"rings,omitempty"`   // of the gossip of each site: secrets
 }
 
 // Code is a join code as the hub keeps it: of its secret only the digest.
@@ -72,7 +74,8 @@ type Node struct {
 	Code     string            `json:"code,omitempty"`
 	Request  []byte            `json:"request,omitempty"` // PKCS #10, of the last join
 	Chain    [][]byte          `json:"chain,omitempty"`
-	Until    time.Time         `json:"until,omitzero"` // its certificate
+	Before   edgeward.Digest   `json:"before,omitempty"` // of the certificate before the last
+	Until    time.Time         `json:"until,omitzero"`   // its certificate
 	Rev      uint64            `json:"rev,omitempty"`
 	Content  string            `json:"content,omitempty"` // digest of what revision Rev says
 	Issued   time.Time         `json:"issued,omitzero"`

@@ -71,6 +71,7 @@ type Hub struct {
 	boots       map[string]pki.Watch
 	guesses     guesses
 	freshened   time.Time
+	ringed      time.Time // the key rings of the sites were looked at
 	stale       bool      // something that documents are made of has changed since rendered
 	rendered    time.Time // last, all of them
 }
@@ -186,6 +187,9 @@ func (h *Hub) Turn(ctx context.Context) error {
 	if err := h.bringForward(ctx); err != nil {
 		return err
 	}
+	if err := h.turnRings(ctx); err != nil {
+		return err
+	}
 	return h.render(ctx)
 }
 
@@ -217,7 +221,7 @@ func (h *Hub) put(ctx context.Context, w Facts, c ...Change) error {
 	}
 	for _, x := range w.Nodes {
 		old := h.nodes[x.ID]
-		h.stale = h.stale || old.Standing != x.Standing || old.Site != x.Site
+		h.stale = h.stale || old.Standing != x.Standing || old.Site != x.Site || !old.Until.Equal(x.Until) || !slices.Equal(old.Last.Gossip.Addresses, x.Last.Gossip.Addresses)
 		h.nodes[x.ID] = x
 		delete(h.dirty, x.ID)
 	}

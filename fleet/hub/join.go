@@ -162,6 +162,9 @@ func (h *Hub) admit(n Node) (Node, error) {
 	if err != nil {
 		return n, err
 	}
+	if len(n.Chain) > 0 {
+		n.Before = edgeward.DigestOf(n.Chain[0])
+	}
 	n.Chain, n.Until, n.Standing, n.Why, n.Joined = chain, leaf.NotAfter, Member, "", h.o.Now()
 	delete(h.boots, n.ID)
 	return n, nil

@@ -156,7 +156,7 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 	if r.Boot == n.Last.Boot && r.Seq <= n.Last.Seq {
 		return nil
 	}
-	moved := n.Last.Boot != r.Boot || !slices.EqualFunc(n.Last.Endpoints, r.Endpoints, func(a, b spec.State) bool {
+	moved := n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.Last.Endpoints, r.Endpoints, func(a, b spec.State) bool {
 		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code
 	})
 	n.Last, n.Seen, n.Got = r, now, now

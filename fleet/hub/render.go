@@ -98,6 +98,7 @@ func (h *Hub) narrower(m Move, n Node) bool {
 type content struct {
 	Site      string          `json:"site"`
 	Endpoints []spec.Endpoint `json:"endpoints"`
+	Around    around          `json:"around,omitzero"`
 }
 
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
@@ -108,11 +109,16 @@ func (h *Hub) render(ctx context.Context) error {
 	if since := now.Sub(h.rendered); !h.stale && since >= 0 && since < time.Minute {
 		return nil
 	}
+	sites := arounds{}
 	for _, n := range sorted(h.nodes) {
 		if n.Standing != Member {
 			continue
 		}
-		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves)})
+		site, err := h.around(n, sites)
+		if err != nil {
+			return err
+		}
+		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves), site})
 		if err != nil {
 			return err
 		}
@@ -150,8 +156,12 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 		}
 		n = h.nodes[n.ID]
 	}
-	b, err := canonical.JSON(spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
-		Endpoints: wanted(n, h.assignments, h.open())})
+	want := spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
+		Endpoints: wanted(n, h.assignments, h.open())}
+	if err := h.addSite(&want, n); err != nil {
+		return document{}, err
+	}
+	b, err := canonical.JSON(want)
 	if err != nil {
 		return document{}, err
 	}

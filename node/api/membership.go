@@ -13,6 +13,10 @@ func (s *Server) membership() {
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetMembership], error) {
 			return answer(s.parts.Fleet.Membership(ctx))
 		})
+	handle(s, op{id: "site.get", method: http.MethodGet, path: "/fleet/site", summary: "The other servers of this node's site, as gossip shows them", verb: auth.Read, resource: auth.Fleet},
+		func(ctx context.Context, _ *nothing) (*body[wire.FleetSite], error) {
+			return answer(s.parts.Fleet.Site(ctx))
+		})
 	handle(s, op{id: "membership.join", method: http.MethodPost, path: "/fleet/membership", summary: "Join a fleet by a code", verb: auth.Create, resource: auth.Fleet, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.JoinRequest }) (*body[wire.FleetMembership], error) {
 			return answer(s.parts.Fleet.Join(ctx, principal(ctx).Ref(), in.Body.Code))

@@ -19,6 +19,7 @@ type (
 	FleetCodeRequest = wire.CodeRequest
 	FleetMembership  = wire.FleetMembership
 	FleetProposal    = wire.ProposalView
+	FleetSite        = wire.FleetSite
 	Rollout          = wire.RolloutView
 	RolloutRequest   = wire.RolloutRequest
 	NodePlace        = wire.NodePlace
@@ -142,6 +143,11 @@ func (c *Client) SayRollout(ctx context.Context, id, word, reason string) (Rollo
 // FleetMembership returns the fleet this server is a node of.
 func (c *Client) FleetMembership(ctx context.Context) (FleetMembership, error) {
 	return get[FleetMembership](ctx, c, "/api/v1/fleet/membership")
+}
+
+// FleetSite returns the other servers of this node's site, as gossip shows them.
+func (c *Client) FleetSite(ctx context.Context) (FleetSite, error) {
+	return get[FleetSite](ctx, c, "/api/v1/fleet/site")
 }
 
 // JoinFleet brings a join code. Pending asks on until a person at the hub has decided.

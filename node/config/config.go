@@ -59,7 +59,7 @@ type Config struct {
 		Address string `key:"address" doc:"Address where the nodes of a fleet call this server, once a fleet was founded here (edgeward fleet init), or off. Always TLS with certificates of the fleet."`
 	} `key:"fleet"`
 	Gossip struct {
-		Address string `key:"address" doc:"Address where servers of the site find each other (TCP and UDP), or off."`
+		Address string `key:"address" doc:"Address where the other servers of a node's site call it, TCP and UDP, such as 0.0.0.0:7946, or off: then it takes no part in gossip and gives no peer bytes. Used once this server has joined a fleet; always with its certificates and keys."`
 	} `key:"gossip"`
 	MQTT struct {
 		Broker       bool   `key:"broker" doc:"Run the built-in MQTT broker. Switch it off when mqtt.url names one of yours."`
@@ -123,7 +123,7 @@ func Default(dataDir string) Config {
 	var c Config
 	c.DataDir, c.Site = dataDir, "default"
 	c.HTTP.Address, c.HTTP.MaxBody, c.HTTP.MaxUpload, c.HTTP.SharedMemory = "127.0.0.1:8080", 64<<20, 8<<30, true
-	c.GRPC.Address, c.S3.Address, c.Gossip.Address = "127.0.0.1:8001", "127.0.0.1:9000", "127.0.0.1:7946"
+	c.GRPC.Address, c.S3.Address, c.Gossip.Address = "127.0.0.1:8001", "127.0.0.1:9000", Off
 	c.Fleet.Address = "127.0.0.1:8443"
 	c.MQTT.Broker, c.MQTT.Address = true, "127.0.0.1:1883"
 	c.Workers.Memory, c.Query.Memory = 4<<30, 1<<30

@@ -114,10 +114,13 @@ func TestDefaultsAreRightAndOnLoopback(t *testing.T) {
 	if err != nil || l.DataDir != "/var/lib/edgeward" {
 		t.Fatal(l.DataDir, err)
 	}
-	for _, a := range []string{l.HTTP.Address, l.GRPC.Address, l.S3.Address, l.Gossip.Address, l.MQTT.Address} {
+	for _, a := range []string{l.HTTP.Address, l.GRPC.Address, l.S3.Address, l.MQTT.Address} {
 		if !config.Loopback(a) {
 			t.Errorf("%s is reachable from outside by default", a)
 		}
+	}
+	if l.Gossip.Address != config.Off {
+		t.Error("the site port is open by default")
 	}
 }
 

@@ -39,11 +39,12 @@ type FleetReport struct {
 	TotalSeconds float64      `json:"total_seconds"`
 	Stages       []Stage      `json:"stages"`
 	Joined       []FleetJoin  `json:"joined"`
-	First        FleetMove    `json:"first"`    // from nothing to version 1
-	Unsigned     string       `json:"unsigned"` // what the hub said of a rollout that only one person had signed
-	Update       FleetMove    `json:"update"`   // from version 1 to 2
-	Bytes        FleetBytes   `json:"bytes"`    // of the update
-	Bad          FleetBad     `json:"bad"`      // version 3
+	Gossip       float64      `json:"gossip_seconds"` // from the last join until every node saw its site
+	First        FleetMove    `json:"first"`          // from nothing to version 1
+	Unsigned     string       `json:"unsigned"`       // what the hub said of a rollout that only one person had signed
+	Update       FleetMove    `json:"update"`         // from version 1 to 2
+	Bytes        FleetBytes   `json:"bytes"`          // of the update
+	Bad          FleetBad     `json:"bad"`            // version 3
 	Gone         FleetGone    `json:"hub_gone"`
 	Traffic      FleetTraffic `json:"traffic"` // of all nodes over the whole demonstration
 	Says         []string     `json:"says"`
@@ -67,7 +68,8 @@ type FleetMove struct {
 type FleetBytes struct {
 	Model    int64   `json:"model"` // size of the new file
 	Nodes    int     `json:"nodes"`
-	Received int64   `json:"received"` // by all nodes, deltas instead of the file
+	Received int64   `json:"received"` // by all nodes from the hub, deltas instead of the file
+	Peers    int64   `json:"peers"`    // by all nodes from another one of their site
 	Whole    int64   `json:"whole"`    // what whole files would have been
 	Share    float64 `json:"share"`
 }
@@ -160,10 +162,39 @@ func (f *fleetStory) join(ctx context.Context) error {
 		f.r.Joined = append(f.r.Joined, j)
 		f.Say("  %s joined site %s in %.2f s", n.Name, n.Site, j.Seconds)
 	}
-	return f.await(ctx, "all nodes are there", func() (bool, error) {
+	if err := f.await(ctx, "all nodes are there", func() (bool, error) {
 		v, err := f.Hub.Fleet(ctx)
 		return v.Nodes["online"] == len(f.Nodes), err
-	})
+	}); err != nil {
+		return err
+	}
+	return f.meet(ctx)
+}
+
+// meet waits until every node sees the others of its site by gossip.
+func (f *fleetStory) meet(ctx context.Context) error {
+	at := f.Now()
+	size := map[string]int{}
+	for _, n := range f.Nodes {
+		size[n.Site]++
+	}
+	for _, n := range f.Nodes {
+		if err := f.await(ctx, n.Name+" sees its site", func() (bool, error) {
+			s, err := n.Client.FleetSite(ctx)
+			alive := 0
+			for _, m := range s.Members {
+				if m.State == "alive" {
+					alive++
+				}
+			}
+			return alive == size[n.Site]-1, err
+		}); err != nil {
+			return err
+		}
+	}
+	f.r.Gossip = round(f.Now().Sub(at).Seconds(), 1)
+	f.Say("  every node sees its site by gossip, %.1f s after the last had joined", f.r.Gossip)
+	return nil
 }
 
 // await asks until there is an answer, an error that stays, or two minutes are over.
@@ -299,20 +330,20 @@ func (f *fleetStory) traffic(ctx context.Context, c *client.Client, p pictures, 
 	}
 }
 
-// received is what all nodes got over the wire.
-func (f *fleetStory) received(ctx context.Context) (n int64, err error) {
+// received is what all nodes got over the wire, from the hub and from each other.
+func (f *fleetStory) received(ctx context.Context) (hub, peers int64, err error) {
 	for _, s := range f.Nodes {
 		m, err := s.Client.FleetMembership(ctx)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		n += m.Traffic.Received
+		hub, peers = hub+m.Traffic.Received, peers+m.Traffic.Peers
 	}
-	return n, nil
+	return hub, peers, nil
 }
 
 func (f *fleetStory) update(ctx context.Context) error {
-	before, err := f.received(ctx)
+	before, near, err := f.received(ctx)
 	if err != nil {
 		return err
 	}
@@ -327,15 +358,15 @@ func (f *fleetStory) update(ctx context.Context) error {
 	if f.r.Update = m; r.State != "succeeded" {
 		return fmt.Errorf("the update is %s: %s", r.State, r.Why)
 	}
-	after, err := f.received(ctx)
+	after, now, err := f.received(ctx)
 	if err != nil {
 		return err
 	}
-	b := FleetBytes{Model: int64(len(digitsRetrained)), Nodes: len(f.Nodes), Received: after - before}
+	b := FleetBytes{Model: int64(len(digitsRetrained)), Nodes: len(f.Nodes), Received: after - before, Peers: now - near}
 	b.Whole = b.Model * int64(b.Nodes)
 	b.Share = round(float64(b.Received)/float64(b.Whole), 3)
 	f.r.Bytes = b
-	f.Say("  %d bytes came instead of %d", b.Received, b.Whole)
+	f.Say("  %d bytes came from the hub instead of %d, %d from servers of the site", b.Received, b.Whole, b.Peers)
 	return nil
 }
 
@@ -416,7 +447,8 @@ func (f *fleetStory) says() {
 	r.Says = []string{
 		fmt.Sprintf("%d servers in two sites joined, the slowest in %.2f s.", len(r.Joined), slowest(r.Joined)),
 		fmt.Sprintf("Version %d reached them in waves of %v nodes in %.1f s; with one signature instead of two it was refused.", r.First.Version, r.First.Waves, r.First.Seconds),
-		fmt.Sprintf("Version %d, a warm retraining, came as a difference: %d bytes instead of %d (%.0f %%).", r.Update.Version, r.Bytes.Received, r.Bytes.Whole, 100*r.Bytes.Share),
+		fmt.Sprintf("Version %d, a warm retraining, came from the hub once a site, as a difference: %d bytes instead of %d (%.0f %%). The others of each site took it from there: %d bytes.", r.Update.Version, r.Bytes.Received, r.Bytes.Whole, 100*r.Bytes.Share, r.Bytes.Peers),
+		fmt.Sprintf("Every node saw its site by gossip %.1f s after the last had joined.", r.Gossip),
 		fmt.Sprintf("Version %d had learned from wrong labels. %s saw it beside the old version and gave it back; no other node was told, and no client got an answer of it: %s.", r.Bad.Version, r.Bad.Node, r.Bad.Reason),
 		fmt.Sprintf("The hub was dead for %.0f s: %d requests, %d failed. All nodes were back %.1f s after its return.", r.Gone.Seconds, r.Gone.Asked, r.Gone.Failed, r.Gone.Return),
 		fmt.Sprintf("%d requests over the whole demonstration, %d failed.", r.Traffic.Asked, r.Traffic.Failed),

@@ -198,22 +198,27 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	}
 	box = outbox.New(outbox.Options{Store: r.p.Store, Send: line.Events, Node: r.p.Node, Log: log})
 	pace := agent.NewPace()
-	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store, Pace: pace, Queue: r.queue,
-		Puller: &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}, Boot: r.p.NewID(), Now: r.p.Now, Log: log})
+	puller := &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}
+	here := r.newSite(m, authority, current, puller, line, pace)
+	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
+		Bring: here.swarm.Bring, Gossip: here.report, Took: here.knock, Boot: r.p.NewID(), Now: r.p.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
-	r.agent = a
+	r.agent, r.site = a, here
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		r.agent = nil
+		r.agent, r.site = nil, nil
 		r.mu.Unlock()
 	}()
 	counted := make(chan struct{})
 	go func() { defer close(counted); r.count(ctx, a, line) }()
 	defer func() { <-counted }()
+	var gossip sync.WaitGroup
+	defer gossip.Wait()
+	gossip.Go(func() { here.run(ctx, a, m) })
 	go r.renew(ctx, m, line, func(c tls.Certificate) {
 		r.mu.Lock()
 		cert = c

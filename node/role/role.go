@@ -32,20 +32,23 @@ import (
 
 // Parts are what a Role joins. All are needed.
 type Parts struct {
-	Store   *store.DB
-	Blobs   *blobs.Store
-	Local   agent.Local
-	Count   *follow.Count   // nil: nothing is counted for the fleet
-	Node    string          // id of this server
-	Dir     string          // fleet/ in the data directory
-	Address string          // the hub listens here, once there is a fleet; "off" never
-	Names   func() []string // host names and addresses of this server, for the hub's certificate
-	Refuse  hub.Refuse
-	Now     func() time.Time
-	NewID   func() string
-	Listens func(address string, err error)                       // the hub began to listen, or could not
-	Hours   func(ctx context.Context, to time.Time) []outbox.Hour // what endpoints did since the call before
-	Log     *slog.Logger
+	Store       *store.DB
+	Blobs       *blobs.Store
+	Local       agent.Local
+	Count       *follow.Count   // nil: nothing is counted for the fleet
+	Node        string          // id of this server
+	Dir         string          // fleet/ in the data directory
+	Address     string          // the hub listens here, once there is a fleet; "off" never
+	SiteAddress string          // a node listens here for the others of its site; "off" never
+	Version     string          // of edgeward
+	Names       func() []string // host names and addresses of this server, for the hub's certificate
+	Refuse      hub.Refuse
+	Now         func() time.Time
+	NewID       func() string
+	Listens     func(address string, err error)                       // the hub began to listen, or could not
+	SiteListens func(address string, err error)                       // a node began to listen for its site, or could not
+	Hours       func(ctx context.Context, to time.Time) []outbox.Hour // what endpoints did since the call before
+	Log         *slog.Logger
 }
 
 // Role is safe for concurrent use.
@@ -57,6 +60,7 @@ type Role struct {
 
 	mu     sync.Mutex
 	agent  *agent.Agent
+	site   *site
 	clock  pki.Clock
 	url    string // of the hub's listener
 	asking string // why the last try to join failed

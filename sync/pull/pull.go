@@ -100,6 +100,11 @@ func (p *Puller) Fetch(ctx context.Context, src Source, w Want, report func(n in
 	return got, err
 }
 
+// Drop throws a part of d away: what came of it is not believed.
+func (p *Puller) Drop(d edgeward.Digest) {
+	_ = os.Remove(filepath.Join(p.Dir, d.Hex()+".part")) // gone is gone
+}
+
 // wrong is the code of bytes that do not have the digest.
 const wrong = "pull.mismatch"
 

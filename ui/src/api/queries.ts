@@ -61,6 +61,7 @@ export const useFleetMatrix = (site: string, selector: string) => useGet<T.Fleet
 export const useFleetMonitor = (group: string, model: string, days: number) => useGet<T.FleetMonitor>('fleet', `/fleet/models/${group}/${model}/monitor`, { days }, every(10000));
 export const useRollouts = () => useGet<T.List<T.Rollout>>('fleet', '/fleet/rollouts', { limit: 20 }, every(2000));
 export const useFleetEvents = (node: string, kind: string) => useGet<T.FleetEvents>('fleet', '/fleet/events', { node: node || undefined, class: kind || undefined, limit: 50 }, every(5000));
+export const useSite = () => useGet<T.FleetSite>('fleet', '/fleet/site', {}, every(3000));
 export const useMembership = () => useGet<T.Membership>('fleet', '/fleet/membership', {}, every(3000));
 
 export const useNode = (enabled = true) => useGet<T.NodeStatus>('node', '/node', {}, { enabled, refetchInterval: 5000 });

@@ -98,6 +98,7 @@ export type FleetCode = S['CodeView'];
 export type Membership = S['FleetMembership'];
 export type FleetEvents = S['FleetEventsView'];
 export type Queue = NonNullable<Membership['queue']>;
+export type FleetSite = S['FleetSite'];
 export type Rollout = S['RolloutView'];
 export type FleetMatrix = S['FleetMatrix'];
 export type FleetMonitor = S['FleetMonitor'];
