@@ -1206,6 +1206,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/site": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The other servers of this node's site, as gossip shows them */
+        get: operations["site.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/trust": {
         parameters: {
             query?: never;
@@ -2640,6 +2657,18 @@ export interface components {
             hubs?: string[] | null;
             name: string;
             proposal: components["schemas"]["TufProposal"];
+        };
+        FleetSite: {
+            address?: string;
+            held_back?: boolean;
+            members: components["schemas"]["SiteMember"][] | null;
+            node?: string;
+            on: boolean;
+            problem?: string;
+            /** Format: int64 */
+            ring?: number;
+            site?: string;
+            traffic?: components["schemas"]["SpecTraffic"];
         };
         FleetView: {
             charter?: components["schemas"]["TufCharter"];
@@ -4419,6 +4448,26 @@ export interface components {
         SignatureResult: {
             needs?: components["schemas"]["TufNeed"][] | null;
             published: boolean;
+        };
+        SiteMember: {
+            address?: string;
+            /** Format: date-time */
+            banned_until?: string;
+            hub?: boolean;
+            name?: string;
+            node: string;
+            reason?: string;
+            /** Format: int64 */
+            rev?: number;
+            /** Format: double */
+            rtt_ms?: number;
+            /** Format: date-time */
+            seen?: string;
+            /** Format: date-time */
+            since?: string;
+            /** @enum {string} */
+            state: "unseen" | "alive" | "suspect" | "dead" | "left";
+            version?: string;
         };
         Snippet: {
             code: string;
@@ -10732,6 +10781,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RolloutView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "site.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetSite"];
                 };
             };
             /** @description Unauthorized */
