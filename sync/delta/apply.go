@@ -46,8 +46,9 @@ type applier struct {
 	in             *bufio.Reader
 	base           io.ReaderAt
 	baseSize       int64
-	old, now, diff [BlockSize]byte
+	old, now, diff []byte
 	packed         []byte
+	window         []byte
 	copyAt         int64
 	copyLeft       int64
 	models         [len(layouts)]*numbers
@@ -56,7 +57,7 @@ type applier struct {
 // next returns bytes of an operation. They are good until the next call.
 func (a *applier) next(left int64) ([]byte, error) {
 	if n := min(a.copyLeft, BlockSize); n > 0 {
-		if _, err := a.base.ReadAt(a.old[:n], a.copyAt); err != nil {
+		if _, err := a.base.ReadAt(room(&a.old, n), a.copyAt); err != nil {
 			return nil, edgeward.Wrap("delta.Apply", err)
 		}
 		a.copyAt, a.copyLeft = a.copyAt+n, a.copyLeft-n
@@ -82,7 +83,7 @@ func (a *applier) next(left int64) ([]byte, error) {
 	case opNumbers:
 		return a.numbers(n)
 	case opPlain:
-		return a.unpack(a.now[:0], n, nil)
+		return a.unpack(room(&a.now, n)[:0], n, nil)
 	case opLike:
 		at, err := a.length(a.baseSize)
 		if err != nil {
@@ -92,14 +93,24 @@ func (a *applier) next(left int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := a.base.ReadAt(a.old[:size], at); err != nil {
+		if _, err := a.base.ReadAt(room(&a.old, size), at); err != nil {
 			return nil, edgeward.Wrap("delta.Apply", err)
 		}
-		return a.unpack(a.now[:0], n, a.old[:size])
+		return a.unpack(room(&a.now, n)[:0], n, a.old[:size])
+	case opMatch:
+		return a.match(n)
 	case opXor, opLess:
 		return a.differ(kind, n)
 	}
 	return nil, bad("operation %d is unknown", kind)
+}
+
+// room is n bytes of a buffer, which grows.
+func room(b *[]byte, n int64) []byte {
+	if int64(len(*b)) < n {
+		*b = make([]byte, n)
+	}
+	return (*b)[:n]
 }
 
 // length reads a number up to most.
@@ -117,7 +128,7 @@ func (a *applier) from(n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.base.ReadAt(a.old[:n], at); err != nil {
+	if _, err := a.base.ReadAt(room(&a.old, n), at); err != nil {
 		return nil, edgeward.Wrap("delta.Apply", err)
 	}
 	return a.old[:n], nil
@@ -133,11 +144,11 @@ func (a *applier) differ(kind byte, n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	planes, err := a.unpack(a.now[:0], n, nil)
+	planes, err := a.unpack(room(&a.now, n)[:0], n, nil)
 	if err != nil {
 		return nil, err
 	}
-	diff := a.diff[:n]
+	diff := room(&a.diff, n)
 	join(diff, planes, int(width))
 	if kind == opXor {
 		xor(diff, diff, base)
@@ -169,6 +180,11 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	f := layouts[kind]
+	drop, err := a.in.ReadByte()
+	if err != nil || uint(drop) > f.exponent {
+		return nil, bad("numbers without %d bits", drop)
+	}
 	packed, err := a.payload()
 	if err != nil {
 		return nil, err
@@ -181,10 +197,38 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 	if anew != 0 {
 		m.reset()
 	}
-	if !m.decode(a.now[:n], packed, base, layouts[kind], int(row), int32(level)) {
+	if !m.decode(room(&a.now, n), packed, base, f.without(uint(drop)), int(row), int32(level)) {
 		return nil, bad("a block of numbers ends too early")
 	}
 	return a.now[:n], nil
+}
+
+// match reads a block of matches.
+func (a *applier) match(n int64) ([]byte, error) {
+	at, err := a.length(a.baseSize)
+	if err != nil {
+		return nil, err
+	}
+	size, err := a.length(min(BlockSize, a.baseSize-at))
+	if err != nil {
+		return nil, err
+	}
+	shape, err := a.in.ReadByte()
+	if err != nil || shape>>4 > 4 || shape&15 > 8 {
+		return nil, bad("matches of shape %d", shape)
+	}
+	packed, err := a.payload()
+	if err != nil {
+		return nil, err
+	}
+	window := room(&a.window, size+n)
+	if _, err := a.base.ReadAt(window[:size], at); err != nil && size > 0 {
+		return nil, edgeward.Wrap("delta.Apply", err)
+	}
+	if !unmatch(window, int(size), packed, uint(shape>>4), uint(shape&15)) {
+		return nil, bad("a block of matches is damaged")
+	}
+	return window[size:], nil
 }
 
 // payload reads a length and as many bytes. They are good until the next call.

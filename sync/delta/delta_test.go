@@ -140,6 +140,11 @@ func FuzzApply(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(d.Bytes())
+	d.Reset()
+	if err := delta.Encode(&d, delta.Of(base), delta.Of(append([]byte("a head "), base...)), delta.Small); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(d.Bytes())
 	f.Add([]byte("EWD2\x04\x03\x04\x04\x00\x01\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if got, err := apply(base, b, 1<<21); err == nil && len(got) > 1<<21 {
@@ -149,11 +154,23 @@ func FuzzApply(f *testing.F) {
 }
 
 func FuzzRoundTrip(f *testing.F) {
-	f.Add([]byte("abcd1234abcd1234"), []byte("abcd1235abcd1234"))
-	f.Fuzz(func(t *testing.T, base, now []byte) {
-		got, err := apply(base, encode(t, base, now, delta.Fast), len(now))
-		if err != nil || !bytes.Equal(got, now) {
-			t.Errorf("%v: %q became %q", err, now, got)
+	f.Add([]byte("abcd1234abcd1234"), []byte("abcd1235abcd1234"), byte(7))
+	f.Add([]byte("abcd1234abcd1234"), []byte("and abcd1235abcd1234 again 1234abcd"), byte(6))
+	f.Fuzz(func(t *testing.T, base, now []byte, kind byte) {
+		for _, l := range []delta.Level{delta.Fast, delta.Small} {
+			var d bytes.Buffer
+			a, b := delta.Of(base), delta.Of(now)
+			if w := chunk.Kind(kind).Width(); w > 0 && len(now) >= w && len(base) >= w { // as if both were numbers of that kind
+				a.Tensors = []chunk.Tensor{{Name: "w", Size: int64(len(base) / w * w), Kind: chunk.Kind(kind), Row: 1 + int(kind)%3}}
+				b.Tensors = []chunk.Tensor{{Name: "w", Size: int64(len(now) / w * w), Kind: chunk.Kind(kind), Row: 1 + int(kind)%3}}
+			}
+			if err := delta.Encode(&d, a, b, l); err != nil {
+				t.Fatal(err)
+			}
+			got, err := apply(base, d.Bytes(), len(now))
+			if err != nil || !bytes.Equal(got, now) {
+				t.Errorf("%v: %q became %q", err, now, got)
+			}
 		}
 	})
 }

@@ -9,7 +9,8 @@
 //	  2 like    uvarint offset in the base | uvarint bytes of the base from there, the dictionary | uvarint n | n bytes of zstd
 //	  3 xor     byte width | uvarint offset | uvarint n | n bytes of zstd of the byte planes of new XOR base
 //	  4 less    byte width | uvarint offset | uvarint n | n bytes of zstd of the byte planes of new minus base, numbers taken in their order
-//	  5 numbers byte kind (chunk.Kind) | byte 1: the model begins anew | uvarint offset | uvarint row | uvarint level | uvarint n | n bytes
+//	  5 numbers byte kind (chunk.Kind) | byte 1: the model begins anew | uvarint offset | uvarint row | uvarint level | byte bits dropped | uvarint n | n bytes
+//	  6 match   uvarint offset | uvarint bytes of the base from there, which come first in the window | byte shape | uvarint n | n bytes
 //
 // All but copy are of at most BlockSize. Version 1 ("EWD1") had no numbers; it is refused as delta.version, and so is any later one.
 //
@@ -25,12 +26,18 @@
 // that is foretold from the base's number, from what became of the numbers before it, and from the one a row above. The counts go on from block to block of one kind of
 // number. All arithmetic is of whole numbers.
 //
+// # Matches
+//
+// What lies between numbers is coded by runs that stood before, in the window of the base's bytes and then the block's own (match.go): a bit says literal or match, then come length and
+// distance, or which of the last four distances it is; all bits are coded by adaptive models. shape has the bits of the position in a literal's context, times 16, and those of the byte
+// before.
+//
 // # Cutting
 //
 // Both files are cut at their tensors' borders (sync/chunk), a tensor into blocks of at most BlockSize. A tensor's counterpart has the same name and
 // kind; where the new one is longer (trees were added), what it has more is like the old one. Where there are no tensors and the sizes are equal, the files are taken as
 // numbers at the same places, of the kind that fits each block best. For each block the smallest operation wins (Small) or the first that does well (Fast); for what lies between tensors copy,
-// like and plain. So a delta is never much larger than the file's own zstd.
+// like, match and plain. So a delta is never much larger than the file's own zstd.
 //
 // # What a reader may rely on
 //
@@ -59,6 +66,7 @@ const (
 	opXor
 	opLess
 	opNumbers
+	opMatch
 )
 
 // Level says how hard Encode tries.

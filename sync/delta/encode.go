@@ -109,7 +109,7 @@ type encoder struct {
 	zstd      *zstd.Encoder
 	out       bytes.Buffer
 	done      int64 // bytes of now that are written
-	scratch   [2][BlockSize]byte
+	scratch   [2][]byte
 	models    [len(layouts)]*numbers
 	stale     [len(layouts)]bool // the reader's model is not what ours is: it begins anew
 }
@@ -140,13 +140,46 @@ func (e *encoder) between(from, to, old, oldSize int64) {
 		} else {
 			plain := e.compress(block)
 			if d := e.withDictionary(block, like); d != nil && len(d) < len(plain) {
-				e.like(n, old, int64(len(like)), d)
+				plain = d
+				e.lying(block, plain, true, old, like)
 			} else {
-				e.plain(n, plain)
+				e.lying(block, plain, false, old, like)
 			}
 		}
 		step := min(int64(len(like)), n)
 		from, old, oldSize = from+n, old+step, oldSize-step
+	}
+}
+
+// little is a block that is tried by matches at the level Fast too: a reader is done sooner than with a dictionary of zstd's.
+const little = 4 << 10
+
+// lying writes a block by matches if that is smaller than what zstd made of it, with the dictionary or without.
+func (e *encoder) lying(block, packed []byte, likes bool, old int64, like []byte) {
+	if e.small && len(packed)*20 < len(block)*19 || len(block) <= little {
+		window := append(append(make([]byte, 0, len(like)+len(block)), like...), block...)
+		best, shape := []byte(nil), byte(0)
+		for _, s := range []byte{0x03, 0x31, 0x22} {
+			if !e.small && s != 0x03 {
+				break
+			}
+			if m := matched(window, len(like), uint(s>>4), uint(s&15)); best == nil || len(m) < len(best) {
+				best, shape = m, s
+			}
+		}
+		if len(best) < len(packed) {
+			e.op(opMatch, int64(len(block)))
+			e.uvarint(uint64(old))
+			e.uvarint(uint64(len(like)))
+			e.out.WriteByte(shape)
+			e.payload(best)
+			return
+		}
+	}
+	if likes {
+		e.like(int64(len(block)), old, int64(len(like)), packed)
+	} else {
+		e.plain(int64(len(block)), packed)
 	}
 }
 
@@ -256,6 +289,11 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 		m.reset()
 		e.stale[kind] = false
 	}
+	drop := uint(0)
+	if f.width > 1 {
+		drop = f.empty(now, base)
+		f = f.without(drop)
+	}
 	lv := level(now, base, f)
 	coded := m.encode(nil, now, base, f, row, lv)
 	var best []byte
@@ -278,6 +316,7 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 		e.uvarint(uint64(old))
 		e.uvarint(uint64(row))
 		e.uvarint(uint64(lv))
+		e.out.WriteByte(byte(drop))
 		e.payload(coded)
 		return
 	case opPlain:
@@ -301,7 +340,7 @@ func flag(on bool) byte {
 // planes tries the two differences by planes against what is best so far.
 func (e *encoder) planes(best, now, base []byte, width int) ([]byte, byte) {
 	kind := opPlain
-	diff, planes := e.scratch[0][:len(now)], e.scratch[1][:len(now)]
+	diff, planes := room(&e.scratch[0], int64(len(now))), room(&e.scratch[1], int64(len(now)))
 	xor(diff, now, base)
 	split(planes, diff, width)
 	if c := e.compress(planes); len(c) < len(best) {

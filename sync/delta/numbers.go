@@ -144,11 +144,33 @@ type layout struct {
 	exponent uint   // where it begins
 	mask     uint64 // and what it is; 0 of a whole number
 	fine     uint   // how exactly a size is told apart
+	drop     uint   // low bits that no number of the block has
+}
+
+// without is the layout of numbers whose low bits are all 0.
+func (f layout) without(drop uint) layout {
+	f.exponent -= min(drop, f.exponent)
+	f.drop = drop
+	return f
+}
+
+func (f layout) bits() uint { return 8*uint(f.width) - f.drop }
+
+// empty is how many low bits no number of two blocks has; of floats at most those of the fraction.
+func (f layout) empty(a, b []byte) uint {
+	all := uint64(0)
+	for i := 0; i < len(a); i += f.width {
+		all |= load(a[i:], f.width) | load(b[i:], f.width)
+	}
+	if f.mask == 0 || all == 0 {
+		return 0
+	}
+	return min(uint(bits.TrailingZeros64(all)), f.exponent)
 }
 
 var layouts = [...]layout{
-	chunk.Int8: {width: 1}, chunk.Int16: {2, 0, 0, 4}, chunk.Int32: {4, 0, 0, 4}, chunk.Int64: {8, 0, 0, 4},
-	chunk.Float16: {2, 10, 31, 4}, chunk.BFloat16: {2, 7, 255, 4}, chunk.Float32: {4, 23, 255, 4}, chunk.Float64: {8, 52, 2047, 4},
+	chunk.Int8: {width: 1}, chunk.Int16: {2, 0, 0, 4, 0}, chunk.Int32: {4, 0, 0, 4, 0}, chunk.Int64: {8, 0, 0, 4, 0},
+	chunk.Float16: {2, 10, 31, 4, 0}, chunk.BFloat16: {2, 7, 255, 4, 0}, chunk.Float32: {4, 23, 255, 4, 0}, chunk.Float64: {8, 52, 2047, 4, 0},
 }
 
 func load(b []byte, width int) uint64 {
@@ -205,7 +227,7 @@ func (m *numbers) encodeNumbers(now, base []byte, f layout, level int32, raw *bi
 				break
 			}
 			l := &ls[k]
-			d, e := f.differ(load(now[at:], w), load(base[at:], w))
+			d, e := f.differ(load(now[at:], w)>>f.drop, load(base[at:], w)>>f.drop)
 			c, expected := m.context(l, e, f.fine)
 			sym, below, bits := symbol(d)
 			m.write(c, sym, k, raw)
@@ -221,14 +243,14 @@ func (m *numbers) encodeNumbers(now, base []byte, f layout, level int32, raw *bi
 
 // differ returns the difference of a number to the base's, away from zero being positive, and the base's exponent.
 func (f layout) differ(a, b uint64) (d int64, exponent int32) {
-	bits := 8 * uint(f.width)
-	sign := uint64(1) << (bits - 1)
+	width := f.bits()
+	sign := uint64(1) << (width - 1)
 	neg := b & sign
 	a, b = a^neg, b^neg
 	if a&sign != 0 {
 		a ^= sign - 1
 	}
-	return int64((a-b)<<(64-bits)) >> (64 - bits), int32(b >> f.exponent & f.mask)
+	return int64((a-b)<<(64-width)) >> (64 - width), int32(b >> f.exponent & f.mask)
 }
 
 // write codes a symbol in a context.
@@ -335,7 +357,8 @@ func (m *numbers) decodeNumbers(dst, base []byte, f layout, level int32, u *unpa
 	part := (n + lanes - 1) / lanes
 	columns, zeros := m.column, m.zero[:len(m.column)]
 	ls := newLanes(part, len(columns), level)
-	sign := uint64(1) << (8*uint(w) - 1)
+	top := f.bits() - 1
+	sign, drop := uint64(1)<<top, f.drop&63
 	words, exponent, mask, fine := u.words, f.exponent&63, f.mask, f.fine&31
 	for i := range part {
 		for k := range ls {
@@ -348,7 +371,7 @@ func (m *numbers) decodeNumbers(dst, base []byte, f layout, level int32, u *unpa
 			if l.j = j + 1; l.j == len(columns) {
 				l.j = 0
 			}
-			b := load(base[at:], w)
+			b := load(base[at:], w) >> drop
 			neg := b & sign
 			b ^= neg
 			e := int32(b >> exponent & mask)
@@ -388,8 +411,8 @@ func (m *numbers) decodeNumbers(dst, base []byte, f layout, level int32, u *unpa
 			columns[j] = above + miss>>2
 			d := uint64(what.lead)<<(what.below&63) | raw.bits(uint(what.below))
 			b += d ^ what.minus - what.minus
-			b ^= (sign - 1) & -(b & sign >> (8*uint(w) - 1))
-			store(dst[at:], b^neg, w)
+			b ^= (sign - 1) & -(b & sign >> top)
+			store(dst[at:], (b^neg)<<drop, w)
 		}
 	}
 }
@@ -403,7 +426,7 @@ func level(now, base []byte, f layout) int32 {
 	n := len(now) / w
 	sum, count := int64(0), int64(0)
 	for i := 0; i < n; i += 1 + n/4096 {
-		d, e := f.differ(load(now[i*w:], w), load(base[i*w:], w))
+		d, e := f.differ(load(now[i*w:], w)>>f.drop, load(base[i*w:], w)>>f.drop)
 		if sym, _, _ := symbol(d); sym > 0 {
 			h := int64(2)
 			if sym > 2 {
