@@ -18,11 +18,11 @@ import (
 )
 
 func newModelCommand(e env) *cobra.Command {
-	cmd, r := newNoun(e, "model", "Models and their versions: train, import, look, export", "")
+	cmd, r := newNoun(e, "model", "Models and their versions: train, import, look, measure, ask, export", "")
 	cmd.Example = `  edgeward model train visits-tomorrow --data visits --recipe recipe.json
   edgeward model import scan.onnx scan
   edgeward model show visits-tomorrow/1`
-	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newModelGraph(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", "models", modelNames, (*client.Client).DeleteModel))
+	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newModelGraph(r), newModelBench(r), newModelPredict(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", "models", modelNames, (*client.Client).DeleteModel))
 	return cmd
 }
 

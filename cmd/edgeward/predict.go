@@ -20,10 +20,6 @@ import (
 const maxRows = 16 << 20
 
 func newPredictCommand(e env) *cobra.Command {
-	var fields, images []string
-	var rows string
-	var event, target moment
-	var q client.PredictRequest
 	cmd := &cobra.Command{
 		Use:   "predict ENDPOINT",
 		Short: "Ask an endpoint with named fields",
@@ -35,6 +31,53 @@ func newPredictCommand(e env) *cobra.Command {
 	}
 	r := newRemote(e, cmd)
 	cmd.ValidArgsFunction = r.completeWith(endpointNames)
+	asking(cmd, r, func(_ context.Context, _ *client.Client, endpoint string) (string, int, error) {
+		return endpoint, 0, nil
+	})
+	return cmd
+}
+
+// newModelPredict asks the endpoint that a model stands behind.
+func newModelPredict(r *remote) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "predict NAME[/N]",
+		Short: "Ask the endpoint of a model with named fields",
+		Long: "predict asks the endpoint that model NAME stands behind, and there version N, where one is named: one that the endpoint\n" +
+			"loads. It is edgeward predict by the name of the model.\n\n" + exitCodes,
+		Example: "  edgeward model predict wine --field acidity=0.3 --field colour=red\n  edgeward model predict scans/2 --image photo.jpg",
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames),
+	}
+	asking(cmd, r, endpointOf)
+	return cmd
+}
+
+// endpointOf is the one endpoint of a model, with the number of the version that is named.
+func endpointOf(ctx context.Context, c *client.Client, arg string) (string, int, error) {
+	name, n, err := ref("model", arg)
+	if err != nil {
+		return "", 0, err
+	}
+	m, err := c.Model(ctx, name)
+	if err != nil {
+		return "", 0, err
+	}
+	switch len(m.Endpoints) {
+	case 1:
+		return m.Endpoints[0], n, nil
+	case 0:
+		return "", 0, edgeward.E("predict", edgeward.Conflict, "cli.endpoint", "model %s stands behind no endpoint", name).
+			WithHint("edgeward endpoint create %s --model %s; edgeward deploy promote %s 1 --reason …; edgeward model bench needs none", name, name, name)
+	}
+	return "", 0, edgeward.E("predict", edgeward.Conflict, "cli.endpoint", "model %s stands behind %s", name, strings.Join(m.Endpoints, ", ")).
+		WithHint("ask one of them: edgeward predict %s", m.Endpoints[0])
+}
+
+// asking gives cmd the flags of a prediction; endpoint finds whom the argument means, and which version.
+func asking(cmd *cobra.Command, r *remote, endpoint func(context.Context, *client.Client, string) (string, int, error)) {
+	var fields, images []string
+	var rows string
+	var event, target moment
+	var q client.PredictRequest
 	f := cmd.Flags()
 	f.StringArrayVar(&fields, "field", nil, "`name=value` of one row; a value that is JSON is read as such, nothing is a missing value")
 	f.StringVar(&rows, "rows", "", "`file` with a JSON list of objects, one per row; - is standard input")
@@ -49,23 +92,29 @@ func newPredictCommand(e env) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("field", "rows")
 	cmd.MarkFlagsMutuallyExclusive("image", "rows")
 	cmd.MarkFlagsOneRequired("field", "rows", "image")
-	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) (err error) {
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		name, n, err := endpoint(ctx, c, args[0])
+		if err != nil {
+			return err
+		}
+		if n != 0 {
+			q.Version = n
+		}
 		if q.Rows, err = r.rows(fields, rows); err != nil {
 			return err
 		}
 		if len(images) > 0 {
-			if q.Rows, err = r.pictures(ctx, c, args[0], images, q.Rows[0]); err != nil {
+			if q.Rows, err = r.pictures(ctx, c, name, images, q.Rows[0]); err != nil {
 				return err
 			}
 		}
 		q.EventTime, q.Target = event.pointer(), target.pointer()
-		all, err := c.Predict(ctx, args[0], q)
+		all, err := c.Predict(ctx, name, q)
 		if err != nil {
 			return err
 		}
 		return r.print(listed(all), func(w io.Writer) { printPredictions(w, all) })
 	})
-	return cmd
 }
 
 func printPredictions(w io.Writer, all []client.Prediction) {

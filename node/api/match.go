@@ -48,6 +48,7 @@ var objects = map[string]object{
 const (
 	onlyListed = "what it changes is shown in lists only and has no entity tag"
 	makesNew   = "it makes something new"
+	measures   = "it measures and changes nothing"
 	onlyAsks   = "it asks and changes nothing"
 	ownDoing   = "it changes nothing but the caller's own sign-in"
 )

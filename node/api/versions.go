@@ -82,6 +82,19 @@ func (s *Server) versions() {
 		})
 }
 
+type benchInput struct {
+	NumberInput
+	Body wire.BenchRequest
+}
+
+// bench registers the measurement of a version.
+func (s *Server) bench() {
+	handle(s, op{id: "versions.bench", method: http.MethodPost, path: "/models/{name}/versions/{number}/bench", summary: "Measure a version alone: calls and rows a second, and how long a call takes", free: measures, verb: auth.Create, resource: auth.Version},
+		func(ctx context.Context, in *benchInput) (*body[wire.Bench], error) {
+			return answer(s.parts.Work.Bench(ctx, who(ctx), models.Ref{Model: in.Name, Version: in.Number}, in.Body))
+		})
+}
+
 // stream answers with bytes that are written as they are made.
 func stream(contentType string, write func(io.Writer) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(c huma.Context) {

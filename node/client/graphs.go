@@ -13,6 +13,7 @@ import (
 type (
 	Graph        = graph.Graph
 	GraphNode    = graph.Node
+	GraphInput   = graph.Input
 	GraphOutput  = graph.Output
 	GraphRequest = wire.GraphRequest
 	GraphView    = wire.GraphView

@@ -23,6 +23,8 @@ type (
 
 	ImportedVersion = wire.ImportedVersion
 	EngineReport    = wire.EngineReport
+	BenchRequest    = wire.BenchRequest
+	Bench           = wire.Bench
 )
 
 // Models returns one page of models.
@@ -45,6 +47,12 @@ func (c *Client) Card(ctx context.Context, name string, n int) (string, error) {
 	var b []byte
 	err := c.Do(ctx, Request{Path: "/api/v1/models/" + segment(name) + "/versions/" + itoa(n) + "/card"}, &b)
 	return string(b), err
+}
+
+// Bench measures a version alone; 0 is the newest.
+func (c *Client) Bench(ctx context.Context, model string, n int, r BenchRequest) (Bench, error) {
+	var out Bench
+	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/models/" + segment(model) + "/versions/" + itoa(n) + "/bench", Body: r}, &out)
 }
 
 // Train queues a training job.

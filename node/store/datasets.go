@@ -146,5 +146,7 @@ func versionMissing(err error, noun, name string, number int) error {
 	if number == 0 {
 		what = name
 	}
-	return edgeward.E("store.Version", edgeward.NotFound, noun+".version_not_found", "no version %s", what).With("id", what)
+	command := map[string]string{"dataset": "data", "model": "model"}[noun]
+	return edgeward.E("store.Version", edgeward.NotFound, noun+".version_not_found", "no version %s", what).With("id", what).
+		WithHint("edgeward %s show %s lists the versions there are", command, name)
 }

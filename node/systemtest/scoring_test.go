@@ -315,6 +315,20 @@ func TestScoringKilledAndStartedAgain(t *testing.T) {
 	t.Logf("the log has %d predictions of %d rows", o.Predictions, n)
 }
 
+// TestScoringOfADirtyFile: what is no number spoils its own row, although it makes texts of its column.
+func TestScoringOfADirtyFile(t *testing.T) {
+	needNative(t)
+	s := start(t, options{})
+	ctx := within(t, 2*time.Minute)
+	leakFinder(t, s, 3)
+	must[client.Scoring](t)(s.CreateScoring(ctx, client.ScoringRequest{Name: "dirty", Endpoint: "leak-finder", Source: client.ScoringSource{Kind: "file"}}))
+	must[client.Scoring](t)(s.ScoringFile(ctx, "dirty", "in.csv", strings.NewReader("x_0,x_1\n3,1\nout of order,1\n0,2\n")))
+	r := ran(t, s.Client, "dirty")
+	if r.Rows != 3 || r.Answered != 2 || r.Failed != 1 || len(r.Errors) != 1 || r.Errors[0].Row != 1 || r.Errors[0].Code != "score.value" || !strings.Contains(r.Errors[0].Message, `"x_0"`) || r.Errors[0].Hint == "" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestScoringIsCancelled: one run of a scoring goes at a time; a cancelled one has no result, and nobody else sees it.
 func TestScoringIsCancelled(t *testing.T) {
 	needNative(t)

@@ -196,15 +196,11 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 	if examples == nil {
 		return nil // nothing can be made up for texts or whole numbers: the version is only loaded, and its status says so
 	}
-	sessions := make([]serve.Session, len(p.Parts))
-	for i, d := range p.Parts {
-		s, err := Runner{w}.Load(ctx, parts[d], serve.Terms{})
-		if err != nil {
-			return fmt.Errorf("%s: %w", parts[d].Ref(), err)
-		}
-		defer func() { _ = s.Close() }() // it was loaded for this proof only
-		sessions[i] = s
+	sessions, done, err := w.loadParts(ctx, p, parts)
+	if err != nil {
+		return err
 	}
+	defer done()
 	golden, _, err := p.Run(ctx, examples, func(ctx context.Context, i int, in []tensor.Tensor) ([]tensor.Tensor, error) {
 		return sessions[i].Run(ctx, in)
 	})
@@ -225,6 +221,24 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 	}
 	m.Golden, err = w.putBytes(ctx, tensor.Append(nil, golden))
 	return err
+}
+
+// loadParts loads the parts of a graph for one proof or measurement; done takes them away.
+func (w *Work) loadParts(ctx context.Context, p *graph.Plan, parts map[edgeward.Digest]models.Version) (sessions []serve.Session, done func(), err error) {
+	done = func() {
+		for _, s := range sessions {
+			_ = s.Close() // nobody else asks it
+		}
+	}
+	for _, d := range p.Parts {
+		s, err := Runner{w}.Load(ctx, parts[d], serve.Terms{})
+		if err != nil {
+			done()
+			return nil, nil, fmt.Errorf("%s: %w", parts[d].Ref(), err)
+		}
+		sessions = append(sessions, s)
+	}
+	return sessions, done, nil
 }
 
 // prepared makes tensors of the pictures among the inputs of an example.

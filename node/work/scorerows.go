@@ -143,6 +143,9 @@ func (t tableRow) inputs(fields []wire.Field, v *models.Version) ([]tensor.Tenso
 		if len(names) == 1 && names[0] == column(f, t.of.fields) {
 			k := t.of.columns[names[0]]
 			row[f.Name] = fieldOf(f, t.cells[k], t.of.types[k])
+			if err := noNumber(f, names[0], row[f.Name]); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		list := make([]any, len(names))
@@ -150,6 +153,9 @@ func (t tableRow) inputs(fields []wire.Field, v *models.Version) ([]tensor.Tenso
 			k := t.of.columns[n]
 			if list[i] = fieldOf(f, t.cells[k], t.of.types[k]); list[i] == nil {
 				list[i] = math.NaN()
+			}
+			if err := noNumber(f, n, list[i]); err != nil {
+				return nil, err
 			}
 		}
 		row[f.Name] = list
@@ -234,8 +240,27 @@ func fieldOf(f wire.Field, v any, t datasets.Type) any {
 				return list
 			}
 		}
+		if takesNumbers(f) { // one text in a column makes all of it texts
+			if n, err := strconv.ParseFloat(strings.TrimSpace(x), 64); err == nil {
+				return n
+			}
+		}
 	}
 	return v
+}
+
+// takesNumbers reports whether a field takes numbers and nothing else.
+func takesNumbers(f wire.Field) bool {
+	return f.Kind == "number" || f.Kind == "tensor" && f.Datatype != string(tensor.Bytes) && f.Datatype != string(tensor.Bool)
+}
+
+// noNumber is the error of a cell that holds a text where a field takes numbers.
+func noNumber(f wire.Field, column string, v any) error {
+	if s, ok := v.(string); !ok || !takesNumbers(f) || s == "" {
+		return nil
+	}
+	return edgeward.E("work.runScore", edgeward.Invalid, "score.value", "column %.80q holds a text, and field %.80q takes numbers", column, f.Name).With("field", f.Name).
+		WithHint("write a number with a point there, or leave the cell empty where a value may be missing")
 }
 
 // seriesRows are the steps of a forecast, as the recipe makes them of a data set version.

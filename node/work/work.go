@@ -60,6 +60,7 @@ type Work struct {
 	exporting sync.Mutex // of records: one table at a time
 	starting  sync.Mutex // of a scoring's run
 	packing   sync.Mutex // of images and artifacts: one at a time
+	benching  sync.Mutex // of versions: one at a time
 }
 
 // New returns a Work over p.
