@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"edgeward/node/client"
 )
 
 // resident deploys ever more models of 100 trees, each another file behind an endpoint of its own, and reads what all
-// processes take when each has answered rightly; at the end it starts the server again with all of them.
+// processes take when each has answered rightly; at the end it starts the server again with all of them. With a folder that is
+// kept it goes on where an earlier run was stopped.
 func (b *bench) resident(ctx context.Context) (err error) {
 	ctx, stop := context.WithTimeout(ctx, time.Hour)
 	defer stop()
@@ -17,13 +20,17 @@ func (b *bench) resident(ctx context.Context) (err error) {
 	if err := first.write(b.dir, raw); err != nil {
 		return err
 	}
-	dir := filepath.Join(b.dir, "resident")
+	dir := filepath.Join(b.kept, "resident")
 	p, c, address, err := b.asked(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 	t := newTable("PSS of all processes, MiB", "KiB a model", "seconds")
+	there, err := deployed(ctx, c)
+	if err != nil {
+		return err
+	}
 	var all []*model
 	sum := func() (total float64) {
 		for _, pid := range p.tree() {
@@ -44,10 +51,12 @@ func (b *bench) resident(ctx context.Context) (err error) {
 		if err := m.write(b.dir, raw); err != nil {
 			return err
 		}
-		if err := deploy(ctx, c, m.file, m.name); err != nil {
-			return fmt.Errorf("after %d models: %w", i, err)
+		if !there[m.name] {
+			if err := deploy(ctx, c, m.file, m.name); err != nil {
+				return fmt.Errorf("after %d models: %w", i, err)
+			}
 		}
-		if all = append(all, m); len(all)%max(1, b.models/4) == 0 {
+		if all = append(all, m); len(all)%max(1, b.models/4) == 0 && len(all) >= len(there) {
 			if err := eachAnswers(address, all, time.Minute); err != nil {
 				return err
 			}
@@ -71,6 +80,23 @@ func (b *bench) resident(ctx context.Context) (err error) {
 	report("40 s later")
 	t.print()
 	return nil
+}
+
+// deployed are the endpoints of a server by name.
+func deployed(ctx context.Context, c *client.Client) (map[string]bool, error) {
+	there, cursor := map[string]bool{}, ""
+	for {
+		l, err := c.Endpoints(ctx, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range l.Items {
+			there[e.Endpoint.Name] = true
+		}
+		if cursor = l.Next; cursor == "" {
+			return there, nil
+		}
+	}
 }
 
 // eachAnswers returns when every model has answered rightly at its endpoint.
