@@ -158,7 +158,7 @@ func repeated(sig tensor.Signature, inputs []tensor.Tensor, rows int) ([]tensor.
 	}
 	out := slices.Clone(inputs)
 	for i, t := range inputs {
-		items, err := cut(t, have)
+		items, err := rowBytes(t, have)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -175,8 +175,8 @@ func repeated(sig tensor.Signature, inputs []tensor.Tensor, rows int) ([]tensor.
 	return out, rows, nil
 }
 
-// cut are the bytes of a tensor's rows.
-func cut(t tensor.Tensor, rows int) ([][]byte, error) {
+// rowBytes are the bytes of a tensor's rows.
+func rowBytes(t tensor.Tensor, rows int) ([][]byte, error) {
 	out := make([][]byte, rows)
 	if t.Datatype != tensor.Bytes {
 		n := len(t.Data) / rows
