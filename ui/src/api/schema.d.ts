@@ -1532,6 +1532,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/versions/{number}/bench": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Measure a version alone: calls and rows a second, and how long a call takes */
+        post: operations["versions.bench"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/versions/{number}/card": {
         parameters: {
             query?: never;
@@ -2124,6 +2141,45 @@ export interface components {
         AuthMembership: {
             group: string;
             roles: string[] | null;
+        };
+        Bench: {
+            choice?: components["schemas"]["ServeChoice"];
+            device: string;
+            engine: string;
+            /** Format: double */
+            load_ms: number;
+            /** Format: int64 */
+            memory_bytes?: number;
+            model: string;
+            points: components["schemas"]["BenchPoint"][] | null;
+            /** Format: int64 */
+            threads: number;
+            /** Format: int64 */
+            version: number;
+        };
+        BenchPoint: {
+            /** Format: int64 */
+            calls: number;
+            /** Format: double */
+            calls_per_s: number;
+            /** Format: int64 */
+            clients: number;
+            /** Format: double */
+            p50_us: number;
+            /** Format: double */
+            p95_us: number;
+            /** Format: double */
+            p99_us: number;
+            /** Format: int64 */
+            rows: number;
+            /** Format: double */
+            rows_per_s: number;
+        };
+        BenchRequest: {
+            clients?: number[] | null;
+            rows?: number[] | null;
+            /** Format: double */
+            seconds?: number;
         };
         ChangeRequest: {
             alias?: string;
@@ -12386,6 +12442,79 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "versions.bench": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                /** @description 0 is the newest */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BenchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bench"];
+                };
             };
             /** @description Unauthorized */
             401: {
