@@ -11,7 +11,7 @@
 //
 // Every member holds the same key, so every member can forge what another one says. What this package tells is a hint: for the page, for whom to ask
 // first. Nothing that must be right may depend on it. "dead" alone is proved: gossip says so, and then this server itself could not make a
-// TLS connection to the node within 0.8 s, in two attempts. Until then, and where the connection works while gossip does not (UDP is blocked), the
+// TLS connection to the node within 0.6 s, in two attempts. Until then, and where the connection works while gossip does not (UDP is blocked), the
 // node is "suspect".
 //
 // # States
@@ -20,7 +20,7 @@
 //	alive     takes part
 //	suspect   gossip gave it up, a connection to it works or was not tried yet
 //	dead      gossip gave it up and a connection failed
-//	left      said good-bye: it was stopped
+//	left      said good-bye: it was stopped. Who missed that shows it dead
 //
 // # Rejoining
 //

@@ -47,18 +47,21 @@ type Pool struct {
 	meta    Meta
 	told    bool            // meta is what the others were told
 	asked   map[string]bool // connections that are being tried
+
+	suspected, dead uint64 // how often
 }
 
 // Tuned for a LAN: a dead node of a site of 50 within 5 s.
 const (
-	probeEvery   = 500 * time.Millisecond
+	probeEvery   = 400 * time.Millisecond
 	probeTimeout = 200 * time.Millisecond
 	suspicion    = 3
-	gossipEvery  = 150 * time.Millisecond
+	gossipEvery  = 100 * time.Millisecond
 	exchange     = 15 * time.Second
-	proof        = 800 * time.Millisecond // for a connection to who is said to be dead
+	proof        = 600 * time.Millisecond // for a connection to who is said to be dead
 	tellEvery    = 5 * time.Second
 	goodbye      = time.Second
+	spread       = 700 * time.Millisecond // until the mark has gone around: who hears of the leaving first takes it for a death
 )
 
 // Open joins nobody yet: that is Run's. It owns Packets and Streams from then on, also when it fails.
@@ -115,6 +118,7 @@ func (p *Pool) leave() {
 	if err := p.list.UpdateNode(goodbye); err != nil {
 		p.o.Log.Debug("the good-bye did not go around", "err", err)
 	}
+	p.pause(context.Background(), spread)
 	if err := p.list.Leave(goodbye); err != nil {
 		p.o.Log.Debug("the good-bye did not go around", "err", err)
 	}

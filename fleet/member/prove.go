@@ -73,6 +73,7 @@ func (p *Pool) judge(ctx context.Context, node string, err error) {
 	now := p.o.Now()
 	if err != nil {
 		m.State, m.Since, m.Reason = Dead, now, edgeward.Words(err)
+		p.dead++
 		p.changed()
 		p.mu.Unlock()
 		p.nudge()

@@ -80,6 +80,13 @@ func (p *Pool) Counts() map[State]int {
 	return out
 }
 
+// Deaths counts how often a member was given up by gossip, and how often it was found dead.
+func (p *Pool) Deaths() (suspected, dead uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.suspected, p.dead
+}
+
 // came notes that memberlist holds a node for alive.
 func (p *Pool) came(n *memberlist.Node) {
 	p.mu.Lock()
@@ -107,6 +114,8 @@ func (p *Pool) went(n *memberlist.Node) {
 	m.Since, m.State, m.Reason = p.o.Now(), Suspect, "gossip gave it up"
 	if m.Meta.Leaving {
 		m.State, m.Reason = Left, ""
+	} else {
+		p.suspected++
 	}
 	p.changed()
 	p.nudge()

@@ -321,14 +321,21 @@ func (b *bringing) from(ctx context.Context, t Target, w pull.Want) bool {
 			return true
 		case code == "pull.mismatch" || code == "pull.too_long" || code == "pull.source":
 			b.s.ban(t, edgeward.Words(err))
-			b.s.o.Puller.Drop(w.Digest)
+			b.drop(w)
 			return false
 		case code != "pull.broken" || ctx.Err() != nil:
 			return false
 		}
 	}
-	b.s.o.Puller.Drop(w.Digest) // nobody else goes on with what one sent who does not end
+	b.drop(w)
 	return false
+}
+
+// drop throws away what one sent who did not end or sent wrong bytes: nobody goes on from there. What was verified block by block is good and stays.
+func (b *bringing) drop(w pull.Want) {
+	if len(w.Blocks) == 0 {
+		b.s.o.Puller.Drop(w.Digest)
+	}
 }
 
 // fromHub fetches a blob over the WAN, and says so to who asks meanwhile.

@@ -37,7 +37,7 @@ func TestFleetDemo(t *testing.T) {
 			t.Errorf("version %d went in waves of %v", m.Version, m.Waves)
 		}
 	}
-	if b := r.Bytes; b.Nodes != 4 || b.Received <= 0 || b.Received >= b.Whole || b.Whole < 4*b.Model {
+	if b := r.Bytes; b.Nodes != 4 || b.Received <= 0 || b.Received >= b.Whole || b.Whole < 4*b.Model || b.Peers < b.Model {
 		t.Errorf("bytes of the update: %+v", b)
 	}
 	if b := r.Bad; b.Reached != 1 || b.Live != 0 || b.State != "rolled-back" || b.Code == "" || b.Reason == "" {
