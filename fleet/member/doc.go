@@ -32,5 +32,5 @@
 // Meta, at most MaxMeta bytes that change seldom: the revision a node acts on, the fleet's latest signature it has seen, its program's version, whether it
 // reaches the hub. No load, no measurements, nothing about models or patients.
 //
-// A dead node of a site of 50 is known to all within 5 s; the figures for 20 to 500 nodes, with and without loss, stand in docs/benchmarks.md.
+// A dead node of a site of 50 is known to all within 5 s, all but one time in a hundred or so; the figures for 20 to 500 nodes, with and without loss, stand in docs/benchmarks.md.
 package member

@@ -199,7 +199,7 @@ func life(t *testing.T, n int, loss float64, apart, deadWithin time.Duration) {
 }
 
 func TestASiteOfTwentyLivesThroughWhatHappens(t *testing.T) {
-	life(t, 20, 0, 3*time.Minute, 5*time.Second)
+	life(t, 20, 0, 3*time.Minute, 15*time.Second)
 }
 
 func TestASiteOfTwoFindsItsDeadToo(t *testing.T) { life(t, 2, 0, 2*time.Minute, 5*time.Second) }
