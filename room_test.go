@@ -37,7 +37,7 @@ var owners = map[string][]string{
 	"github.com/opencontainers":           {"sync/oci"},
 	"github.com/theupdateframework":       {"sync/tuf"},
 	"github.com/secure-systems-lab":       {"sync/tuf"},
-	"filippo.io/age":                      {"sync/tuf"},
+	"filippo.io/age":                      {"sync/tuf", "sync/sealed"},
 }
 
 // fences are imports that the floors allow and the design does not.

@@ -14,7 +14,9 @@ import (
 
 	"edgeward"
 	"edgeward/node/keys"
+	"edgeward/node/role"
 	"edgeward/node/store"
+	"edgeward/sync/disk"
 )
 
 // backupFormat is the number in a backup's head file.
@@ -32,7 +34,7 @@ type backupHead struct {
 }
 
 // Backup writes everything this server knows as a tar while it goes on: first a consistent copy of the store, then the
-// blobs and records, which can only have grown since, then the keys of its CA. Records are copied as they lie on the disk,
+// blobs and records, which can only have grown since, then the keys of its CA and of the fleet it is the hub of. Records are copied as they lie on the disk,
 // encrypted; the key is in the backup only if it lies in the data directory. No writer waits for it.
 func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	copied := filepath.Join(n.dir("temp"), n.o.NewID()+".db")
@@ -57,6 +59,11 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	}
 	for _, dir := range []string{"blobs", "tls"} {
 		if err := addDir(ctx, t, dir, n.dir(dir)); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"ca.pem", "hub.key", "hub-next.key"} { // of the fleet, if this server is its hub
+		if err := addFile(t, "fleet/"+name, filepath.Join(n.dir("fleet"), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -132,7 +139,9 @@ func addFile(t *tar.Writer, name, p string) error {
 
 // Restore puts a backup into dir, which must be empty or absent, and checks the store in it. Nothing of it is visible
 // before all of it is there.
-func Restore(ctx context.Context, r io.Reader, dir string) (store.Report, error) {
+//
+// A hub that was restored begins a new term (fleet/hub); hubs are the addresses at which nodes find it now, none for those of before.
+func Restore(ctx context.Context, r io.Reader, dir string, hubs ...string) (store.Report, error) {
 	const op = "node.Restore"
 	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
 		return store.Report{}, edgeward.E(op, edgeward.Conflict, "restore.not_empty", "%s is not empty", dir).WithHint("restore into an empty data directory, with the server stopped")
@@ -145,7 +154,11 @@ func Restore(ctx context.Context, r io.Reader, dir string) (store.Report, error)
 		return store.Report{}, edgeward.Wrap(op, err)
 	}
 	defer os.RemoveAll(stage)
-	if err := unpack(ctx, r, stage); err != nil {
+	head, err := unpack(ctx, r, stage)
+	if err != nil {
+		return store.Report{}, err
+	}
+	if err := markRestored(stage, head, hubs); err != nil {
 		return store.Report{}, err
 	}
 	rep, err := store.Check(ctx, stage)
@@ -159,14 +172,27 @@ func Restore(ctx context.Context, r io.Reader, dir string) (store.Report, error)
 	return rep, edgeward.Wrap(op, os.Rename(stage, dir))
 }
 
+// markRestored leaves word for the hub that it goes on from a backup.
+func markRestored(dir string, head backupHead, hubs []string) error {
+	at := filepath.Join(dir, "fleet")
+	if _, err := os.Stat(filepath.Join(at, "ca.pem")); errors.Is(err, fs.ErrNotExist) {
+		return nil // no hub
+	}
+	b, err := json.Marshal(role.Mark{Made: head.Made, Hubs: hubs})
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(filepath.Join(at, role.RestoredFile), b, 0o600)
+}
+
 // unpack writes the files of a backup below dir, by os.Root: no path leads out of it.
-func unpack(ctx context.Context, r io.Reader, dir string) error {
-	bad := func(format string, args ...any) error {
-		return edgeward.E("node.Restore", edgeward.Invalid, "backup.invalid", format, args...).WithHint("give a file that \"edgeward backup\" wrote")
+func unpack(ctx context.Context, r io.Reader, dir string) (head backupHead, err error) {
+	bad := func(format string, args ...any) (backupHead, error) {
+		return head, edgeward.E("node.Restore", edgeward.Invalid, "backup.invalid", format, args...).WithHint("give a file that \"edgeward backup\" wrote")
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return err
+		return head, err
 	}
 	defer root.Close()
 	t := tar.NewReader(r)
@@ -174,13 +200,12 @@ func unpack(ctx context.Context, r io.Reader, dir string) error {
 	for ctx.Err() == nil {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) && !first {
-			return nil
+			return head, nil
 		}
 		if err != nil {
 			return bad("not a backup: %w", err)
 		}
 		if first {
-			var head backupHead
 			if h.Name != headFile || json.NewDecoder(io.LimitReader(t, 1<<16)).Decode(&head) != nil || head.Format > backupFormat {
 				return bad("not a backup this version can read")
 			}
@@ -192,19 +217,19 @@ func unpack(ctx context.Context, r io.Reader, dir string) error {
 			return bad("the backup has an entry %q of a kind no backup has", h.Name)
 		}
 		if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
-			return err
+			return head, err
 		}
 		f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
-			return err
+			return head, err
 		}
 		_, err = io.Copy(f, t)
 		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return bad("the backup is cut short: %w", err)
 		}
 		if err := root.Chtimes(name, h.ModTime, h.ModTime); err != nil { // retention counts from it
-			return err
+			return head, err
 		}
 	}
-	return ctx.Err()
+	return head, ctx.Err()
 }

@@ -26,6 +26,7 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	n.local = &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
 		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) }}
 	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames,
+		Answer: n.answer,
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
 		Hours:  (&hourly{metrics: n.serve.AllMetrics, group: n.groupName}).since,
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),

@@ -25,6 +25,7 @@ import (
 	"edgeward/node/host"
 	"edgeward/node/image"
 	"edgeward/node/keys"
+	"edgeward/node/logs"
 	"edgeward/node/monitor"
 	"edgeward/node/role"
 	"edgeward/node/scorer"
@@ -71,6 +72,7 @@ type Node struct {
 	scorer    *scorer.Scorer
 	role      *role.Role // in a fleet
 	local     *follow.Follow
+	lines     *logs.Ring       // of the log
 	counter   *summary.Counter // of what the fleet's versions do here
 	api       *api.Server
 	listeners *listeners
@@ -88,7 +90,8 @@ type Node struct {
 // Open opens the data directory and binds the addresses. What it took is released when it fails.
 func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
-	n := &Node{o: o, cfg: o.Config.Config, log: o.Log, started: o.Now(), listeners: &listeners{}}
+	lines := &logs.Ring{}
+	n := &Node{o: o, cfg: o.Config.Config, log: lines.Beside(o.Log), lines: lines, started: o.Now(), listeners: &listeners{}}
 	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openFleet, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -199,7 +202,7 @@ func (n *Node) openHTTP(ctx context.Context) error {
 	}
 	n.api = api.New(api.Parts{Access: access, Incoming: n.tracer.Incoming(), Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
 		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views, Fleet: n.role, FleetViews: n.fleet,
-		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, RotateKey: n.RotateKey, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
+		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Support: n.Support, RotateKey: n.RotateKey, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)
 }
 

@@ -33,6 +33,13 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetNode,
 		newFleetMatrix,
 		newFleetMonitor,
+		newFleetLogs,
+		newFleetBundle,
+		newFleetInquiry,
+		newFleetBackup,
+		newFleetHubs,
+		newFleetRelease,
+		newFleetFind,
 		newFleetEvents,
 		newFleetSign,
 		newFleetProposal,
@@ -45,6 +52,7 @@ func newFleetCommand(e env) *cobra.Command {
 	} {
 		cmd.AddCommand(make(r))
 	}
+	cmd.AddCommand(newFleetRestore(e))
 	return cmd
 }
 
@@ -182,6 +190,7 @@ func newFleetStatus(r *remote) *cobra.Command {
 			}
 			facts(w, "fleet", f.Name, "id", f.ID, "hub", strings.Join(f.Hubs, ", "), "pin", f.Pin, "nodes", fmt.Sprintf("%d members, %d online, %d pending", f.Nodes["member"], f.Nodes["online"], f.Nodes["pending"]),
 				"signs", fmt.Sprintf("%d of %s", f.Charter.Models.Threshold, strings.Join(who, ", ")), "four eyes", yes(f.FourEyes), "waits for signatures", yes(f.Waiting))
+			printTerm(w, f)
 			var rows [][]string
 			for _, t := range f.Signed {
 				rows = append(rows, []string{t.Group, fmt.Sprintf("%s/%d", t.Model, t.Version), t.Digest.Short()})

@@ -50,6 +50,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newJoinCommand(e),
 		newHealthCommand(e),
 		newScoreCommand(e),
+		newSupportCommand(e),
 		newJobCommand(e),
 		newKeyCommand(e),
 		newLicensesCommand(e),

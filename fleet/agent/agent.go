@@ -54,6 +54,8 @@ type Kept struct {
 	Envelope []byte        `json:"envelope,omitempty"` // of the document, as the hub signed it
 	Roster   []spec.Peer   `json:"roster,omitempty"`
 	Keyring  *spec.Keyring `json:"keyring,omitempty"` // still sealed
+	Hubs     []string      `json:"hubs,omitempty"`    // addresses, from the last document that named some
+	Term     uint64        `json:"term,omitempty"`    // of the hub that is followed
 }
 
 // Store keeps what the agent and the verifier of signatures remember. Writes are durable when they return.

@@ -44,6 +44,7 @@ func (a *Agent) listen(ctx context.Context) {
 			return
 		}
 		a.heard(err)
+		a.other(err)
 		if err == nil {
 			fails = 0
 			continue
@@ -60,7 +61,28 @@ func (a *Agent) refresh(ctx context.Context) error {
 	a.mu.Lock()
 	now := a.now()
 	a.mu.Unlock()
-	return a.verifier.Refresh(ctx, a.o.Hub.Trust, now)
+	err := a.verifier.Refresh(ctx, a.o.Hub.Trust, now)
+	if w, ok := a.o.Hub.(returner); ok && edgeward.CodeOf(err) == "fleet.rollback" {
+		if err := w.Return(ctx, a.verifier.Set()); err == nil { // a hub that was restored from a backup gets back what persons signed since
+			return a.verifier.Refresh(ctx, a.o.Hub.Trust, now)
+		}
+	}
+	return err
+}
+
+// returner gives signed files back to a hub that has older ones.
+type returner interface {
+	Return(ctx context.Context, s tuf.Set) error
+}
+
+// other tries the next address where the hub says, or its document shows, that another one is followed.
+func (a *Agent) other(err error) {
+	if c := edgeward.CodeOf(err); c != "fleet.old_hub" && c != "fleet.superseded" {
+		return
+	}
+	if w, ok := a.o.Hub.(interface{ Next() }); ok {
+		w.Next()
+	}
 }
 
 // spread is how long the first call after a start waits: up to a tenth of a second of this node's own, so that a site whose power
@@ -130,6 +152,9 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	switch {
 	case d.Fleet != a.o.Fleet || d.Node != a.o.Node:
 		return edgeward.E(op, edgeward.Forbidden, "fleet.other_node", "the document is for node %s of fleet %s", d.Node, d.Fleet)
+	case d.Term < a.kept.Term:
+		return edgeward.E(op, edgeward.Conflict, "fleet.old_hub", "the document is of term %d of the hub, and a hub of term %d is followed", d.Term, a.kept.Term).
+			WithHint("the hub was moved or restored, and the old one still runs: stop it")
 	case d.Rev <= a.kept.Rev:
 		return edgeward.E(op, edgeward.Conflict, "fleet.old_document", "the document has revision %d, and %d was taken", d.Rev, a.kept.Rev).
 			WithHint("if the hub was restored from a backup, it catches up by itself; else somebody plays old documents")
@@ -139,13 +164,19 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	if k.Clock.At(a.o.Now()).After(d.Expires) {
 		return edgeward.E(op, edgeward.Conflict, "fleet.stale", "the document expired on %s", d.Expires.Format(time.DateTime)).WithHint("look at the clocks of hub and server")
 	}
-	k.Rev, k.Policy, k.Site = d.Rev, d.Policy, d.Site
+	k.Rev, k.Policy, k.Site, k.Term = d.Rev, d.Policy, d.Site, d.Term
 	k.Issued, k.Envelope, k.Roster, k.Keyring = d.Issued, envelope, d.Roster, d.Keyring
+	if len(d.Hubs) > 0 {
+		k.Hubs = d.Hubs
+	}
 	k.Items = merge(k.Items, d.Endpoints, k.Clock.At(a.o.Now()))
 	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
 		return err
 	}
 	a.kept = k
+	if w, ok := a.o.Hub.(interface{ Addresses(hubs []string) }); ok {
+		w.Addresses(k.Hubs)
+	}
 	poke(a.poke)
 	poke(a.reports)
 	if a.o.Took != nil {

@@ -49,7 +49,7 @@ func (a *Agent) Report() spec.Reported {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seq++
-	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
+	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
 	for _, i := range a.kept.Items {
 		if i.Gone {
 			continue

@@ -23,19 +23,25 @@ import (
 // Wire calls a hub over HTTPS. It tries the hub's addresses in turn, beginning with the one that answered last. It uses the proxy of the
 // environment (HTTPS_PROXY, NO_PROXY); what a proxy sees is TLS that only the hub can open.
 type Wire struct {
-	hubs   []string
 	client *http.Client
 	heard  func(date time.Time) // of an answer, by the hub's clock
 
+	asked chan struct{} // the hub said that something is asked of this node
+
 	mu    sync.Mutex
+	hubs  []string
 	first int
+	since time.Time // first was the first address, or was found
 }
+
+// homesick is how long another address than the first is kept to.
+const homesick = 10 * time.Minute
 
 // NewWire returns one that speaks with the TLS configuration of fleet/pki. heard is called with the hub's time of each answer.
 func NewWire(hubs []string, c *tls.Config, heard func(time.Time)) *Wire {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
 		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute}
-	return &Wire{hubs: hubs, client: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
+	return &Wire{hubs: hubs, asked: make(chan struct{}, 1), client: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
 }
 
 // Close ends idle connections.
@@ -43,13 +49,11 @@ func (w *Wire) Close() { w.client.CloseIdleConnections() }
 
 // call asks every address until one answers, and returns its answer whatever it is.
 func (w *Wire) call(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
-	w.mu.Lock()
-	first := w.first
-	w.mu.Unlock()
+	hubs, first := w.turn()
 	var last error
-	for i := range w.hubs {
-		at := (first + i) % len(w.hubs)
-		r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(w.hubs[at], "/")+"/fleet/v1/"+path, bytes.NewReader(body))
+	for i := range hubs {
+		at := (first + i) % len(hubs)
+		r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(hubs[at], "/")+"/fleet/v1/"+path, bytes.NewReader(body))
 		if err != nil {
 			return nil, err
 		}
@@ -58,9 +62,10 @@ func (w *Wire) call(ctx context.Context, method, path string, body []byte, heade
 		}
 		res, err := w.client.Do(r)
 		if err == nil {
-			w.mu.Lock()
-			w.first = at
-			w.mu.Unlock()
+			w.answered(hubs[at])
+			if res.Header.Get("Edgeward-Inquiry") != "" {
+				poke(w.asked)
+			}
 			if t, err := http.ParseTime(res.Header.Get("Date")); err == nil && w.heard != nil {
 				w.heard(t)
 			}
@@ -137,7 +142,7 @@ func problem(res *http.Response, b []byte) error {
 
 // Desired implements Hub.
 func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]byte, error) {
-	return w.do(ctx, http.MethodGet, fmt.Sprintf("desired?have=%d&wait=%d", have, int(wait.Seconds())), nil, 2*spec.MaxDesired)
+	return w.do(ctx, http.MethodGet, fmt.Sprintf("desired?have=%d&wait=%d&inquiries=1", have, int(wait.Seconds())), nil, 2*spec.MaxDesired)
 }
 
 // Report implements Hub.

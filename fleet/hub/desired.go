@@ -11,9 +11,15 @@ import (
 func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 	have, _ := strconv.ParseUint(r.URL.Query().Get("have"), 10, 64)
 	wait, _ := strconv.Atoi(r.URL.Query().Get("wait"))
-	d, err := h.Await(r.Context(), id, have, min(time.Duration(max(wait, 0))*time.Second, maxWait))
+	if err := h.ahead(r.Context(), id, have); err != nil {
+		return err
+	}
+	d, asked, err := h.await(r.Context(), id, have, min(time.Duration(max(wait, 0))*time.Second, maxWait), r.URL.Query().Has("inquiries"))
 	if err != nil {
 		return err
+	}
+	if asked {
+		w.Header().Set(hintHeader, "1")
 	}
 	if d == nil {
 		w.WriteHeader(http.StatusNotModified)
@@ -26,6 +32,12 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 
 // Await returns a member's envelope as soon as its revision is above have, nil if it is not after wait.
 func (h *Hub) Await(ctx context.Context, id string, have uint64, wait time.Duration) ([]byte, error) {
+	d, _, err := h.await(ctx, id, have, wait, false)
+	return d, err
+}
+
+// await is Await for a node that may be told that something is asked of it: then it comes back at once.
+func (h *Hub) await(ctx context.Context, id string, have uint64, wait time.Duration, curious bool) (envelope []byte, asked bool, err error) {
 	var timeout <-chan time.Time
 	if wait > 0 {
 		t := time.NewTimer(wait) // room:clock how long a call waits
@@ -35,14 +47,21 @@ func (h *Hub) Await(ctx context.Context, id string, have uint64, wait time.Durat
 	for {
 		h.mu.Lock()
 		n, err := h.member(id)
+		if err == nil {
+			err = h.over()
+		}
 		if err != nil {
 			h.mu.Unlock()
-			return nil, err
+			return nil, false, err
 		}
-		if n.Rev > have {
+		if n.Rev > have && !n.Held && !n.Unmet {
 			d, err := h.document(ctx, n)
 			h.mu.Unlock()
-			return d.envelope, err
+			return d.envelope, false, err
+		}
+		if curious && h.o.Desk.Hint(id) {
+			h.mu.Unlock()
+			return nil, true, nil
 		}
 		c := h.changed[id]
 		if c == nil {
@@ -51,14 +70,14 @@ func (h *Hub) Await(ctx context.Context, id string, have uint64, wait time.Durat
 		}
 		h.mu.Unlock()
 		if wait <= 0 {
-			return nil, nil
+			return nil, false, nil
 		}
 		select {
 		case <-c:
 		case <-timeout:
-			return nil, nil
+			return nil, false, nil
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		}
 	}
 }

@@ -33,6 +33,10 @@ type Fleet struct {
 	Pending *tuf.Proposal   `json:"pending,omitempty"` // waits for signatures
 	Hubs    []string        `json:"hubs"`              // addresses nodes call, as join codes name them
 	Rings   map[string]Ring `json:"rings,omitempty"`   // of the gossip of each site: secrets
+
+	Term       uint64    `json:"term,omitempty"`      // grows with each restore
+	Restored   *Restored `json:"restored,omitempty"`  // the last one
+	Superseded time.Time `json:"superseded,omitzero"` // when a node showed that a hub of a later term lives
 }
 
 // Code is a join code as the hub keeps it: of its secret only the digest.
@@ -79,6 +83,8 @@ type Node struct {
 	Rev      uint64            `json:"rev,omitempty"`
 	Content  string            `json:"content,omitempty"` // digest of what revision Rev says
 	Issued   time.Time         `json:"issued,omitzero"`
+	Unmet    bool              `json:"unmet,omitempty"` // not heard since this hub was restored: what document it has is not known, and it gets none
+	Held     bool              `json:"held,omitempty"`  // it has a document newer than the backup this hub was restored from, and gets none until a person decides
 	Last     spec.Reported     `json:"last,omitzero"`
 	Got      time.Time         `json:"got,omitzero"`  // when Last came
 	Seen     time.Time         `json:"seen,omitzero"` // last call

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/inquiry"
 	"edgeward/fleet/pki"
 	"edgeward/runtime/models"
 	"edgeward/sync/tuf"
@@ -37,6 +38,7 @@ type Options struct {
 	Registry Registry
 	Bytes    Bytes
 	Delta    Delta
+	Desk     *inquiry.Desk // what persons ask of nodes
 	Now      func() time.Time
 	NewID    func() string
 	Log      *slog.Logger
@@ -160,6 +162,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		if n%30 == 29 {
 			h.keep(ctx)
+			if err := h.o.Desk.Sweep(ctx); err != nil && ctx.Err() == nil {
+				h.o.Log.Warn("what nodes were asked was not tidied up", "err", err)
+			}
 		}
 		if n%3600 == 60 {
 			h.prune(ctx)

@@ -18,6 +18,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/hub"
+	"edgeward/fleet/inquiry"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
@@ -41,6 +42,7 @@ type shelf struct {
 	full    error // of each write
 
 	summaries []summary.Of
+	asked     questions
 }
 
 func newShelf() *shelf {
@@ -233,6 +235,9 @@ func open(t testing.TB) *house {
 			}
 			return ca, err
 		}}
+	var err error
+	h.o.Desk, err = inquiry.Open(t.Context(), &h.shelf.asked, t.TempDir(), h.o.Now, h.o.NewID)
+	h.ok(err)
 	h.restart()
 	return h
 }

@@ -153,9 +153,13 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 		n.Standing, n.Why = Quarantine, "two machines show its certificate"
 		return h.put(ctx, Facts{Nodes: []Node{n}}, h.change("system:fleet", "fleet.node.quarantined", n.ID, n.Last.Facts.Name, n.Why))
 	}
+	if err := h.superseded(ctx, r.Term); err != nil {
+		return err
+	}
 	if r.Boot == n.Last.Boot && r.Seq <= n.Last.Seq {
 		return nil
 	}
+	h.stale = h.stale || n.Held
 	moved := n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.Last.Endpoints, r.Endpoints, func(a, b spec.State) bool {
 		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code
 	})

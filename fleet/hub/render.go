@@ -99,6 +99,8 @@ type content struct {
 	Site      string          `json:"site"`
 	Endpoints []spec.Endpoint `json:"endpoints"`
 	Around    around          `json:"around,omitzero"`
+	Hubs      []string        `json:"hubs,omitempty"`
+	Term      uint64          `json:"term,omitempty"`
 }
 
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
@@ -111,14 +113,20 @@ func (h *Hub) render(ctx context.Context) error {
 	}
 	sites := arounds{}
 	for _, n := range sorted(h.nodes) {
-		if n.Standing != Member {
+		if n.Standing != Member || n.Unmet {
 			continue
+		}
+		if n.Held {
+			if !n.Got.After(h.fleet.Restored.At) || !h.asHub(n) {
+				continue
+			}
+			n.Held, n.Content = false, ""
 		}
 		site, err := h.around(n, sites)
 		if err != nil {
 			return err
 		}
-		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves), site})
+		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves), site, h.fleet.Hubs, h.fleet.Term})
 		if err != nil {
 			return err
 		}
@@ -157,7 +165,7 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 		n = h.nodes[n.ID]
 	}
 	want := spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
-		Endpoints: wanted(n, h.assignments, h.open())}
+		Endpoints: wanted(n, h.assignments, h.open()), Hubs: h.fleet.Hubs, Term: h.fleet.Term}
 	if err := h.addSite(&want, n); err != nil {
 		return document{}, err
 	}

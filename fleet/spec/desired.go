@@ -27,6 +27,8 @@ type Desired struct {
 	Policy    Policy     `json:"policy,omitzero"`
 	Roster    []Peer     `json:"roster,omitempty"`  // of the site, itself too, by node; none: no gossip
 	Keyring   *Keyring   `json:"keyring,omitempty"` // of the site's gossip
+	Hubs      []string   `json:"hubs,omitempty"`    // addresses to call, in the order to try; none: those known so far
+	Term      uint64     `json:"term,omitempty"`    // of the hub: one more each time it is restored or moved; a node never follows an earlier one again
 }
 
 // Policy is how a node goes about it. Where nothing is said of an act, it may be done at any time and as fast as it goes.
@@ -133,6 +135,9 @@ func (d Desired) Check() error {
 	}
 	if d.Fleet == "" || d.Node == "" || d.Rev == 0 || d.Issued.IsZero() || d.Expires.Before(d.Issued) {
 		return invalid("desired", "fleet, node, rev, issued and expires are needed")
+	}
+	if len(d.Hubs) > 8 {
+		return invalid("desired", "more than 8 addresses of the hub")
 	}
 	for i, e := range d.Endpoints {
 		if i > 0 && d.Endpoints[i-1].Key().Compare(e.Key()) >= 0 {

@@ -34,6 +34,7 @@ type Reported struct {
 	Seq       uint64    `json:"seq"`  // grows within a boot
 	At        time.Time `json:"at"`   // the node's clock
 	Rev       uint64    `json:"rev"`  // of the document it acts on; 0: none yet
+	Term      uint64    `json:"term,omitempty"`
 	Endpoints []State   `json:"endpoints,omitempty"`
 	Facts     Facts     `json:"facts"`
 	Traffic   Traffic   `json:"traffic,omitzero"`

@@ -119,7 +119,7 @@ func (s *Server) fleetView() (wire.FleetView, error) {
 		return wire.FleetView{}, err
 	}
 	f := h.Fleet()
-	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, HubKey: key, Nodes: map[string]int{}, Waiting: f.Pending != nil}
+	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, HubKey: key, Nodes: map[string]int{}, Waiting: f.Pending != nil, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
 	if f.ID == "" {
 		return v, nil
 	}
@@ -138,6 +138,9 @@ func (s *Server) fleetView() (wire.FleetView, error) {
 	v.Files = f.Set.Lives()
 	for _, n := range h.Nodes() {
 		v.Nodes[string(n.Standing)]++
+		if n.Held {
+			v.Nodes["held"]++
+		}
 		if n.Standing == hub.Member && s.parts.Now().Sub(n.Seen) < hub.Online {
 			v.Nodes["online"]++
 		}

@@ -48,6 +48,7 @@ type Parts struct {
 	Status    func(context.Context) (wire.NodeStatus, error)
 	Settings  func() []wire.Setting
 	Backup    func(context.Context, io.Writer) error
+	Support   func(context.Context, io.Writer) error
 	RotateKey func(context.Context, auth.Principal) (wire.RecordKeys, error)
 	Metrics   http.Handler
 	UI        fs.FS // the built web page

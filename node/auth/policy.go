@@ -49,7 +49,7 @@ var table = map[Resource]map[Verb][]Role{
 	Settings: {Read: node, List: node, Update: node},
 	Backup:   {Read: node, List: node, Create: node, Export: node},
 	Runtime:  {Read: plus(members, Admin), List: plus(members, Admin), Create: node, Delete: node},
-	Fleet:    {Read: plus(members, Admin), List: plus(members, Admin), Create: node, Update: {Admin, Operator}, Delete: node, Promote: {Admin, Operator}},
+	Fleet:    {Read: plus(members, Admin), List: plus(members, Admin), Create: node, Update: {Admin, Operator}, Delete: node, Promote: {Admin, Operator}, Export: node},
 	Self:     {Read: all, List: all, Update: all, Delete: all},
 	Demo:     {Read: all, Create: {Admin, Owner}, Delete: {Admin, Owner}},
 }

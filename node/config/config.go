@@ -56,7 +56,8 @@ type Config struct {
 		Address string `key:"address" doc:"Address of the S3 interface to data sets, or off."`
 	} `key:"s3"`
 	Fleet struct {
-		Address string `key:"address" doc:"Address where the nodes of a fleet call this server, once a fleet was founded here (edgeward fleet init), or off. Always TLS with certificates of the fleet."`
+		Address        string `key:"address" doc:"Address where the nodes of a fleet call this server, once a fleet was founded here (edgeward fleet init), or off. Always TLS with certificates of the fleet."`
+		AllowInquiries bool   `key:"allow_inquiries" doc:"Persons with the right at the hub of this server's fleet may ask it for log lines and support bundles. Each time stands in the audit log of both."`
 	} `key:"fleet"`
 	Gossip struct {
 		Address string `key:"address" doc:"Address where the other servers of a node's site call it, TCP and UDP, such as 0.0.0.0:7946, or off: then it takes no part in gossip and gives no peer bytes. Used once this server has joined a fleet; always with its certificates and keys."`
@@ -125,6 +126,7 @@ func Default(dataDir string) Config {
 	c.HTTP.Address, c.HTTP.MaxBody, c.HTTP.MaxUpload, c.HTTP.SharedMemory = "127.0.0.1:8080", 64<<20, 8<<30, true
 	c.GRPC.Address, c.S3.Address, c.Gossip.Address = "127.0.0.1:8001", "127.0.0.1:9000", Off
 	c.Fleet.Address = "127.0.0.1:8443"
+	c.Fleet.AllowInquiries = true
 	c.MQTT.Broker, c.MQTT.Address = true, "127.0.0.1:1883"
 	c.Workers.Memory, c.Query.Memory = 4<<30, 1<<30
 	c.Jobs.Timeout = 24 * time.Hour

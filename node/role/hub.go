@@ -70,7 +70,7 @@ func (r *Role) runHub(ctx context.Context) {
 // listen answers nodes until ctx ends.
 func (r *Role) listen(ctx context.Context) error {
 	ca := r.hub.CA()
-	cert, err := ca.IssueHub(r.p.Names(), r.p.Now())
+	cert, err := ca.IssueHub(r.names(), r.p.Now())
 	if err != nil {
 		return err
 	}

@@ -219,6 +219,10 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	var gossip sync.WaitGroup
 	defer gossip.Wait()
 	gossip.Go(func() { here.run(ctx, a, m) })
+	if k, _ := a.Kept(); len(k.Hubs) > 0 {
+		line.Addresses(k.Hubs)
+	}
+	go r.answer(ctx, a, line)
 	go r.renew(ctx, m, line, func(c tls.Certificate) {
 		r.mu.Lock()
 		cert = c

@@ -22,6 +22,7 @@ import (
 	"edgeward"
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
+	"edgeward/fleet/inquiry"
 	"edgeward/fleet/outbox"
 	"edgeward/fleet/pki"
 	"edgeward/node/follow"
@@ -42,6 +43,7 @@ type Parts struct {
 	SiteAddress string          // a node listens here for the others of its site; "off" never
 	Version     string          // of edgeward
 	Names       func() []string // host names and addresses of this server, for the hub's certificate
+	Answer      Answerer        // of what persons at the hub ask
 	Refuse      hub.Refuse
 	Now         func() time.Time
 	NewID       func() string
@@ -76,8 +78,15 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
-	return r, err
+	desk, err := inquiry.Open(ctx, p.Store, filepath.Join(p.Dir, "inquiries"), p.Now, p.NewID)
+	if err != nil {
+		return nil, err
+	}
+	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	if err != nil {
+		return nil, err
+	}
+	return r, r.restart(ctx)
 }
 
 // Hub is this server as a hub; its Fleet is zero where none was founded.

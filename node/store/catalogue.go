@@ -16,7 +16,7 @@ func catalogue() []noun {
 		&Datasets, &DatasetVersions, &Models, &ModelVersions, &Candidates,
 		&Endpoints, &statuses, &Jobs, &Watches, &Scorings, &Deliveries, &answered, &demos,
 		&fleets, &fleetCodes, &fleetNodes, &fleetAssignments, &fleetMoves, &fleetEvents, &memberships, &fleetTrust, &fleetKept,
-		&fleetSummaries, &fleetCounts, &hubEvents, &hubQueues, &fleetTallies,
+		&fleetSummaries, &fleetCounts, &hubEvents, &hubQueues, &fleetTallies, &fleetInquiries,
 	}
 }
 

@@ -52,6 +52,7 @@
 //	fleet_tallies                                  fleet/hub: counts of each node's events
 //	fleet_membership, fleet_trust, fleet_kept   what a node knows of its fleet: certificate and key, signed files, items of fleet/agent
 //	fleet_summaries              fleet/summary: what nodes said of their versions' work, at the hub   index model, day
+//	fleet_inquiries              fleet/inquiry: what persons at the hub asked of nodes; the files lie in fleet/inquiries
 //	fleet_counts                 fleet/summary: what this node counts
 //	fleet_outbox, fleet_queue                   fleet/outbox: events that wait for the hub by class, and how far the hub has the log
 //	watches                      node/monitor       state of each endpoint's monitor

@@ -24,6 +24,10 @@ type FleetView struct {
 	Files    []tuf.Life       `json:"files,omitempty"` // the signed files, and until when each is valid
 	Nodes    map[string]int   `json:"nodes"`           // by standing, and "online"
 	Waiting  bool             `json:"proposal_waits,omitempty"`
+
+	Term       uint64        `json:"term,omitempty"` // grows each time the hub is restored or moved
+	Restored   *hub.Restored `json:"restored,omitempty"`
+	Superseded time.Time     `json:"superseded,omitzero"` // another hub was restored or moved later: this one tells nodes nothing
 }
 
 // FleetRequest founds a fleet.
@@ -95,9 +99,10 @@ type FleetNodeView struct {
 	Joined   time.Time         `json:"joined,omitzero"`
 	Seen     time.Time         `json:"seen,omitzero"`
 	Until    time.Time         `json:"certificate_until,omitzero"`
-	Rev      uint64            `json:"rev"`          // wanted
-	Has      uint64            `json:"rev_reported"` // acted on
-	Skew     float64           `json:"clock_skew_s"` // of its clock against the hub's, when it last reported
+	Held     bool              `json:"held,omitempty"` // after a restore: it has a newer document, and gets none until a person decides
+	Rev      uint64            `json:"rev"`            // wanted
+	Has      uint64            `json:"rev_reported"`   // acted on
+	Skew     float64           `json:"clock_skew_s"`   // of its clock against the hub's, when it last reported
 	Facts    spec.Facts        `json:"facts"`
 	States   []spec.State      `json:"endpoints"`
 	Traffic  spec.Traffic      `json:"traffic"`

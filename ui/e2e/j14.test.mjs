@@ -76,6 +76,23 @@ test('a fleet of two servers, by the page', async (t) => {
     await at.page.getByText(state, { exact: true }).first().waitFor();
   }
   await inspect(at.page, at.faults, 'j14-aborted');
+
+  // The node's page: its machine, and its log by request.
+  await at.page.getByRole('link', { name: 'ward' }).first().click();
+  await at.page.getByRole('heading', { name: 'ward', level: 1 }).waitFor();
+  await at.page.getByText('Processor').waitFor();
+  await at.page.getByRole('button', { name: 'Log', exact: true }).click();
+  await at.page.getByRole('dialog').getByLabel(/^Reason/).fill('ticket 4711');
+  await at.page.getByRole('dialog').getByRole('button', { name: 'Ask', exact: true }).click();
+  await at.page.getByText('here', { exact: true }).nth(1).waitFor();
+  await at.page.getByRole('link', { name: 'Save' }).waitFor();
+  await inspect(at.page, at.faults, 'j14-node');
+
+  await at.page.goto(`${hub.url}/fleet/models/main/digits`);
+  await at.page.getByRole('heading', { name: 'digits on all nodes' }).waitFor();
+  await inspect(at.page, at.faults, 'j14-monitor');
+  await at.page.goto(`${hub.url}/fleet`);
+  await at.page.getByRole('heading', { name: 'Hub of hospital' }).waitFor();
   await at.page.setViewportSize(looks.narrow.viewport);
   await inspect(at.page, at.faults, 'j14-narrow');
   assert.deepEqual([...at.faults, ...there.faults], []);

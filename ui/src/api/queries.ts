@@ -57,6 +57,7 @@ export const useDeliveries = (name: string) => useGet<T.List<T.Delivery>>('scori
 export const useFleet = () => useGet<T.FleetView>('fleet', '/fleet', {}, every(3000));
 export const useFleetNodes = () => useGet<T.List<T.FleetNode>>('fleet', '/fleet/nodes', { limit: 500 }, every(2000));
 export const useFleetNode = (id: string) => useGet<T.FleetNode>('fleet', `/fleet/nodes/${id}`, {}, every(2000));
+export const useInquiries = (node: string) => useGet<T.List<T.Inquiry>>('fleet', '/fleet/inquiries', { node }, every(2000));
 export const useFleetMatrix = (site: string, selector: string) => useGet<T.FleetMatrix>('fleet', '/fleet/matrix', { site: site || undefined, selector: selector || undefined }, every(3000));
 export const useFleetMonitor = (group: string, model: string, days: number) => useGet<T.FleetMonitor>('fleet', `/fleet/models/${group}/${model}/monitor`, { days }, every(10000));
 export const useRollouts = () => useGet<T.List<T.Rollout>>('fleet', '/fleet/rollouts', { limit: 20 }, every(2000));

@@ -100,6 +100,7 @@ export type FleetEvents = S['FleetEventsView'];
 export type Queue = NonNullable<Membership['queue']>;
 export type FleetSite = S['FleetSite'];
 export type Rollout = S['RolloutView'];
+export type Inquiry = S['InquiryInquiry'];
 export type FleetMatrix = S['FleetMatrix'];
 export type FleetMonitor = S['FleetMonitor'];
 export type FleetMonitorRow = S['FleetMonitorRow'];

@@ -14,6 +14,7 @@ import { t } from '../../text';
 import { Events, Waits } from './events';
 import { Matrix } from './matrix';
 import { Nodes } from './nodes';
+import { Restored } from './restored';
 import { Rollouts } from './rollouts';
 import { Site } from './site';
 import { Trust } from './trust';
@@ -47,6 +48,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
           {fleet.four_eyes ? t('fleet.fourEyes', { who: persons }) : t('fleet.twoEyes', { who: persons })}
         </Text>
         <Text size="sm" className="quiet">{t('fleet.callsAt')} <span className="mono">{rows(fleet.hubs).join(', ')}</span></Text>
+        <Restored fleet={fleet} />
         {fleet.proposal_waits && <Alert mt="sm" color="yellow" title={t('fleet.waits')}><Twin>{'edgeward fleet proposal show\nedgeward fleet sign --key FILE'}</Twin></Alert>}
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>

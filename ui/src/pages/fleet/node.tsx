@@ -6,6 +6,7 @@ import { ago, bytes, day, lasting, moment, num, seconds, short, some } from '../
 import { Card, Facts, Page, State, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
+import { Inquiries } from './inquiries';
 
 /** All the hub knows of one node, as it was reported last. */
 export default function FleetNode({ id }: { id: string }) {
@@ -26,6 +27,7 @@ function All({ n }: { n: NodeView }) {
   const left = some(n.certificate_until) ? Math.round((some(n.certificate_until)!.getTime() - Date.now()) / 86400_000) : undefined;
   return (
     <Stack gap="md">
+      {n.held && <Alert color="orange" title={t('fleetNode.held')}>{t('fleetNode.heldWhat')}</Alert>}
       {n.why && <Alert color="orange" title={word('standing', n.standing)}>{n.why}</Alert>}
       {m.health && m.health !== 'ready' && <Alert color="orange" title={t('fleetNode.health')}>{rows(m.reasons).join(' ') || m.health}</Alert>}
       {skewed && <Alert color="orange" title={t('fleetNode.clock')}>{t('fleetNode.clockWhat', { s: seconds(Math.abs(n.clock_skew_s)) })}</Alert>}
@@ -94,6 +96,7 @@ function All({ n }: { n: NodeView }) {
         )}
         {m.others ? <Text size="sm" className="quiet" mt="xs">{t('fleetNode.others', { n: m.others })}</Text> : null}
       </Card>
+      <Inquiries n={n} />
       <Twin>{`edgeward fleet node show ${n.id}`}</Twin>
     </Stack>
   );
