@@ -44,7 +44,15 @@ func (h *Hub) delta(w http.ResponseWriter, r *http.Request, id string) error {
 	if h.o.Delta == nil {
 		return absent(to)
 	}
-	f, _, err := h.o.Delta(r.Context(), from, to)
+	was, err := h.part(r.Context(), id, from)
+	if err != nil {
+		return err
+	}
+	is, err := h.part(r.Context(), id, to)
+	if err != nil {
+		return err
+	}
+	f, _, err := h.o.Delta(r.Context(), was, is)
 	if err != nil {
 		return err
 	}
@@ -70,6 +78,33 @@ func (h *Hub) mayHave(ctx context.Context, id string, d edgeward.Digest) error {
 		return absent(d)
 	}
 	return nil
+}
+
+// part says what d is in a node's versions.
+func (h *Hub) part(ctx context.Context, id string, d edgeward.Digest) (Part, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.member(id)
+	if err != nil {
+		return Part{}, err
+	}
+	for _, e := range h.versions(n) {
+		m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
+		if err != nil {
+			continue
+		}
+		for _, f := range m.Files {
+			if f.Digest != d {
+				continue
+			}
+			p := Part{Digest: d, Name: f.Name}
+			if main, ok := m.File("model"); ok && f.Role == "data" {
+				p.Beside = main.Digest
+			}
+			return p, nil
+		}
+	}
+	return Part{Digest: d}, nil
 }
 
 // reach is what a node's document leads to, computed once a revision and report of another live version.

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"edgeward"
+	"edgeward/fleet/hub"
+	"edgeward/sync/chunk"
 	"edgeward/sync/delta"
 	"edgeward/sync/disk"
 )
@@ -29,9 +31,9 @@ type deltas struct {
 }
 
 // Between returns the difference, or NotFound where it is no smaller than the file.
-func (d *deltas) Between(ctx context.Context, from, to edgeward.Digest) (io.ReadSeekCloser, int64, error) {
+func (d *deltas) Between(ctx context.Context, from, to hub.Part) (io.ReadSeekCloser, int64, error) {
 	dir := filepath.Join(d.r.p.Dir, "deltas")
-	path := filepath.Join(dir, from.Hex()+"-"+to.Hex()+"."+delta.Version)
+	path := filepath.Join(dir, from.Digest.Hex()+"-"+to.Digest.Hex()+"."+delta.Version)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f, err := os.Open(path)
@@ -53,24 +55,24 @@ func (d *deltas) Between(ctx context.Context, from, to edgeward.Digest) (io.Read
 }
 
 // make writes the file; an empty one says that a difference is not worth while.
-func (d *deltas) make(ctx context.Context, dir, path string, from, to edgeward.Digest) error {
-	base, err := d.r.p.Blobs.ReadAll(ctx, from, maxDelta)
+func (d *deltas) make(ctx context.Context, dir, path string, from, to hub.Part) error {
+	base, err := d.file(ctx, from)
 	if err != nil {
 		return err
 	}
-	now, err := d.r.p.Blobs.ReadAll(ctx, to, maxDelta)
+	now, err := d.file(ctx, to)
 	if err != nil {
 		return err
 	}
 	level := delta.Small
-	if len(now) > smallFile {
+	if len(now.Bytes) > smallFile {
 		level = delta.Fast
 	}
 	var out bytes.Buffer
-	if err := delta.Encode(&out, delta.Of(base), delta.Of(now), level); err != nil {
+	if err := delta.Encode(&out, base, now, level); err != nil {
 		return err
 	}
-	if out.Len() >= len(now)*9/10 {
+	if out.Len() >= len(now.Bytes)*9/10 {
 		out.Reset()
 	}
 	if err := disk.MkdirAll(dir); err != nil {
@@ -78,6 +80,22 @@ func (d *deltas) make(ctx context.Context, dir, path string, from, to edgeward.D
 	}
 	d.prune(dir)
 	return disk.WriteFile(path, out.Bytes(), 0o600)
+}
+
+// file reads a part and finds its tensors, by what lies beside it if that describes it.
+func (d *deltas) file(ctx context.Context, p hub.Part) (delta.File, error) {
+	raw, err := d.r.p.Blobs.ReadAll(ctx, p.Digest, maxDelta)
+	if err != nil {
+		return delta.File{}, err
+	}
+	if p.Beside != "" {
+		if about, err := d.r.p.Blobs.ReadAll(ctx, p.Beside, maxDelta); err == nil {
+			if t := chunk.Beside(about, p.Name, int64(len(raw))); len(t) > 0 {
+				return delta.File{Bytes: raw, Tensors: t}, nil
+			}
+		}
+	}
+	return delta.Of(raw), nil
 }
 
 // prune removes the oldest files beyond keptDelta: they can be made again.

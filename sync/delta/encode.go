@@ -272,6 +272,9 @@ func (e *encoder) guessed() {
 // guess is the size of a block whose kind of numbers is guessed.
 const guess = 64 << 10
 
+// tried is the largest block of numbers that is tried by planes too: of larger ones no real pair of versions was smaller so, and it takes most of the time.
+const tried = 256 << 10
+
 func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	now, base := e.now[at:at+n], e.base[old:old+n]
 	if bytes.Equal(now, base) {
@@ -298,7 +301,7 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	coded := m.encode(nil, now, base, f, row, lv)
 	var best []byte
 	what, wide := opNumbers, f.width
-	if e.small || len(coded)*10 > len(now)*9 {
+	if e.small && n <= tried || len(coded)*10 > len(now)*9 {
 		best = e.compress(now)
 		what = opPlain
 		if e.small {
