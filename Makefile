@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-VERSION := $(shell sed -n 's/^const release = "\(.*\)"$$/\1/p' cmd/edgeward/version.go)
+VERSION := $(shell sed -n 's/^var release = "\(.*\)"$$/\1/p' cmd/edgeward/version.go)
 GOARCH ?= $(shell go env GOARCH)
 # The revision goes into the program where git can tell it; a tree without git builds as well.
 VCS := $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 && echo true || echo false)

@@ -9,6 +9,7 @@
 //	native/       native libraries, unpacked by digest (runtime/native)
 //	broker/       sessions and retained messages of the embedded broker
 //	tls/          this server's own CA and certificate, made when one is needed
+//	slots/        programs that this server was updated to (sync/slot)
 //	temp/         scratch; emptied at start
 //	edgeward.sock commands of this machine's administrator reach the server here (mode 0600)
 //

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"net"
 	"net/http"
 
 	"edgeward"
@@ -35,6 +36,9 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 			if err == nil {
 				n.listeners.note("gossip", address, "on", "servers of the site call here, TCP and UDP, with certificates of the fleet")
 			}
+		},
+		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
+			return n.o.Supervisor.Listen(ctx, "fleet", network, address)
 		},
 		Listens: func(address string, err error) {
 			n.health.Report("fleet", err)

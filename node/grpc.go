@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"syscall"
 	"time"
 
@@ -20,7 +19,7 @@ func (n *Node) openGRPC(ctx context.Context) error {
 		n.listeners.note("grpc", "", "off", "grpc.address is off")
 		return nil
 	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	ln, err := n.o.Supervisor.Listen(ctx, "grpc", "tcp", addr)
 	taken := errors.Is(err, syscall.EADDRINUSE)
 	switch {
 	case taken && n.o.Config.Source("grpc.address") == config.FromDefault:

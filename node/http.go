@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -25,7 +24,7 @@ const SocketName = "edgeward.sock"
 // reach is not started.
 func (n *Node) listenHTTP(ctx context.Context) error {
 	addr := n.cfg.HTTP.Address
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	ln, err := n.o.Supervisor.Listen(ctx, "http", "tcp", addr)
 	if err != nil {
 		e := edgeward.E("node.listen", edgeward.Conflict, "listen.in_use", "cannot listen on %s: %w", addr, err)
 		if !errors.Is(err, syscall.EADDRINUSE) {
@@ -54,18 +53,10 @@ func (n *Node) listenHTTP(ctx context.Context) error {
 
 func (n *Node) listenSocket(ctx context.Context) error {
 	path := n.dir(SocketName)
-	_ = os.Remove(path) // of a server that was killed; the store's lock says that no other one lives here
-	dir, err := os.Open(n.cfg.DataDir)
-	if err != nil {
-		return edgeward.Wrap("node.listen", err)
-	}
-	defer dir.Close()
-	// The kernel takes 107 bytes as the name of a socket: a longer path is bound through its folder's descriptor.
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), SocketName))
+	ln, err := n.o.Supervisor.ListenUnix(ctx, "socket", path)
 	if err != nil {
 		return edgeward.E("node.listen", edgeward.Invalid, "listen.socket", "cannot listen on %s: %w", path, err)
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	n.listeners.keep(ln)
 	if err := os.Chmod(path, 0o600); err != nil {
 		return edgeward.Wrap("node.listen", err)
@@ -102,11 +93,12 @@ func (n *Node) MQTTAddress() string {
 
 // runHTTP answers requests until ctx ends, then lets those under way end for a while.
 func (n *Node) runHTTP(ctx context.Context) error {
-	plain := &http.Server{Handler: n.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	local := &http.Server{Handler: n.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: api.Local}
+	last := &parting{next: n.api, over: make(chan struct{})}
+	plain := &http.Server{Handler: last, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	local := &http.Server{Handler: last, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: api.Local}
 	base, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	failed := make(chan error, 2)
+	failed := make(chan error, 4)
 	var wg sync.WaitGroup
 	serve := func(s *http.Server, ln net.Listener) {
 		if ln == nil {
@@ -126,11 +118,21 @@ func (n *Node) runHTTP(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	done, stop := context.WithTimeout(context.Background(), 3*time.Second)
+	patience, feeds := 3*time.Second, 300*time.Millisecond
+	if n.o.Supervisor != nil { // another process answers next: nobody is to notice
+		patience, feeds = takingLeave, takingLeave
+		close(last.over)
+		_ = n.plain.Close() // who comes now waits for the next process
+		if n.socket != nil {
+			_ = n.socket.Close()
+		}
+		time.Sleep(farewell)
+	}
+	done, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
 	go func() { // live feeds would hold the shutdown for ever
 		select {
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(feeds):
 			cancel()
 		case <-done.Done():
 		}
@@ -141,4 +143,40 @@ func (n *Node) runHTTP(ctx context.Context) error {
 	_ = local.Close()
 	wg.Wait()
 	return err
+}
+
+// A server that makes room for another lets requests under way take this long, and for this long it tells clients that keep their
+// connection to make a new one, before it closes those that say nothing.
+const (
+	takingLeave = 30 * time.Second
+	farewell    = 700 * time.Millisecond
+)
+
+// parting answers as next does. Once over is closed each answer is the last of its connection, and live feeds end: their clients come back.
+type parting struct {
+	next http.Handler
+	over chan struct{}
+}
+
+func (p *parting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-p.over:
+		w.Header().Set("Connection", "close")
+	default:
+	}
+	if r.Method == http.MethodGet && r.URL.Path == "/api/v1/events" {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() {
+			select {
+			case <-p.over:
+				cancel()
+			case <-ended:
+			}
+		}()
+		r = r.WithContext(ctx)
+	}
+	p.next.ServeHTTP(w, r)
 }

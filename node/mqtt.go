@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -19,7 +20,10 @@ func (n *Node) openMQTT(context.Context) error {
 	c := n.cfg.MQTT
 	url := c.URL
 	if c.Broker && c.Address != config.Off {
-		b, err := broker.Listen(broker.Options{Addr: c.Address, Dir: n.dir("broker"), Keys: n.keys.Ring(brokerKeys), Now: n.o.Now, Log: n.log.With("part", "broker")})
+		b, err := broker.Listen(broker.Options{Addr: c.Address, Dir: n.dir("broker"), Keys: n.keys.Ring(brokerKeys), Now: n.o.Now, Log: n.log.With("part", "broker"),
+			Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
+				return n.o.Supervisor.Listen(ctx, "mqtt", network, address)
+			}})
 		switch {
 		case err == nil:
 			n.broker = b

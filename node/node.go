@@ -31,6 +31,7 @@ import (
 	"edgeward/node/scorer"
 	"edgeward/node/store"
 	"edgeward/node/trace"
+	"edgeward/node/update"
 	"edgeward/node/views"
 	"edgeward/node/work"
 	"edgeward/runtime/jobs"
@@ -84,6 +85,9 @@ type Node struct {
 
 	grpcListener net.Listener
 
+	update  *update.Update
+	answers chan struct{} // closed when everything runs
+
 	closing sync.Once
 }
 
@@ -91,8 +95,8 @@ type Node struct {
 func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	lines := &logs.Ring{}
-	n := &Node{o: o, cfg: o.Config.Config, log: lines.Beside(o.Log), lines: lines, started: o.Now(), listeners: &listeners{}}
-	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openFleet, n.openAccess, n.openBundle, n.openHTTP, n.openGRPC}
+	n := &Node{o: o, cfg: o.Config.Config, log: lines.Beside(o.Log), lines: lines, started: o.Now(), listeners: &listeners{}, answers: make(chan struct{})}
+	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openFleet, n.openAccess, n.openBundle, n.openUpdate, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -201,7 +205,7 @@ func (n *Node) openHTTP(ctx context.Context) error {
 		access = n.log.With("part", "access")
 	}
 	n.api = api.New(api.Parts{Access: access, Incoming: n.tracer.Incoming(), Version: n.o.Version, Shared: shared, MaxBody: int64(n.cfg.HTTP.MaxBody), Now: n.now, NewID: n.o.NewID, Site: n.site, Node: n.name, Hosts: n.hosts(),
-		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views, Fleet: n.role, FleetViews: n.fleet,
+		Auth: n.auth, Store: n.store, Jobs: n.jobs, Serve: n.serve, Records: n.records, Work: n.work, Monitor: n.monitor, Views: n.views, Fleet: n.role, FleetViews: n.fleet, Update: n.update,
 		Health: n.Health, Status: n.Status, Settings: n.settings, Backup: n.Backup, Support: n.Support, RotateKey: n.RotateKey, Metrics: newMetrics(n), UI: ui.Files()}, n.log.With("part", "api"))
 	return n.listenHTTP(ctx)
 }

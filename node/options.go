@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgeward/node/config"
+	"edgeward/node/supervise"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/query"
 	"edgeward/runtime/train"
@@ -27,6 +28,8 @@ type Options struct {
 	NewID     func() string    // default: ULIDs of that clock
 	Log       *slog.Logger     // default: silent
 	Program   string           // what workers start; default: this very program
+
+	Supervisor *supervise.Link // nil: this server was started by itself, and cannot update itself
 }
 
 func (o Options) withDefaults() Options {

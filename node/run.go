@@ -29,13 +29,17 @@ func (n *Node) Run(ctx context.Context) error {
 		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}, {"models", n.workers.infer.Tend}, {"memory", rests}},
 		{{"serve", n.serve.Run}},
 		{{"jobs", n.jobs.Run}, {"monitor", n.monitor.Run}, {"scorer", n.runScorer}, {"fleet", n.role.Run}},
-		{{"http", n.runHTTP}, {"grpc", n.runGRPC}, {"watch", n.watch}, {"sweep", n.sweep}},
+		{{"http", n.runHTTP}, {"grpc", n.runGRPC}, {"watch", n.watch}, {"sweep", n.sweep}, {"supervisor", n.attend}},
 	}
 	stops := make([]func(), 0, len(layers))
-	for _, layer := range layers {
+	for i, layer := range layers {
+		if i == len(layers)-1 {
+			n.warmed(ctx)
+		}
 		stops = append(stops, start(ctx, layer, failed))
 	}
 	n.health.Phase(health.Ready)
+	close(n.answers)
 	var err error
 	select {
 	case <-ctx.Done():

@@ -6,7 +6,7 @@
 #	make package && packaging/test.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-VERSION=$(sed -n 's/^const release = "\(.*\)"$/\1/p' cmd/edgeward/version.go)
+VERSION=$(sed -n 's/^var release = "\(.*\)"$/\1/p' cmd/edgeward/version.go)
 GOARCH=$(go env GOARCH)
 NFPM=${NFPM:-$(sed -n 's/^NFPM := //p' Makefile)}
 deb=dist/edgeward_${VERSION}_$GOARCH.deb

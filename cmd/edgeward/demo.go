@@ -162,7 +162,7 @@ func runDemo(ctx context.Context, e env, f *serverFlags, play story, speed float
 	}
 	f.http, f.mqtt, f.grpc = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	f.set = append(f.set, "site=demo", "node.name=demo-1", "log.level=warn")
-	n, _, err := openNode(ctx, e, f)
+	n, _, err := openNode(ctx, e, f, nil)
 	if err != nil {
 		return err
 	}

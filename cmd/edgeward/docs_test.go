@@ -88,7 +88,7 @@ func TestReferenceIsGenerated(t *testing.T) {
 // TestEveryCommandSpeaksJSON walks the tree: whatever prints a result has --json, whatever destroys has --yes, and every
 // command that has arguments or flags of its own shows an example, itself or its noun.
 func TestEveryCommandSpeaksJSON(t *testing.T) {
-	plain := map[string]bool{"completion": true, "help": true, "serve": true, "up": true, "api": true, "worker": true}
+	plain := map[string]bool{"completion": true, "help": true, "serve": true, "supervise": true, "self-test": true, "up": true, "api": true, "worker": true}
 	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {

@@ -32,6 +32,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[partlyDone](err); ok {
 		return 3
 	}
+	if code, ok := errors.AsType[exitWith](err); ok {
+		return int(code)
+	}
 	if errors.Is(err, context.Canceled) {
 		return 130
 	}
@@ -68,7 +71,7 @@ func report(w io.Writer, err error) int {
 		fmt.Fprintln(w, "edgeward: interrupted")
 		return code
 	}
-	if err == nil {
+	if _, said := errors.AsType[exitWith](err); said || err == nil {
 		return code
 	}
 	fmt.Fprintf(w, "edgeward: %s\n", edgeward.Words(err))

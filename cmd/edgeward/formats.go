@@ -15,6 +15,7 @@ var formats = []format{
 	{"manifest", models.ManifestFormat},
 	{"worker", worker.Protocol},
 	{"fleet_spec", spec.Format},
+	{"store_readable", store.Readable}, // the lowest store format of an edgeward that reads what this one writes
 }
 
 type format struct {

@@ -11,10 +11,10 @@ var groups = []struct {
 	id, title string
 	commands  []string
 }{
-	{"start", "Start:", []string{"up", "demo", "serve"}},
+	{"start", "Start:", []string{"up", "demo", "serve", "supervise"}},
 	{"work", "From data to answers:", []string{"data", "model", "endpoint", "deploy", "predict", "feedback", "replay"}},
 	{"watch", "Watch and decide:", []string{"status", "drift", "alert", "candidate", "retrain", "job", "events", "mqtt"}},
-	{"admin", "Administer:", []string{"user", "group", "token", "me", "audit", "health", "settings", "config", "backup", "restore", "doctor", "key"}},
+	{"admin", "Administer:", []string{"user", "group", "token", "me", "audit", "health", "settings", "config", "backup", "restore", "doctor", "key", "self-update"}},
 }
 
 // newRootCommand returns the tree of commands, and whether one of them began to run: an error before that is a mistake
@@ -63,6 +63,9 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newRetrainCommand(e),
 		newDemoCommand(e),
 		newServeCommand(e),
+		newSuperviseCommand(e),
+		newSelfTestCommand(e),
+		newSelfUpdateCommand(e),
 		newUpCommand(e),
 		newSettingsCommand(e),
 		newRuntimeCommand(e),

@@ -14,6 +14,7 @@ import (
 	"edgeward"
 	"edgeward/node"
 	"edgeward/node/config"
+	"edgeward/node/supervise"
 )
 
 // serverFlags are what serve and up take beside their own flags.
@@ -79,7 +80,11 @@ func newServeCommand(e env) *cobra.Command {
 		Example: "  edgeward serve\n  edgeward serve --data-dir /srv/edgeward --http-address 127.0.0.1:8090",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, _, err := openNode(cmd.Context(), e, &f)
+			link, err := supervise.Inherit()
+			if err != nil {
+				return err
+			}
+			n, _, err := openNode(cmd.Context(), e, &f, link)
 			if err != nil {
 				return err
 			}
@@ -93,7 +98,7 @@ func newServeCommand(e env) *cobra.Command {
 }
 
 // openNode opens the server that the flags describe.
-func openNode(ctx context.Context, e env, f *serverFlags) (*node.Node, config.Loaded, error) {
+func openNode(ctx context.Context, e env, f *serverFlags, link *supervise.Link) (*node.Node, config.Loaded, error) {
 	l, err := f.load()
 	if err != nil {
 		return nil, l, err
@@ -102,7 +107,7 @@ func openNode(ctx context.Context, e env, f *serverFlags) (*node.Node, config.Lo
 	for _, w := range l.Warnings {
 		log.Warn(w)
 	}
-	n, err := node.Open(ctx, node.Options{Config: l, Version: release, Bootstrap: os.Getenv(config.EnvBootstrapToken), Endpoint: f.endpoint, Log: log})
+	n, err := node.Open(ctx, node.Options{Config: l, Version: release, Bootstrap: os.Getenv(config.EnvBootstrapToken), Endpoint: f.endpoint, Log: log, Supervisor: link})
 	return n, l, err
 }
 

@@ -24,7 +24,7 @@ func newUpCommand(e env) *cobra.Command {
 			if which != "" && !ok {
 				return usageError(fmt.Errorf("there is no demonstration %q: hospital or factory", which))
 			}
-			n, l, err := openNode(cmd.Context(), e, &f)
+			n, l, err := openNode(cmd.Context(), e, &f, nil)
 			if err != nil {
 				return err
 			}

@@ -13,8 +13,8 @@ import (
 	"edgeward/runtime/native"
 )
 
-// release is the version of the product; Makefile reads it from here for the packages.
-const release = "0.1.0"
+// release is the version of the product; Makefile reads it from here for the packages. Tests build others by -ldflags -X.
+var release = "0.1.0"
 
 // build is what `edgeward version --json` prints.
 type build struct {

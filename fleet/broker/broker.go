@@ -52,6 +52,8 @@ type Options struct {
 	Keys     *vault.Ring // what the state in Dir is encrypted with; nil: it is not
 	Now      func() time.Time
 	Log      *slog.Logger // default: discard
+
+	Listen func(ctx context.Context, network, address string) (net.Listener, error) // default: net's
 }
 
 // Status is what the broker knows about itself. The counts are since its start.
@@ -92,7 +94,11 @@ func Listen(o Options) (*Broker, error) {
 		return nil, edgeward.E(op, edgeward.Invalid, "broker.open", "%s can be reached from the network and there is no password", o.Addr).
 			WithHint("set a user name and a password for the embedded MQTT broker, or let it listen on 127.0.0.1")
 	}
-	ln, err := net.ListenTCP("tcp", a)
+	listen := o.Listen
+	if listen == nil {
+		listen = (&net.ListenConfig{}).Listen
+	}
+	ln, err := listen(context.Background(), "tcp", a.String())
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return nil, edgeward.E(op, edgeward.Conflict, "listen.in_use", "%w", err).

@@ -13,6 +13,7 @@ import (
 	"edgeward/node/monitor"
 	"edgeward/node/role"
 	"edgeward/node/store"
+	"edgeward/node/update"
 	"edgeward/node/views"
 	"edgeward/node/wire"
 	"edgeward/node/work"
@@ -41,6 +42,7 @@ type Parts struct {
 	Monitor *monitor.Monitor
 	Views   *views.Views
 	Fleet   *role.Role
+	Update  *update.Update
 
 	FleetViews *views.Fleet
 

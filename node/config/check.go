@@ -48,6 +48,7 @@ func (c Config) check() (found []finding) {
 		bad(isTopicPrefix(p), "score.reply_prefixes", "topics such as \"plant/press-4\", without + # and $")
 	}
 	bad(c.Tracing.URL == "" || isCollector(c.Tracing.URL), "tracing.url", "http:// or https:// with host and path, without user and password, such as \"http://collector:4318/v1/traces\"")
+	bad(c.Update.Window >= time.Second && c.Update.Window <= time.Hour, "update.window", "between 1s and 1h")
 	bad(c.Tracing.Sample >= 0 && c.Tracing.Sample <= 1, "tracing.sample", "between 0 and 1")
 	bad(c.Workers.Memory >= 256<<20, "workers.memory", "at least 256 MiB")
 	bad(c.Workers.MemoryBudget == 0 || c.Workers.MemoryBudget >= 64<<20, "workers.memory_budget", "0 or at least 64 MiB")

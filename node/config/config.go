@@ -105,6 +105,9 @@ type Config struct {
 	Health struct {
 		Delay time.Duration `key:"delay" doc:"Trouble must last this long before the server calls itself degraded: a blip is not an alarm."`
 	} `key:"health"`
+	Update struct {
+		Window time.Duration `key:"window" doc:"A new version of edgeward has this long to prove itself after an update, or the one before runs again."`
+	} `key:"update"`
 	Tracing struct {
 		URL    string  `key:"url" doc:"OTLP address of an OpenTelemetry collector that is told of answers, such as http://collector:4318/v1/traces. Empty: nobody is told. Inputs and outputs are never in a trace."`
 		Sample float64 `key:"sample" doc:"Share of the answers that are traced, 0 to 1. A caller that sends a traceparent decides for itself."`
@@ -134,6 +137,7 @@ func Default(dataDir string) Config {
 	c.Drift.FalseAlarmsPerYear = 0.25
 	c.Retention.PredictionDays = 400
 	c.Health.Delay = 10 * time.Second
+	c.Update.Window = 2 * time.Minute
 	c.Tracing.Sample = 0.01
 	c.Log.Level, c.Log.Format = "info", "text"
 	return c

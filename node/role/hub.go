@@ -74,7 +74,7 @@ func (r *Role) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.p.Address)
+	ln, err := r.p.Listen(ctx, "tcp", r.p.Address)
 	if err != nil {
 		return edgeward.E("role.listen", edgeward.Conflict, "listen.in_use", "cannot listen on %s: %w", r.p.Address, err).WithHint("set fleet.address")
 	}

@@ -14,6 +14,7 @@ package role
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -33,6 +34,7 @@ import (
 
 // Parts are what a Role joins. All are needed.
 type Parts struct {
+	Listen      func(ctx context.Context, network, address string) (net.Listener, error)
 	Store       *store.DB
 	Blobs       *blobs.Store
 	Local       agent.Local

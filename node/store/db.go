@@ -21,8 +21,12 @@ import (
 	bolterr "go.etcd.io/bbolt/errors"
 )
 
-// Format is the format of store.db that this edgeward writes. It reads Format and Format-1.
+// Format is the format of store.db that this edgeward writes. It reads Format and Format-1, and what a newer one wrote that says so.
 const Format = 1
+
+// Readable is the lowest format of an edgeward that can read what this one writes. A release that only adds leaves it a format below
+// Format: then the release before goes on reading, and an update can be taken back without losing what came since.
+const Readable = 1
 
 // File is the name of the database in the data directory.
 const File = "store.db"
@@ -49,8 +53,9 @@ type DB struct {
 }
 
 type meta struct {
-	Format  int       `json:"format"`
-	Created time.Time `json:"created"`
+	Format   int       `json:"format"`
+	Created  time.Time `json:"created"`
+	Readable int       `json:"readable,omitempty"` // lowest format of an edgeward that reads this; 0: Format
 }
 
 // Open opens or creates the store in dir, which must exist. Errors: store.locked (another process has it), store.newer
@@ -151,12 +156,18 @@ func (db *DB) prepare(fresh bool, now func() time.Time) error {
 		return err
 	case !have && !fresh && !db.empty():
 		return damagedPage(bucketMeta, "the format record is missing")
-	case have && m.Format > Format:
+	case have && m.Format > Format && (m.Readable == 0 || m.Readable > Format):
 		return edgeward.E("store.Open", edgeward.Conflict, "store.newer", "the data directory has store format %d, this edgeward reads up to %d", m.Format, Format).
 			With("format", fmt.Sprint(m.Format)).WithHint("a newer edgeward wrote it: install that version or a newer one; going back needs a backup made before the upgrade")
 	case have && m.Format < Format-1:
 		return edgeward.E("store.Open", edgeward.Conflict, "store.older", "the data directory has store format %d, this edgeward reads from %d", m.Format, Format-1).
 			WithHint("upgrade in steps: start a version between the two once")
+	}
+	if have && m.Format < Format {
+		m.Format, m.Readable = Format, Readable
+		if err := db.commit(func(tx *Tx) error { return putMeta(tx, m) }); err != nil {
+			return err
+		}
 	}
 	if have && db.complete() {
 		return nil
@@ -185,16 +196,20 @@ func (db *DB) prepare(fresh bool, now func() time.Time) error {
 		if have {
 			return nil
 		}
-		data, err := json.Marshal(meta{Format: Format, Created: now().UTC()})
-		if err != nil {
-			return err
-		}
-		return tx.put(bucketMeta, []byte("format"), 1, data)
+		return putMeta(tx, meta{Format: Format, Created: now().UTC(), Readable: Readable})
 	})
 	if err != nil {
 		return err
 	}
 	return syncDir(db.dir)
+}
+
+func putMeta(tx *Tx, m meta) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return tx.put(bucketMeta, []byte("format"), 1, data)
 }
 
 func getMeta(tx *Tx) (m meta, found bool, err error) {

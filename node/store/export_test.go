@@ -27,3 +27,15 @@ func DropBucket(path, bucket string) error {
 	defer db.Close()
 	return db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(bucket)) })
 }
+
+// MarkFormat writes the format record as another edgeward would.
+func MarkFormat(db *DB, format, readable int) error {
+	return db.commit(func(tx *Tx) error {
+		m, _, err := getMeta(tx)
+		if err != nil {
+			return err
+		}
+		m.Format, m.Readable = format, readable
+		return putMeta(tx, m)
+	})
+}

@@ -113,3 +113,38 @@ func TestANewIndexIsFilledAndANewNounStartsEmpty(t *testing.T) {
 		t.Error(us, err)
 	}
 }
+
+// TestAMarkOfANewerFormat has a newer edgeward say whether this one reads what it wrote.
+func TestAMarkOfANewerFormat(t *testing.T) {
+	for _, c := range []struct {
+		format, readable int
+		code             string
+	}{
+		{store.Format + 1, store.Format, ""},
+		{store.Format + 3, store.Format, ""},
+		{store.Format + 1, store.Format + 1, "store.newer"},
+		{store.Format + 1, 0, "store.newer"},
+	} {
+		dir := t.TempDir()
+		db := open(t, dir)
+		if err := write(db, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.MarkFormat(db, c.format, c.readable); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := store.Open(dir, store.Options{})
+		if edgeward.CodeOf(err) != c.code {
+			t.Errorf("format %d, readable from %d: %v", c.format, c.readable, err)
+		}
+		if err == nil {
+			if err := write(again, 2); err != nil {
+				t.Error(err)
+			}
+			again.Close()
+		}
+	}
+}

@@ -93,7 +93,13 @@ func (p *process) running() bool {
 // serve starts the real server and returns a client of its administrator.
 func serve(t testing.TB, dir string, more ...string) (*process, *client.Client) {
 	t.Helper()
-	args := append([]string{"serve", "--config", emptyFile(t), "--data-dir", dir, "--http-address", "127.0.0.1:0", "--mqtt-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0"}, more...)
+	return serveBy(t, "serve", dir, more...)
+}
+
+// serveBy is serve by another command that serves.
+func serveBy(t testing.TB, command, dir string, more ...string) (*process, *client.Client) {
+	t.Helper()
+	args := append([]string{command, "--config", emptyFile(t), "--data-dir", dir, "--http-address", "127.0.0.1:0", "--mqtt-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0"}, more...)
 	p := launch(t, []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + bootstrap}, args...)
 	var url string
 	eventually(t, 20*time.Second, "the server says where it listens", func() bool {

@@ -1787,6 +1787,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/node/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The program this server runs, what lies in its slots, and what came of the last update */
+        get: operations["update.status"];
+        put?: never;
+        /** Put a binary of edgeward, sent as the body, into the free slot; nothing runs it yet */
+        post: operations["update.take"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/node/update/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run what ran before the last update */
+        post: operations["update.rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/node/update/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have the staged binary prove itself, and run it instead of this one */
+        post: operations["update.start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -4129,6 +4181,9 @@ export interface components {
             /** Format: int64 */
             nodes: number;
         };
+        RollbackRequest: {
+            reason: string;
+        };
         RolloutAside: {
             absent?: boolean;
             node: string;
@@ -4756,6 +4811,60 @@ export interface components {
             state: "unseen" | "alive" | "suspect" | "dead" | "left";
             version?: string;
         };
+        Slot: {
+            digest?: string;
+            name: string;
+            /** Format: int64 */
+            reads?: number;
+            /** Format: int64 */
+            size?: number;
+            state: string;
+            version?: string;
+            /** Format: int64 */
+            writes?: number;
+        };
+        SlotAsked: {
+            by?: string;
+            id?: string;
+            offline?: boolean;
+            ready?: string[] | null;
+            reason?: string;
+        };
+        SlotOutcome: {
+            asked?: components["schemas"]["SlotAsked"];
+            /** Format: date-time */
+            at: string;
+            code?: string;
+            from: components["schemas"]["SlotProgram"];
+            noted?: boolean;
+            reason?: string;
+            result: string;
+            /** Format: int64 */
+            seq: number;
+            to: components["schemas"]["SlotProgram"];
+        };
+        SlotProgram: {
+            digest?: string;
+            /** Format: int64 */
+            reads?: number;
+            /** Format: int64 */
+            size?: number;
+            version?: string;
+            /** Format: int64 */
+            writes?: number;
+        };
+        SlotTrial: {
+            asked?: components["schemas"]["SlotAsked"];
+            /** Format: date-time */
+            began: string;
+            /** Format: date-time */
+            deadline: string;
+            from: string;
+            saved?: boolean;
+            slot: string;
+            /** Format: int64 */
+            try: number;
+        };
         Snippet: {
             code: string;
             lang: string;
@@ -4945,6 +5054,11 @@ export interface components {
             /** Format: date-time */
             oldest?: string;
         };
+        StartUpdate: {
+            reason: string;
+            /** @description a or b; none: the one that is staged */
+            slot?: string;
+        };
         SummaryDay: {
             /** Format: double */
             accuracy?: number;
@@ -5089,6 +5203,11 @@ export interface components {
             /** Format: int64 */
             version?: number;
         };
+        Trouble: {
+            code: string;
+            hint?: string;
+            text: string;
+        };
         TufChanges: {
             added?: components["schemas"]["TufTarget"][] | null;
             after?: components["schemas"]["TufCharter"];
@@ -5169,6 +5288,20 @@ export interface components {
             model: string;
             /** Format: int64 */
             version: number;
+        };
+        Update: {
+            digest?: string;
+            last?: components["schemas"]["SlotOutcome"];
+            phase: string;
+            problem?: components["schemas"]["Trouble"];
+            signed: boolean;
+            /** Format: date-time */
+            since?: string;
+            slot: string;
+            slots: components["schemas"]["Slot"][] | null;
+            supervisor?: string;
+            trial?: components["schemas"]["SlotTrial"];
+            version: string;
         };
         UserInputBody: {
             password?: string;
@@ -13690,6 +13823,280 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordKeys"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update.status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update.take": {
+        parameters: {
+            query: {
+                /** @description sha256:… of the binary; another one is refused */
+                digest: string;
+                /** @description of the binary, in bytes */
+                size: number;
+                reason: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update.rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update.start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartUpdate"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
                 };
             };
             /** @description Unauthorized */

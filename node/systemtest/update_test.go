@@ -1,0 +1,142 @@
+package systemtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"edgeward"
+	"edgeward/node/client"
+	"edgeward/runtime/engine/enginetest"
+	"edgeward/sync/slot"
+)
+
+// otherVersion is the real program under another version number.
+var otherVersion = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(shared, "edgeward-99")
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w -X main.release=99.0.0", "-o", path, "edgeward/cmd/edgeward").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// TestSelfUpdateUnderLoad updates the real server to another version and back while clients ask, and gives it files that it must refuse.
+func TestSelfUpdateUnderLoad(t *testing.T) {
+	program(t)
+	next, err := otherVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p, c := serveBy(t, "supervise", dir)
+	t.Cleanup(func() { // nicely: the server is the supervisor's child
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.wait(t, time.Minute); code != 0 {
+			t.Errorf("the supervisor ended with %d", code)
+		}
+	})
+	url := strings.TrimSpace(strings.SplitN(strings.SplitN(p.out.String(), "listening on ", 2)[1], "\n", 2)[0])
+	ctx := within(t, 4*time.Minute)
+	must[client.ImportedVersion](t)(c.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))
+	deployed(t, c, "affine", 1)
+
+	var asked, failed atomic.Int64
+	var firstFailure atomic.Value
+	load, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for i := range 3 {
+		hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: i == 0}}
+		wg.Go(func() {
+			for load.Err() == nil {
+				r, err := http.NewRequestWithContext(context.WithoutCancel(load), "POST", url+"/v2/models/affine/infer",
+					strings.NewReader(`{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[3,1]}]}`))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Header.Set("Authorization", "Bearer "+bootstrap)
+				r.Header.Set("Content-Type", "application/json")
+				asked.Add(1)
+				var body bytes.Buffer
+				resp, err := hc.Do(r)
+				if err == nil {
+					_, err = body.ReadFrom(resp.Body)
+					resp.Body.Close()
+				}
+				if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(body.String(), "5.5") {
+					failed.Add(1)
+					firstFailure.CompareAndSwap(nil, fmt.Sprintf("%v %s", err, body.String()))
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	settle := func(seq uint64) (s client.Update) {
+		eventually(t, 2*time.Minute, "the update ends", func() bool {
+			var err error
+			s, err = c.Update(ctx)
+			return err == nil && (s.Last != nil && s.Last.Seq >= seq || s.Problem != nil)
+		})
+		return s
+	}
+	give := func(path string) error {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.TakeUpdate(ctx, edgeward.DigestOf(b), int64(len(b)), "a test", bytes.NewReader(b))
+		return err
+	}
+	if err := give(next); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.StartUpdate(ctx, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if s := settle(1); s.Version != "99.0.0" || s.Last == nil || s.Last.Result != slot.Committed {
+		t.Fatalf("%+v %+v", s, s.Last)
+	}
+	if _, err := c.RollbackUpdate(ctx, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if s := settle(2); s.Version == "99.0.0" || s.Last.Result != slot.Committed || s.Slot != "installed" {
+		t.Fatalf("%+v %+v", s, s.Last)
+	}
+	end()
+	wg.Wait()
+	if failed.Load() > 0 || asked.Load() < 20 {
+		t.Errorf("%d of %d requests failed over an update and back: %v", failed.Load(), asked.Load(), firstFailure.Load())
+	}
+	t.Logf("%d requests over an update and back, none failed", asked.Load())
+
+	t.Run("files that are not taken", func(t *testing.T) {
+		b, err := os.ReadFile(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign := bytes.Clone(b)
+		foreign[18] = 0xf3 // RISC-V
+		for name, x := range map[string]struct {
+			bytes []byte
+			code  string
+		}{"cut": {b[:len(b)/2], "update.damaged"}, "wrong processor": {foreign, "update.platform"}, "no program": {[]byte("hello"), "update.foreign"}} {
+			d, n := edgeward.DigestOf(x.bytes), int64(len(x.bytes))
+			if name == "cut" {
+				d, n = edgeward.DigestOf(b), int64(len(b))
+			}
+			if _, err := c.TakeUpdate(ctx, d, n, "a test", bytes.NewReader(x.bytes)); edgeward.CodeOf(err) != x.code {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
