@@ -89,6 +89,15 @@ func (n *Node) runBroker(ctx context.Context) error {
 	return n.broker.Run(ctx)
 }
 
+// overhear counts at the hub what its broker brings of the nodes.
+func (n *Node) overhear(ctx context.Context) error {
+	if n.mqtt.Broker == "" {
+		<-ctx.Done()
+		return nil
+	}
+	return n.role.Overhear(ctx, n.mqtt)
+}
+
 func (n *Node) runMQTT(ctx context.Context) error {
 	if n.publisher == nil {
 		<-ctx.Done()

@@ -28,7 +28,7 @@ func (n *Node) Run(ctx context.Context) error {
 	layers := [][]part{
 		{{"records", n.records.Run}, {"broker", n.runBroker}, {"mqtt", n.runMQTT}, {"models", n.workers.infer.Tend}, {"memory", rests}},
 		{{"serve", n.serve.Run}},
-		{{"jobs", n.jobs.Run}, {"monitor", n.monitor.Run}, {"scorer", n.runScorer}, {"fleet", n.role.Run}},
+		{{"jobs", n.jobs.Run}, {"monitor", n.monitor.Run}, {"scorer", n.runScorer}, {"fleet", n.role.Run}, {"overhear", n.overhear}},
 		{{"http", n.runHTTP}, {"grpc", n.runGRPC}, {"watch", n.watch}, {"sweep", n.sweep}, {"supervisor", n.attend}},
 	}
 	stops := make([]func(), 0, len(layers))

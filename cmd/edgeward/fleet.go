@@ -41,6 +41,7 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetRelease,
 		newFleetFind,
 		newFleetEvents,
+		newFleetSupport,
 		newFleetSign,
 		newFleetProposal,
 		newFleetTrust,

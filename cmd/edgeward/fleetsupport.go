@@ -71,11 +71,11 @@ func newFleetLogs(r *remote) *cobra.Command {
 	return cmd
 }
 
-func newFleetBundle(r *remote) *cobra.Command {
+func newFleetSupport(r *remote) *cobra.Command {
 	var wait time.Duration
 	var file string
-	cmd := &cobra.Command{Use: "bundle NODE", Short: "Fetch a support bundle of a node", Args: cobra.ExactArgs(1),
-		Example: "  edgeward fleet bundle 01J… -o ward-3.tar.gz --reason \"ticket 4711\""}
+	cmd := &cobra.Command{Use: "support NODE", Short: "Fetch a support bundle of a node", Args: cobra.ExactArgs(1),
+		Example: "  edgeward fleet support 01J… -o ward-3.tar.gz --reason \"ticket 4711\""}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "new `file` to write")
 	must(cmd.MarkFlagRequired("output"))
 	cmd.Flags().DurationVar(&wait, "wait", 2*time.Minute, "how long to wait for the node")
@@ -141,7 +141,7 @@ func newFleetInquiry(r *remote) *cobra.Command {
 }
 
 func newSupportCommand(e env) *cobra.Command {
-	cmd := &cobra.Command{Use: "support", Short: "What helps others to help"}
+	cmd := &cobra.Command{Use: "support", Short: "What helps others to help", Example: "  edgeward support bundle er-1.tar.gz"}
 	r := newRemote(e, cmd)
 	bundle := &cobra.Command{Use: "bundle FILE", Short: "Write a support bundle of the server (tar.gz)", Args: cobra.ExactArgs(1),
 		Long:    "bundle writes versions, settings without secrets, status, health and the newest log lines. It holds no prediction, no data, no model, no key.",

@@ -71,9 +71,11 @@ func (a *Agent) manifest(ctx context.Context, w spec.Endpoint) (models.Manifest,
 	if err != nil || ok {
 		return m, err
 	}
-	raw, err := a.o.Hub.Manifest(ctx, w.Digest, t.Length)
+	raw, err := a.o.Puller.Blobs.ReadAll(ctx, w.Digest, t.Length) // a bundle brought it
 	if err != nil {
-		return m, err
+		if raw, err = a.o.Hub.Manifest(ctx, w.Digest, t.Length); err != nil {
+			return m, err
+		}
 	}
 	if int64(len(raw)) != t.Length || edgeward.DigestOf(raw) != w.Digest {
 		return m, edgeward.E("agent.manifest", edgeward.Unavailable, "fleet.manifest", "what came is not the manifest of version %d", w.Version)

@@ -33,6 +33,7 @@ const fleetOnce = "the hub takes each word once: it names the proposal, code or 
 
 func (s *Server) fleet() {
 	s.fleetEvents()
+	s.fleetBundles()
 	handle(s, op{id: "fleet.get", method: http.MethodGet, path: "/fleet", summary: "The fleet this server is the hub of", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetView], error) {
 			return answer(s.fleetView())

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -24,6 +25,7 @@ type (
 	RolloutRequest   = wire.RolloutRequest
 	NodePlace        = wire.NodePlace
 	FleetEvents      = wire.FleetEventsView
+	BundleResult     = wire.BundleResult
 )
 
 // Waves are a rollout's: so many nodes have the version after each.
@@ -118,6 +120,22 @@ func (c *Client) PlaceNode(ctx context.Context, id string, p NodePlace) (FleetNo
 // FleetEvents returns one page of the events of nodes, the newest first; node and class may be empty.
 func (c *Client) FleetEvents(ctx context.Context, node, class, cursor string) (FleetEvents, error) {
 	return get[FleetEvents](ctx, c, "/api/v1/fleet/events", "node", node, "class", class, "cursor", cursor)
+}
+
+// FleetBundle writes what the nodes of a scope need ("fleet", "site/north", "node/01J…") to w.
+func (c *Client) FleetBundle(ctx context.Context, scope string, w io.Writer) error {
+	return c.Do(ctx, Request{Path: "/api/v1/fleet/bundle", Query: values([]string{"scope", scope})}, w)
+}
+
+// ImportBundle brings a bundle to a node, or receipts to a hub.
+func (c *Client) ImportBundle(ctx context.Context, file io.Reader) (BundleResult, error) {
+	var out BundleResult
+	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/bundle", Body: file, Header: map[string]string{"Content-Type": "application/octet-stream"}}, &out)
+}
+
+// FleetReceipt writes what a node says to its hub to w.
+func (c *Client) FleetReceipt(ctx context.Context, w io.Writer) error {
+	return c.Do(ctx, Request{Path: "/api/v1/fleet/membership/receipt"}, w)
 }
 
 // Rollouts returns one page of rollouts, the newest first.

@@ -112,39 +112,11 @@ func daysWithoutTheHub(t *testing.T, days, perDay int) {
 			t.Fatal(err)
 		}
 	}
-	open := func() *store.DB {
-		db, err := store.Open(t.TempDir(), store.Options{Now: time.Now})
-		ok(err)
-		t.Cleanup(func() { db.Close() })
-		return db
-	}
-	there, here, quiet := open(), open(), slog.New(slog.DiscardHandler)
-	n := 0
-	id := func() string { n++; return fmt.Sprintf("id%d", n) }
-	key, root, one := newKey(t), newKey(t), newKey(t)
-	h, err := hub.Open(ctx, hub.Options{Store: there, CA: func(fleet string) (pki.CA, error) { return pki.NewCA(fleet, time.Now()) }, Key: key, Now: time.Now, NewID: id, Log: quiet})
-	ok(err)
-	p, err := tuf.Begin(tuf.Charter{Fleet: "fleet1", Hub: key.Public(), Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
-		Models: tuf.Role{Threshold: 1, Holders: []tuf.Holder{{Name: "ann", Key: one.Public()}}}}, time.Now())
-	ok(err)
-	sigs, err := tuf.Sign(tuf.Set{}, p, root)
-	ok(err)
-	p, _, err = p.Add(tuf.Set{}, sigs...)
-	ok(err)
-	_, err = h.Found(ctx, "user:ann", "hospital", []string{"https://hub:8443"}, p)
-	ok(err)
-	_, text, err := h.CreateCode(ctx, "user:ann", hub.CodeRequest{Site: "north", Auto: true})
-	ok(err)
-	code, err := spec.ParseCode(text)
-	ok(err)
-	_, csr, err := pki.Request("node1")
-	ok(err)
-	joined, err := h.Join(ctx, spec.JoinRequest{Format: spec.Format, Code: code.ID, Secret: code.Secret, Node: "node1", CSR: csr, Facts: spec.Facts{Name: "ward-3"}})
-	ok(err)
+	f := newFleet(t, ctx)
+	h, here, code, joined, quiet := f.h, f.here, f.code, f.joined, f.quiet
 	did := func(action string) events.Event {
 		return events.Event{Time: time.Now(), Principal: "user:bea", Action: action, Object: events.Object{Kind: "endpoint", Name: "triage"}}
 	}
-	ok(here.PutMembership(ctx, store.Membership{Fleet: "fleet1", Name: "hospital", Pin: code.Root, Root: joined.Root}, did("fleet.joined")))
 
 	l := &line{h: h, node: "node1"}
 	box := outbox.New(outbox.Options{Store: here, Send: l.Events, Node: "node1", Log: quiet})
@@ -219,6 +191,57 @@ func daysWithoutTheHub(t *testing.T, days, perDay int) {
 		t.Errorf("%+v %v", page, err)
 	}
 	cancel()
+}
+
+// fleet is a hub and a member in one process, with their real stores.
+type fleet struct {
+	h           *hub.Hub
+	here, there *store.DB
+	code        spec.Code
+	joined      spec.JoinAnswer
+	quiet       *slog.Logger
+}
+
+func newFleet(t *testing.T, ctx context.Context) fleet {
+	t.Helper()
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() *store.DB {
+		db, err := store.Open(t.TempDir(), store.Options{Now: time.Now})
+		ok(err)
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	there, here, quiet := open(), open(), slog.New(slog.DiscardHandler)
+	n := 0
+	id := func() string { n++; return fmt.Sprintf("id%d", n) }
+	key, root, one := newKey(t), newKey(t), newKey(t)
+	h, err := hub.Open(ctx, hub.Options{Store: there, CA: func(fleet string) (pki.CA, error) { return pki.NewCA(fleet, time.Now()) }, Key: key, Now: time.Now, NewID: id, Log: quiet})
+	ok(err)
+	p, err := tuf.Begin(tuf.Charter{Fleet: "fleet1", Hub: key.Public(), Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
+		Models: tuf.Role{Threshold: 1, Holders: []tuf.Holder{{Name: "ann", Key: one.Public()}}}}, time.Now())
+	ok(err)
+	sigs, err := tuf.Sign(tuf.Set{}, p, root)
+	ok(err)
+	p, _, err = p.Add(tuf.Set{}, sigs...)
+	ok(err)
+	_, err = h.Found(ctx, "user:ann", "hospital", []string{"https://hub:8443"}, p)
+	ok(err)
+	_, text, err := h.CreateCode(ctx, "user:ann", hub.CodeRequest{Site: "north", Auto: true})
+	ok(err)
+	code, err := spec.ParseCode(text)
+	ok(err)
+	_, csr, err := pki.Request("node1")
+	ok(err)
+	joined, err := h.Join(ctx, spec.JoinRequest{Format: spec.Format, Code: code.ID, Secret: code.Secret, Node: "node1", CSR: csr, Facts: spec.Facts{Name: "ward-3"}})
+	ok(err)
+	ok(here.PutMembership(ctx, store.Membership{Fleet: "fleet1", Name: "hospital", Pin: code.Root, Root: joined.Root},
+		events.Event{Time: time.Now(), Principal: "user:bea", Action: "fleet.joined", Object: events.Object{Kind: "fleet", ID: "fleet"}}))
+	return fleet{h, here, there, code, joined, quiet}
 }
 
 func newKey(t *testing.T) tuf.Key {

@@ -25,6 +25,9 @@ type Membership struct {
 	Site     string          `json:"site"`     // as it was when it joined
 	Joined   time.Time       `json:"joined"`
 
+	Next        pki.Identity `json:"next,omitzero"`          // a new key that was asked for by file: a secret; without chain until the hub's word comes
+	NextRequest []byte       `json:"next_request,omitempty"` // the signing request of Next
+
 	Code    spec.Code `json:"code,omitzero"`     // while it asks: a secret
 	Request []byte    `json:"request,omitempty"` // while it asks: the signing request of Identity
 }

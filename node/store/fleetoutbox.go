@@ -208,6 +208,32 @@ func (db *DB) SentFleetEvents(ctx context.Context, list []outbox.Entry) error {
 	})
 }
 
+// HeardFleetEvents removes what a hub's word says it has: the log up to line seq, if that line is the one of this id, and others by id.
+func (db *DB) HeardFleetEvents(ctx context.Context, seq uint64, id string, ids []string) error {
+	has := map[string]bool{}
+	for _, x := range ids {
+		has[x] = true
+	}
+	var sent []outbox.Entry
+	err := db.View(ctx, func(tx *Tx) error {
+		if raw, err := tx.rawEvent(seq); err == nil {
+			if h := events.Hash(raw); hex.EncodeToString(h[:]) == id {
+				sent = append(sent, outbox.Entry{N: seq, Event: spec.Event{Class: spec.Audit}})
+			}
+		}
+		return hubEvents.Each(tx, func(e hubEvent) error {
+			if has[e.Event.ID] {
+				sent = append(sent, outbox.Entry{N: e.N, Event: e.Event})
+			}
+			return nil
+		})
+	})
+	if err != nil || len(sent) == 0 {
+		return err
+	}
+	return db.SentFleetEvents(ctx, sent)
+}
+
 // FleetQueue is what waits for the hub, by class.
 func (db *DB) FleetQueue(ctx context.Context) (out spec.Queue, err error) {
 	err = db.View(ctx, func(tx *Tx) error {

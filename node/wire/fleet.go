@@ -106,7 +106,16 @@ type FleetNodeView struct {
 	Facts    spec.Facts        `json:"facts"`
 	States   []spec.State      `json:"endpoints"`
 	Traffic  spec.Traffic      `json:"traffic"`
-	Queue    spec.Queue        `json:"queue,omitempty"` // what waits on the node, and what was dropped there
+	Receipt  time.Time         `json:"receipt,omitzero"` // when States came by a file; zero: over the wire
+	Queue    spec.Queue        `json:"queue,omitempty"`  // what waits on the node, and what was dropped there
+}
+
+// BundleResult is what came of a bundle.
+type BundleResult struct {
+	Kind     string             `json:"kind"` // "updates" or "receipts"
+	Made     time.Time          `json:"made"`
+	Brought  *agent.Brought     `json:"brought,omitempty"`
+	Receipts []hub.ReceiptTaken `json:"receipts,omitempty"`
 }
 
 // FleetEventsView is a page of events; with a node, its counts too.

@@ -97,6 +97,7 @@ export type FleetNode = S['FleetNodeView'];
 export type FleetCode = S['CodeView'];
 export type Membership = S['FleetMembership'];
 export type FleetEvents = S['FleetEventsView'];
+export type BundleResult = S['BundleResult'];
 export type Queue = NonNullable<Membership['queue']>;
 export type FleetSite = S['FleetSite'];
 export type Rollout = S['RolloutView'];

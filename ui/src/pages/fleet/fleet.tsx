@@ -11,6 +11,7 @@ import { MayButton, useMay } from '../../parts/may';
 import { Card, Page, State } from '../../parts/page';
 import { Loaded, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
+import { Bundle } from './bundle';
 import { Events, Waits } from './events';
 import { Matrix } from './matrix';
 import { Nodes } from './nodes';
@@ -49,6 +50,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
         </Text>
         <Text size="sm" className="quiet">{t('fleet.callsAt')} <span className="mono">{rows(fleet.hubs).join(', ')}</span></Text>
         <Restored fleet={fleet} />
+        <Bundle hub />
         {fleet.proposal_waits && <Alert mt="sm" color="yellow" title={t('fleet.waits')}><Twin>{'edgeward fleet proposal show\nedgeward fleet sign --key FILE'}</Twin></Alert>}
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
@@ -79,6 +81,7 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
             {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {of.traffic?.received ? t('fleet.bytes', { got: bytes(of.traffic.received), saved: bytes(of.traffic.saved ?? 0) }) : ''}
           </Text>
           <Waits queue={of.queue} />
+          <Bundle hub={false} />
           {rows(of.endpoints).map((s) => (
             <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></Text>
           ))}

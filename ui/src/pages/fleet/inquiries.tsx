@@ -56,7 +56,7 @@ export function Inquiries({ n }: { n: FleetNode }) {
       <Twin>{`edgeward fleet logs ${n.id} --reason WHY`}</Twin>
       {asking && (
         <Ask title={`${word('inquiryOf', asking)}: ${n.name}`} open close={() => setAsking(undefined)} go={t('inquiry.go')}
-          cli={(reason) => asking === 'logs' ? `edgeward fleet logs ${n.id} --lines ${lines} --reason ${JSON.stringify(reason || '…')}` : `edgeward fleet bundle ${n.id} -o ${n.name}.tar.gz --reason ${JSON.stringify(reason || '…')}`}
+          cli={(reason) => asking === 'logs' ? `edgeward fleet logs ${n.id} --lines ${lines} --reason ${JSON.stringify(reason || '…')}` : `edgeward fleet support ${n.id} -o ${n.name}.tar.gz --reason ${JSON.stringify(reason || '…')}`}
           act={(reason) => ask.mutateAsync(reason)}>
           {asking === 'logs' ? <NumberInput label={t('inquiry.lines')} min={1} max={5000} value={lines} onChange={(v) => setLines(Number(v) || 500)} /> : <Text size="sm">{t('inquiry.bundleWhat')}</Text>}
         </Ask>

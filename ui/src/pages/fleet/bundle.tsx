@@ -1,0 +1,32 @@
+import { useState } from 'react';
+import { Alert, FileButton, Group, Stack, Text } from '@mantine/core';
+import { upload } from '../../api/client';
+import { useAct } from '../../api/queries';
+import { rows, type BundleResult } from '../../api/types';
+import { Twin } from '../../parts/copy';
+import { bytes, percent } from '../../parts/format';
+import { MayButton } from '../../parts/may';
+import { Trouble } from '../../parts/trouble';
+import { t } from '../../text';
+
+/** Takes a bundle from a stick: on a node what its hub says, on the hub what nodes say; and writes the file that goes the other way. */
+export function Bundle({ hub }: { hub: boolean }) {
+  const [share, setShare] = useState(0);
+  const take = useAct((f: File) => upload<BundleResult>('/fleet/bundle', {}, f, setShare), 'fleet');
+  const done = take.data;
+  return (
+    <Stack gap="xs" mt="sm">
+      <Group gap="sm">
+        <FileButton accept=".edgebundle" onChange={(f) => f && take.mutate(f)}>
+          {(p) => <MayButton verb="create" on="fleet" size="xs" variant="default" loading={take.isPending} {...p}>{t(hub ? 'fleet.takeReceipt' : 'fleet.takeBundle')}</MayButton>}
+        </FileButton>
+        <a href={hub ? '/api/v1/fleet/bundle?scope=fleet' : '/api/v1/fleet/membership/receipt'} download={hub ? 'fleet.edgebundle' : 'receipt.edgebundle'}>{t(hub ? 'fleet.makeBundle' : 'fleet.makeReceipt')}</a>
+        {take.isPending && <Text size="sm" className="quiet">{percent(share)}</Text>}
+      </Group>
+      <Trouble error={take.error} />
+      {done?.brought && <Alert color={done.brought.missing ? 'orange' : 'green'}>{t('fleet.brought', { rev: done.brought.rev, files: done.brought.blobs, size: bytes(done.brought.bytes), had: done.brought.had })}</Alert>}
+      {rows(done?.receipts).map((x) => <Alert key={x.node} color="green">{t('fleet.receiptTaken', { name: x.name || x.node, n: x.events })}</Alert>)}
+      <Twin>{hub ? 'edgeward fleet bundle export --site NAME -o FILE.edgebundle\nedgeward fleet bundle import FILE.edgebundle' : 'edgeward fleet bundle import FILE.edgebundle\nedgeward fleet bundle receipt -o FILE.edgebundle'}</Twin>
+    </Stack>
+  );
+}
