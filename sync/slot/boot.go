@@ -97,7 +97,10 @@ func (d *Dir) begin(s State, now time.Time) (State, error) {
 			return s, err
 		}
 	}
-	from, to := s.Program(t.From), s.Program(t.Slot)
+	from, to := s.wrote(s.Program(t.From)), s.Program(t.Slot)
+	if t.Saved {
+		from.Writes, from.Reads = t.Before.Writes, t.Before.Reads // it may have been raised since
+	}
 	if !to.readable(from) {
 		return s, edgeward.E("slot.Boot", edgeward.Conflict, "update.database", "version %s cannot read the database that version %s writes", to.Version, from.Version)
 	}
@@ -106,8 +109,11 @@ func (d *Dir) begin(s State, now time.Time) (State, error) {
 			if err := d.saveDatabase(); err != nil {
 				return s, err
 			}
-			t.Saved = true
+			t.Saved, t.Before = true, Formats{from.Writes, from.Reads}
 		}
+	}
+	if to.Writes > s.Wrote.Writes {
+		s.Wrote = Formats{to.Writes, to.Reads}
 	}
 	t.Try++
 	t.Deadline = now.Add(d.window)

@@ -54,6 +54,13 @@ type Trial struct {
 	Try      int       `json:"try"`             // starts so far
 	Deadline time.Time `json:"deadline"`        // of this start, for people: who waits uses a timer
 	Saved    bool      `json:"saved,omitempty"` // the database was copied
+	Before   Formats   `json:"before,omitzero"` // State.Wrote when it was
+}
+
+// Formats are those of a database: the one it was written in, and the lowest own format of a program that reads it.
+type Formats struct {
+	Writes int `json:"writes,omitempty"`
+	Reads  int `json:"reads,omitempty"`
 }
 
 // Asked is who wanted a trial, why, and what was so when it began. The package keeps it and does not look into it.
@@ -101,6 +108,7 @@ type State struct {
 	B        Program  `json:"b,omitzero"`
 	Seen     Program  `json:"installed,omitzero"` // the installed program, as a supervisor last saw it
 	Trial    *Trial   `json:"trial,omitempty"`
+	Wrote    Formats  `json:"wrote,omitzero"` // the highest that a program was started with since the database was put back last: a trial that was given up may have raised it
 	Restore  bool     `json:"restore,omitempty"` // the copy of the database is to be put back
 	Last     Outcome  `json:"last,omitzero"`
 	Takeover Takeover `json:"takeover,omitzero"`
@@ -124,6 +132,14 @@ func (s State) Program(n Name) Program {
 		return s.B
 	}
 	return s.Seen
+}
+
+// wrote is the program whose formats the database has, as far as is known, where p runs.
+func (s State) wrote(p Program) Program {
+	if s.Wrote.Writes > p.Writes {
+		p.Writes, p.Reads = s.Wrote.Writes, s.Wrote.Reads
+	}
+	return p
 }
 
 func (s State) with(n Name, p Program) State {
@@ -197,7 +213,9 @@ func (s State) fail(code, reason string, now time.Time) State {
 	to, from := s.Program(t.Slot), s.Program(t.From)
 	s = s.ended(Reverted, to, from, t.Asked, code, reason, now)
 	s.Active, s.Trial = t.From, nil
-	s.Restore = s.Restore || t.Saved && !from.readable(to)
+	if t.Saved && !from.readable(to) {
+		s.Restore, s.Wrote = true, t.Before
+	}
 	return s
 }
 
@@ -219,7 +237,7 @@ func (s State) damaged(n Name, reason string, now time.Time) State {
 	s = s.emptied(n)
 	if s.Active == n {
 		s.Active = Installed
-		if s.Previous != nil && s.Program(*s.Previous).readable(p) {
+		if s.Previous != nil && s.Program(*s.Previous).readable(s.wrote(p)) {
 			s.Active, s.Previous = *s.Previous, nil
 		}
 		s = s.ended(Damaged, p, s.Program(s.Active), Asked{By: "system:supervisor"}, "update.damaged", reason, now)
