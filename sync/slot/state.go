@@ -108,7 +108,7 @@ type State struct {
 	B        Program  `json:"b,omitzero"`
 	Seen     Program  `json:"installed,omitzero"` // the installed program, as a supervisor last saw it
 	Trial    *Trial   `json:"trial,omitempty"`
-	Wrote    Formats  `json:"wrote,omitzero"` // the highest that a program was started with since the database was put back last: a trial that was given up may have raised it
+	Wrote    Formats  `json:"wrote,omitzero"`    // the highest that a program was started with since the database was put back last: a trial that was given up may have raised it
 	Restore  bool     `json:"restore,omitempty"` // the copy of the database is to be put back
 	Last     Outcome  `json:"last,omitzero"`
 	Takeover Takeover `json:"takeover,omitzero"`
