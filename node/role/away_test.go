@@ -14,6 +14,7 @@ import (
 	"edgeward"
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
+	"edgeward/fleet/inquiry"
 	"edgeward/fleet/outbox"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
@@ -220,7 +221,9 @@ func newFleet(t *testing.T, ctx context.Context) fleet {
 	n := 0
 	id := func() string { n++; return fmt.Sprintf("id%d", n) }
 	key, root, one := newKey(t), newKey(t), newKey(t)
-	h, err := hub.Open(ctx, hub.Options{Store: there, CA: func(fleet string) (pki.CA, error) { return pki.NewCA(fleet, time.Now()) }, Key: key, Now: time.Now, NewID: id, Log: quiet})
+	desk, err := inquiry.Open(ctx, there, t.TempDir(), time.Now, id)
+	ok(err)
+	h, err := hub.Open(ctx, hub.Options{Desk: desk, Store: there, CA: func(fleet string) (pki.CA, error) { return pki.NewCA(fleet, time.Now()) }, Key: key, Now: time.Now, NewID: id, Log: quiet})
 	ok(err)
 	p, err := tuf.Begin(tuf.Charter{Fleet: "fleet1", Hub: key.Public(), Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
 		Models: tuf.Role{Threshold: 1, Holders: []tuf.Holder{{Name: "ann", Key: one.Public()}}}}, time.Now())
