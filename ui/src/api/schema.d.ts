@@ -4896,6 +4896,12 @@ export interface components {
             ready?: string[] | null;
             reason?: string;
         };
+        SlotFormats: {
+            /** Format: int64 */
+            reads?: number;
+            /** Format: int64 */
+            writes?: number;
+        };
         SlotOutcome: {
             asked?: components["schemas"]["SlotAsked"];
             /** Format: date-time */
@@ -4921,6 +4927,7 @@ export interface components {
         };
         SlotTrial: {
             asked?: components["schemas"]["SlotAsked"];
+            before?: components["schemas"]["SlotFormats"];
             /** Format: date-time */
             began: string;
             /** Format: date-time */
