@@ -4,8 +4,11 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 
 	"edgeward"
+	"edgeward/fleet/agent"
 	"edgeward/fleet/spec"
 	"edgeward/fleet/summary"
 	"edgeward/node/api"
@@ -26,7 +29,11 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	}
 	n.local = &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
 		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) }}
-	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames,
+	proxy, err := n.fleetProxy()
+	if err != nil {
+		return err
+	}
+	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames, Proxy: proxy,
 		Answer: n.answer,
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
 		Hours:  (&hourly{metrics: n.serve.AllMetrics, group: n.groupName}).since,
@@ -77,6 +84,19 @@ func (c counted) Add(p record.Prediction) error {
 	return c.Log.Add(p)
 }
 
+// fleetProxy is what this server calls its hub through.
+func (n *Node) fleetProxy() (agent.Proxy, error) {
+	c, password := n.cfg.Fleet, ""
+	if c.ProxyPasswordFile != "" {
+		b, err := os.ReadFile(c.ProxyPasswordFile)
+		if err != nil {
+			return nil, edgeward.E("node.fleet", edgeward.Invalid, "config.invalid", "fleet.proxy_password_file: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
+	}
+	return agent.ParseProxy(c.Proxy, c.ProxyUser, password)
+}
+
 // fleetNames are what nodes may call this hub by.
 func (n *Node) fleetNames() []string {
 	names, ips := n.subjects()
@@ -89,7 +109,7 @@ func (n *Node) fleetNames() []string {
 // facts are what the hub is told of this server.
 func (n *Node) facts() spec.Facts {
 	in := host.Read(context.Background(), n.cfg.DataDir)
-	f := spec.Facts{Name: n.name, Engines: engines(), Host: n.machine(context.Background(), in), Version: n.o.Version, OS: in.OS, Arch: in.Arch, CPU: in.CPU, Cores: in.Cores, Memory: int64(in.Memory), DiskFree: int64(in.DiskFree)}
+	f := spec.Facts{Name: n.name, Engines: engines(), Host: n.machine(context.Background(), in), Version: n.o.Version, OS: in.OS, Arch: in.Arch, CPU: in.CPU, Cores: in.Cores, Memory: int64(in.Memory), DiskFree: int64(in.DiskFree), Serial: in.Serial, Machine: in.Machine}
 	if n.plain != nil {
 		f.URL = n.URL()
 	}

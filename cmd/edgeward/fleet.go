@@ -47,6 +47,8 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetTrust,
 		newFleetKey,
 		newFleetRollout,
+		newFleetOverlay,
+		newFleetClaim,
 		newFleetMembership,
 		newFleetSite,
 		newFleetLeave,
@@ -174,13 +176,21 @@ func (p passphrase) read() (string, error) {
 func newFleetID() string { return strings.ToLower(rand.Text()) }
 
 func newFleetStatus(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "status", Short: "Show the fleet: who signs, what is signed, how many nodes", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "status", Short: "Show the fleet: who signs, what is signed, how many nodes, and what is not as it is wanted", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		f, err := c.Fleet(ctx)
 		if err != nil {
 			return err
 		}
-		return r.print(f, func(w io.Writer) {
+		gaps, err := all(ctx, 0, func(cursor string) (client.List[client.FleetGap], error) { return c.FleetGaps(ctx, cursor) })
+		if err != nil {
+			return err
+		}
+		status := struct {
+			client.Fleet
+			Gaps []client.FleetGap `json:"gaps"`
+		}{f, listed(gaps).Items}
+		return r.print(status, func(w io.Writer) {
 			if f.ID == "" {
 				fmt.Fprintln(w, "This server is the hub of no fleet. Found one: edgeward fleet init NAME --keys FOLDER")
 				return
@@ -197,6 +207,7 @@ func newFleetStatus(r *remote) *cobra.Command {
 				rows = append(rows, []string{t.Group, fmt.Sprintf("%s/%d", t.Model, t.Version), t.Digest.Short()})
 			}
 			table(w, "GROUP SIGNED MANIFEST", rows)
+			printGaps(w, gaps)
 		})
 	})
 	return cmd
@@ -261,17 +272,18 @@ func newFleetNode(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "node", Short: "The fleet's nodes", Example: "  edgeward fleet node list\n  edgeward fleet node revoke 01J… --reason \"the machine was stolen\""}
 	list := &cobra.Command{Use: "list", Short: "List nodes", Args: cobra.NoArgs}
 	limit := limitFlag(list, 0)
+	by := list.Flags().String("select", "", "only nodes that this `selector` means: tags, and arch, name, os, pair, site, standing, version")
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
-		nodes, err := all(ctx, *limit, func(cursor string) (client.List[client.FleetNode], error) { return c.FleetNodes(ctx, cursor) })
+		nodes, err := all(ctx, *limit, func(cursor string) (client.List[client.FleetNode], error) { return c.SelectedNodes(ctx, *by, cursor) })
 		if err != nil {
 			return err
 		}
 		return r.print(listed(nodes), func(w io.Writer) {
 			var rows [][]string
 			for _, n := range nodes {
-				rows = append(rows, []string{n.ID, n.Name, n.Site, string(n.Standing), yes(n.Online), fmt.Sprintf("%d/%d", n.Has, n.Rev), n.Facts.Version, when(n.Seen)})
+				rows = append(rows, []string{n.ID, n.Name, n.Site, string(n.Standing), yes(n.Online), fmt.Sprintf("%d/%d", n.Has, n.Rev), n.Facts.Version, when(n.Seen), or(tagsOf(n), "-")})
 			}
-			table(w, "ID NAME SITE STANDING ONLINE REVISION VERSION SEEN", rows)
+			table(w, "ID NAME SITE STANDING ONLINE REVISION VERSION SEEN TAGS", rows)
 		})
 	})
 	show := &cobra.Command{Use: "show ID", Short: "Show a node and where its endpoints stand", Args: cobra.ExactArgs(1)}
@@ -281,7 +293,7 @@ func newFleetNode(r *remote) *cobra.Command {
 			return err
 		}
 		return r.print(n, func(w io.Writer) {
-			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
+			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
 				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)))
 			printMachine(w, n)
 			facts(w, "page", n.Facts.URL,
@@ -294,7 +306,7 @@ func newFleetNode(r *remote) *cobra.Command {
 			table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
 		})
 	})
-	cmd.AddCommand(list, show)
+	cmd.AddCommand(list, show, newNodeTag(r), newNodePlace(r))
 	for _, v := range []struct{ word, short string }{
 		{"approve", "Let a node in: one that asks, or that was declined, revoked or quarantined"}, {"decline", "Decline a node that asks"},
 		{"revoke", "Take a node's certificate from it; what it runs goes on"}, {"forget", "Forget a node that is no member"},
@@ -335,7 +347,7 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 		return
 	}
 	facts(w, "fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
-		"problem", m.Contact.Problem)
+		"problem", m.Contact.Problem, "hint", m.Contact.Hint)
 	printQueue(w, m.Queue)
 	var rows [][]string
 	for _, s := range m.Items {
@@ -365,15 +377,20 @@ func newFleetLeave(r *remote) *cobra.Command {
 
 func newJoinCommand(e env) *cobra.Command {
 	var wait time.Duration
+	var file string
 	cmd := &cobra.Command{Use: "join CODE", Short: "Make this server a node of a fleet", Args: cobra.MaximumNArgs(1),
 		Long:    "join brings a join code to the hub that made it. The code names the hub and pins its certificate, so nobody else can answer for it.\nWithout CODE it is read from standard input, where other users of this machine do not see it.",
-		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code"}
+		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code\n  edgeward join --file /media/usb/join-code"}
 	r := newRemote(e, cmd)
+	cmd.Flags().StringVar(&file, "file", "", "`file` with the join code, such as on a USB stick")
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a person's approval")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		code := strings.Join(args, "")
+		if code != "" && file != "" {
+			return edgeward.E("join", edgeward.Invalid, "cli.usage", "a code and a file with one were given")
+		}
 		if code == "" {
-			b, err := io.ReadAll(io.LimitReader(e.stdin, 8<<10))
+			b, err := readUpTo(e, or(file, "-"), 8<<10)
 			if err != nil {
 				return err
 			}

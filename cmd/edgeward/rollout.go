@@ -43,6 +43,7 @@ func newFleetRollout(r *remote) *cobra.Command {
 	for _, v := range []struct{ word, short string }{
 		{"approve", "Let a rollout, or its next wave, begin"}, {"pause", "Tell no further node"}, {"resume", "Go on with a paused rollout"},
 		{"abort", "End a rollout: nodes that have the new version go back"},
+		{"now", "Let its nodes wait for no maintenance window"},
 	} {
 		sub := &cobra.Command{Use: v.word + " ID", Short: v.short, Args: cobra.ExactArgs(1)}
 		reason := reasonFlag(sub, v.word != "approve")
@@ -71,7 +72,9 @@ func newRolloutStart(r *remote) *cobra.Command {
 			"  edgeward fleet rollout start triage/3 --endpoint triage --wave 1 --wave 25% --wave 100% --soak 10m --probation-requests 500 --reason test"}
 	cmd.Flags().StringVar(&q.Endpoint, "endpoint", "", "`name` of the endpoint on the nodes")
 	cmd.Flags().StringVar(&q.Title, "title", "", "`name` that pages show")
-	cmd.Flags().StringVar(&q.Scope, "scope", "fleet", "`part` of the fleet: fleet, site/NAME or node/ID")
+	cmd.Flags().StringVar(&q.Scope, "scope", "", "`part` of the fleet: fleet, selection/NAME, site/NAME or node/NAME")
+	cmd.Flags().StringVar(&q.Select, "select", "", "in place of --scope: the nodes that this `selector` means, such as line=3")
+	cmd.Flags().BoolVar(&q.Now, "now", false, "do not wait for maintenance windows")
 	cmd.Flags().StringArrayVar(&waves, "wave", nil, "how many nodes have it after this wave: a `count` or a share such as 10%; default 1, 10%, 50%, 100%")
 	cmd.Flags().DurationVar(&soak, "soak", time.Minute, "how long all nodes of a wave must have kept it")
 	cmd.Flags().IntVar(&q.Plan.MaxMoving, "max-moving", 0, "`nodes` of one site that move at a time; 0: one, or a tenth")

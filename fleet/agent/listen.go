@@ -19,6 +19,7 @@ type Contact struct {
 	Last    time.Time `json:"last,omitzero"` // answer
 	Code    string    `json:"code,omitempty"`
 	Problem string    `json:"problem,omitempty"` // of the last call; empty if it went well
+	Hint    string    `json:"hint,omitempty"`
 	Clock   bool      `json:"clock_wrong,omitempty"`
 }
 
@@ -125,7 +126,7 @@ func (a *Agent) heard(err error) {
 	if err == nil {
 		a.contact = Contact{Last: a.o.Now(), Clock: a.kept.Clock.Wrong(a.o.Now())}
 	} else {
-		a.contact.Code, a.contact.Problem = edgeward.CodeOf(err), edgeward.Words(err)
+		a.contact.Code, a.contact.Problem, a.contact.Hint = edgeward.CodeOf(err), edgeward.Words(err), edgeward.HintOf(err)
 	}
 	if a.contact.Code != was {
 		a.o.Log.Info("contact with the hub changed", "code", a.contact.Code, "problem", a.contact.Problem)

@@ -35,12 +35,12 @@ func TestBytesAndAnswersWaitForTheirWindows(t *testing.T) {
 		d := s.document(1, 1)
 		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "04:00", time.Hour), daily("bytes", spec.Download, "02:00", time.Hour)}
 		s.say(d, s.key)
-		s.want("before all windows", s.settles(), "nothing, admitted fleet.window")
+		s.want("before all windows", s.settles(), "nothing, admitted fleet.waits_window")
 		k, _ := s.a.Kept()
 		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(2*time.Hour)) || st.Since.IsZero() {
 			t.Errorf("it waits until %s", st.Opens)
 		}
-		s.want("bytes may come", s.at(2*time.Hour+10*time.Minute), "nothing, staged fleet.window")
+		s.want("bytes may come", s.at(2*time.Hour+10*time.Minute), "nothing, staged fleet.waits_window")
 		k, _ = s.a.Kept()
 		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(4 * time.Hour)) {
 			t.Errorf("it waits until %s", st.Opens)
@@ -52,7 +52,7 @@ func TestBytesAndAnswersWaitForTheirWindows(t *testing.T) {
 		d = s.document(2, 2)
 		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "04:00", time.Hour), daily("bytes", spec.Download, "02:00", time.Hour)}
 		s.say(d, s.key)
-		s.want("the second, by day", s.at(12*time.Hour), "live 1, admitted fleet.window")
+		s.want("the second, by day", s.at(12*time.Hour), "live 1, admitted fleet.waits_window")
 		d.Rev, d.Endpoints[0].Now = 3, true
 		s.say(d, s.key)
 		s.want("now", s.at(13*time.Hour), "live 2, committed")
@@ -91,7 +91,7 @@ func TestAClosingWindowEndsTheDownload(t *testing.T) {
 		d := s.document(1, 1)
 		d.Policy.Windows = []spec.Window{daily("bytes", spec.Download, "00:01", time.Minute)}
 		s.say(d, s.key)
-		s.want("after the window", s.settles(), "nothing, fetching fleet.window")
+		s.want("after the window", s.settles(), "nothing, fetching fleet.waits_window")
 		if last == nil || last.n == 0 || last.n > 7 {
 			t.Errorf("%+v: it read on", last)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,8 +21,8 @@ import (
 	"edgeward/fleet/spec"
 )
 
-// Wire calls a hub over HTTPS. It tries the hub's addresses in turn, beginning with the one that answered last. It uses the proxy of the
-// environment (HTTPS_PROXY, NO_PROXY); what a proxy sees is TLS that only the hub can open.
+// Wire calls a hub over HTTPS. It tries the hub's addresses in turn, beginning with the one that answered last. What a proxy
+// between sees is TLS that only the hub can open.
 type Wire struct {
 	client *http.Client
 	heard  func(date time.Time) // of an answer, by the hub's clock
@@ -37,9 +38,10 @@ type Wire struct {
 // homesick is how long another address than the first is kept to.
 const homesick = 10 * time.Minute
 
-// NewWire returns one that speaks with the TLS configuration of fleet/pki. heard is called with the hub's time of each answer.
-func NewWire(hubs []string, c *tls.Config, heard func(time.Time)) *Wire {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
+// NewWire returns one that speaks with the TLS configuration of fleet/pki, through a proxy if there is one. heard is called with the hub's time of
+// each answer.
+func NewWire(hubs []string, c *tls.Config, via Proxy, heard func(time.Time)) *Wire {
+	t := &http.Transport{Proxy: via, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
 		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute}
 	return &Wire{hubs: hubs, asked: make(chan struct{}, 1), client: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
 }
@@ -88,6 +90,13 @@ func unreachable(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
+		return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.proxy", "the HTTP proxy does not answer: %v", op.Err).WithHint("look at fleet.proxy, and at the proxy; this server goes on meanwhile")
+	}
+	if code := refusedByProxy(err); code != "" {
+		return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.proxy", "the HTTP proxy does not let this server through: %s", code).
+			WithHint("it must allow CONNECT to the hub's port; if it wants a name and password: fleet.proxy_user and fleet.proxy_password_file")
 	}
 	return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.hub_away", "the hub does not answer: %v", err).WithHint("look at the hub and the way to it; this server goes on meanwhile")
 }
@@ -220,9 +229,9 @@ func (w *Wire) failed(res *http.Response) error {
 	return problem(res, b)
 }
 
-// Join asks the hub of a code once. A Pending answer is asked for again, with the same request, by who called.
-func Join(ctx context.Context, c spec.Code, r spec.JoinRequest) (spec.JoinAnswer, error) {
-	w := NewWire(c.Hubs, pki.JoinTLS(c.CA), nil)
+// Join asks the hub of a code once, through a proxy if there is one. A Pending answer is asked for again, with the same request, by who called.
+func Join(ctx context.Context, c spec.Code, via Proxy, r spec.JoinRequest) (spec.JoinAnswer, error) {
+	w := NewWire(c.Hubs, pki.JoinTLS(c.CA), via, nil)
 	defer w.Close()
 	var a spec.JoinAnswer
 	b, err := json.Marshal(r)

@@ -136,7 +136,7 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, e
 
 // versions are the endpoints of a node's document, and with each the versions it says are live or were, under the wanted model's name.
 func (h *Hub) versions(n Node) (out []spec.Endpoint) {
-	for _, e := range wanted(n, h.assignments, h.open()) {
+	for _, e := range h.view().wanted(n) {
 		out = append(out, e)
 		for _, s := range n.Last.Endpoints {
 			if s.Key() != e.Key() {

@@ -30,7 +30,8 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 	if err := h.none(); err != nil {
 		return nil, err
 	}
-	if err := h.checkScope(scope); err != nil {
+	scope, err := h.scope(scope, h.set)
+	if err != nil {
 		return nil, err
 	}
 	if err := h.freshen(ctx); err != nil {
@@ -44,7 +45,7 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 	h.planTrust(p)
 	manifests, blobs := map[edgeward.Digest]bool{}, map[edgeward.Digest]bool{}
 	for _, n := range sorted(h.nodes) {
-		if n.Standing != Member || rank(scope, n) < 0 {
+		if n.Standing != Member || h.set.Rank(scope, n.server()) < 0 {
 			continue
 		}
 		d, err := h.document(ctx, n)
@@ -58,7 +59,7 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 		p.Nodes = append(p.Nodes, n.ID)
 		p.add("desired/"+n.ID, d.envelope)
 		p.add("word/"+n.ID, word)
-		for _, e := range wanted(n, h.assignments, h.open()) {
+		for _, e := range h.view().wanted(n) {
 			m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
 			if err != nil {
 				return nil, err

@@ -7,7 +7,9 @@
 //     same content.
 //   - An answer to a join, an event of a node and a person's decision are on the disk before they are acknowledged. Reports are
 //     not: the next one replaces them. A change of phase in a report is kept at once, the rest every half minute.
-//   - A version is told to nodes only when the repository names it (four eyes, if the fleet has them), and by a rollout.
+//   - A version is told to nodes only when the repository names it (four eyes, if the fleet has them), and by a rollout: one that a person
+//     started, or one that stands for a version in an overlay (fleet/overlay).
+//   - Overlays are applied all or none, and the same ones twice change nothing.
 //   - A node gets bytes that its document leads to, and no others: they are as absent to it.
 //   - What is called twice is done once: joins by code and node, events by id, rollouts by key.
 //
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/overlay"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
 	"edgeward/sync/tuf"
@@ -76,6 +79,7 @@ type Node struct {
 	Asked    time.Time         `json:"asked"`
 	Joined   time.Time         `json:"joined,omitzero"`
 	Code     string            `json:"code,omitempty"`
+	Claim    string            `json:"claim,omitempty"`   // that expected it
 	Request  []byte            `json:"request,omitempty"` // PKCS #10, of the last join
 	Chain    [][]byte          `json:"chain,omitempty"`
 	Before   edgeward.Digest   `json:"before,omitempty"` // of the certificate before the last
@@ -93,7 +97,7 @@ type Node struct {
 
 // Assignment says that the nodes of a scope have an endpoint.
 type Assignment struct {
-	Scope    string        `json:"scope"` // Everywhere, "site/<name>" or "node/<id>"; the narrowest counts
+	Scope    string        `json:"scope"` // as overlay.Set ranks them; the narrowest counts, of selections the latest
 	Endpoint spec.Endpoint `json:"endpoint"`
 	Changed  time.Time     `json:"changed"`
 	By       string        `json:"by"`
@@ -109,6 +113,16 @@ type Move struct {
 	Title     string         `json:"title,omitempty"`
 	Probation spec.Probation `json:"probation,omitzero"`
 	Again     int            `json:"again,omitempty"`
+	Now       bool           `json:"now,omitempty"` // it does not wait for windows, while it is under way
+}
+
+// Overlay is a document of persons that is kept.
+type Overlay struct {
+	overlay.Document
+	Changed time.Time `json:"changed"`
+	By      string    `json:"by"`
+	Move    string    `json:"move,omitempty"` // of an endpoint with a version: the rollout that stands for it; "" not yet
+	Met     string    `json:"met,omitempty"`  // of a claim: the node that met it
 }
 
 // Change is what the audit is to say about a write.
@@ -130,6 +144,7 @@ type Store interface {
 	FleetNodes(ctx context.Context) ([]Node, error)
 	FleetAssignments(ctx context.Context) ([]Assignment, error)
 	FleetMoves(ctx context.Context) ([]Move, error)
+	FleetOverlays(ctx context.Context) ([]Overlay, error)
 	// PutFleetFacts keeps all of w or nothing.
 	PutFleetFacts(ctx context.Context, w Facts, c ...Change) error
 	Summaries
@@ -148,4 +163,6 @@ type Facts struct {
 	Gone        []string // nodes that are forgotten
 	Assignments []Assignment
 	Moves       []Move
+	Overlays    []Overlay
+	Lifted      []string // keys of overlays that are taken away
 }

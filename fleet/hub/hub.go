@@ -11,6 +11,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/inquiry"
+	"edgeward/fleet/overlay"
 	"edgeward/fleet/pki"
 	"edgeward/runtime/models"
 	"edgeward/sync/tuf"
@@ -73,6 +74,8 @@ type Hub struct {
 	nodes       map[string]Node
 	assignments map[string]Assignment // by scope and key
 	moves       map[string]Move
+	overlays    map[string]Overlay  // by key
+	set         *overlay.Set        // of overlays
 	documents   map[string]document // of nodes, as far as they were asked for
 	changed     map[string]chan struct{}
 	dirty       map[string]bool // nodes whose report is newer than the one kept
@@ -113,6 +116,10 @@ func Open(ctx context.Context, o Options) (*Hub, error) {
 	if h.assignments, err = keyed(ctx, o.Store.FleetAssignments, Assignment.key); err != nil {
 		return nil, err
 	}
+	if h.overlays, err = keyed(ctx, o.Store.FleetOverlays, func(o Overlay) string { return o.Key() }); err != nil {
+		return nil, err
+	}
+	h.set = laid(h.overlays)
 	h.moves, err = keyed(ctx, o.Store.FleetMoves, func(m Move) string { return m.ID })
 	return h, err
 }
@@ -141,14 +148,6 @@ func (h *Hub) CA() pki.CA {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.ca
-}
-
-// Admit lets members in, by their certificates.
-func (h *Hub) Admit(p pki.Peer) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, err := h.member(p.Node)
-	return err
 }
 
 // Poke makes Run look at once.
@@ -202,6 +201,9 @@ func (h *Hub) Turn(ctx context.Context) error {
 	if err := h.turnRings(ctx); err != nil {
 		return err
 	}
+	if err := h.startPinned(ctx); err != nil {
+		return err
+	}
 	return h.render(ctx)
 }
 
@@ -233,7 +235,8 @@ func (h *Hub) put(ctx context.Context, w Facts, c ...Change) error {
 	}
 	for _, x := range w.Nodes {
 		old := h.nodes[x.ID]
-		h.stale = h.stale || old.Standing != x.Standing || old.Site != x.Site || !old.Until.Equal(x.Until) || !slices.Equal(old.Last.Gossip.Addresses, x.Last.Gossip.Addresses)
+		h.stale = h.stale || old.Standing != x.Standing || old.Site != x.Site || !old.Until.Equal(x.Until) || !slices.Equal(old.Last.Gossip.Addresses, x.Last.Gossip.Addresses) ||
+			old.Pair != x.Pair || !maps.Equal(old.Tags, x.Tags)
 		h.nodes[x.ID] = x
 		delete(h.dirty, x.ID)
 	}
@@ -242,7 +245,16 @@ func (h *Hub) put(ctx context.Context, w Facts, c ...Change) error {
 		delete(h.documents, id)
 		delete(h.allowed, id)
 	}
-	h.stale = h.stale || len(w.Assignments)+len(w.Moves) > 0
+	h.stale = h.stale || len(w.Assignments)+len(w.Moves)+len(w.Overlays)+len(w.Lifted) > 0
+	for _, x := range w.Overlays {
+		h.overlays[x.Key()] = x
+	}
+	for _, k := range w.Lifted {
+		delete(h.overlays, k)
+	}
+	if len(w.Overlays)+len(w.Lifted) > 0 {
+		h.set = laid(h.overlays)
+	}
 	for _, x := range w.Assignments {
 		h.assignments[x.key()] = x
 	}

@@ -36,6 +36,7 @@ type shelf struct {
 	nodes   map[string][]byte
 	assign  map[string][]byte
 	moves   map[string][]byte
+	lays    map[string][]byte
 	events  map[string]hub.KeptEvent
 	tally   hub.Tally
 	changes []hub.Change
@@ -46,7 +47,7 @@ type shelf struct {
 }
 
 func newShelf() *shelf {
-	return &shelf{codes: map[string][]byte{}, nodes: map[string][]byte{}, assign: map[string][]byte{}, moves: map[string][]byte{}, events: map[string]hub.KeptEvent{}}
+	return &shelf{codes: map[string][]byte{}, nodes: map[string][]byte{}, assign: map[string][]byte{}, moves: map[string][]byte{}, lays: map[string][]byte{}, events: map[string]hub.KeptEvent{}}
 }
 
 func raw(v any) []byte {
@@ -86,6 +87,9 @@ func (s *shelf) PutFleet(_ context.Context, f hub.Fleet, c ...hub.Change) error 
 func (s *shelf) FleetCodes(context.Context) ([]hub.Code, error) { return read[hub.Code](s.codes) }
 func (s *shelf) FleetNodes(context.Context) ([]hub.Node, error) { return read[hub.Node](s.nodes) }
 func (s *shelf) FleetMoves(context.Context) ([]hub.Move, error) { return read[hub.Move](s.moves) }
+func (s *shelf) FleetOverlays(context.Context) ([]hub.Overlay, error) {
+	return read[hub.Overlay](s.lays)
+}
 func (s *shelf) FleetAssignments(context.Context) ([]hub.Assignment, error) {
 	return read[hub.Assignment](s.assign)
 }
@@ -108,6 +112,12 @@ func (s *shelf) PutFleetFacts(_ context.Context, w hub.Facts, c ...hub.Change) e
 	}
 	for _, x := range w.Moves {
 		s.moves[x.ID] = raw(x)
+	}
+	for _, x := range w.Overlays {
+		s.lays[x.Key()] = raw(x)
+	}
+	for _, k := range w.Lifted {
+		delete(s.lays, k)
 	}
 	s.changes = append(s.changes, c...)
 	return nil
@@ -554,7 +564,6 @@ func TestAPersonApproves(t *testing.T) {
 	if !a.Pending || a.Fleet != "" || len(a.Root) > 0 {
 		t.Errorf("before: %+v", a)
 	}
-	h.want("no member", h.Admit(pki.Peer{Node: "n1"}), "fleet.node_pending")
 	_, err = h.Await(t.Context(), "n1", 0, 0)
 	h.want("document", err, "fleet.node_pending")
 	_, err = h.Decide(t.Context(), "user:ann", "n1", hub.Revoke, "")
@@ -571,12 +580,14 @@ func TestAPersonApproves(t *testing.T) {
 	if cert.NotAfter.Before(h.now.Add(89 * 24 * time.Hour)) {
 		t.Errorf("the certificate ends %s", cert.NotAfter)
 	}
-	h.want("member", h.Admit(pki.Peer{Node: "n1"}), "")
+	_, err = h.Await(t.Context(), "n1", 0, 0)
+	h.want("member", err, "")
 	_, err = h.Decide(t.Context(), "user:ann", "n1", hub.Forget, "")
 	h.want("forget a member", err, "fleet.node.standing")
 	_, err = h.Decide(t.Context(), "user:ann", "n1", hub.Revoke, "stolen")
 	h.ok(err)
-	h.want("revoked", h.Admit(pki.Peer{Node: "n1"}), "fleet.node_revoked")
+	_, err = h.Await(t.Context(), "n1", 0, 0)
+	h.want("revoked", err, "fleet.node_revoked")
 	_, err = h.Decide(t.Context(), "user:ann", "n1", hub.Forget, "")
 	h.ok(err)
 	h.restart()
@@ -598,10 +609,61 @@ func TestAMembersNameIsNotTaken(t *testing.T) {
 	thief := request(t, h.code(hub.CodeRequest{Site: "south"}), "n1")
 	_, err = h.Join(t.Context(), thief)
 	h.want("another key, with a code that needs approval", err, "fleet.node_member")
+	_, err = h.Join(t.Context(), request(t, h.code(hub.CodeRequest{Site: "south", Auto: true}), "n1"))
+	h.want("another key, with an auto code", err, "fleet.node_member")
+	if hint := edgeward.HintOf(err); !strings.Contains(hint, "forget") || !strings.Contains(hint, "copy of another server's disk") {
+		t.Errorf("the hint is %q", hint)
+	}
 	after, err := h.Node("n1")
 	h.ok(err)
 	if !bytes.Equal(after.Request, before.Request) || after.Standing != hub.Member || after.Site != "north" {
 		t.Errorf("the member is %+v", after)
+	}
+
+	// nor is the place of one that waits: with another key a person is asked, whatever the code says
+	_, err = h.Join(t.Context(), request(t, h.code(hub.CodeRequest{}), "n2"))
+	h.ok(err)
+	a, err := h.Join(t.Context(), request(t, h.code(hub.CodeRequest{Auto: true}), "n2"))
+	if err != nil || !a.Pending {
+		t.Errorf("a known id with a new key: %+v, %v", a, err)
+	}
+}
+
+func TestClaimedServersStandWhereTheyAreExpected(t *testing.T) {
+	h := founded(t)
+	if _, err := h.apply("kind: claim\nname: ward\nhost: ward-3\nserial: ABC\nsite: south\npair: a\ntags: {line: 3}\napprove: true\n---\nkind: claim\nname: press\nhost: press-1\nsite: west\n", false); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(id, name, serial string) (hub.Node, bool) {
+		t.Helper()
+		r := request(t, h.code(hub.CodeRequest{}), id)
+		r.Facts.Name, r.Facts.Serial = name, serial
+		a, err := h.Join(t.Context(), r)
+		h.ok(err)
+		n, err := h.Node(id)
+		h.ok(err)
+		return n, !a.Pending
+	}
+	if n, in := ask("n1", "ward-3", "XYZ"); in || n.Site != "north" || n.Claim != "" {
+		t.Errorf("another serial number: %+v", n)
+	}
+	if n, in := ask("n2", "ward-3", "abc"); !in || n.Site != "south" || n.Pair != "a" || n.Tags["line"] != "3" || n.Claim != "ward" {
+		t.Errorf("the expected one: %+v", n)
+	}
+	if n, in := ask("n3", "ward-3", "ABC"); in || n.Claim != "" {
+		t.Errorf("a second one with the same number: %+v", n)
+	}
+	if n, in := ask("n4", "press-1", ""); in || n.Site != "west" {
+		t.Errorf("expected, but not to be let in without a person: %+v", n)
+	}
+	for _, o := range h.Overlays() {
+		if want := map[string]string{"ward": "n2", "press": "n4"}[o.Name]; o.Met != want {
+			t.Errorf("claim %s was met by %q", o.Name, o.Met)
+		}
+	}
+	h.restart()
+	if n, in := ask("n5", "ward-3", "ABC"); in || n.Claim != "" {
+		t.Errorf("after a restart: %+v", n)
 	}
 }
 

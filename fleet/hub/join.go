@@ -2,11 +2,13 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/overlay"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 )
@@ -105,9 +107,9 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.code_used", "the join code was used before").WithHint("make a new one at the hub: edgeward fleet code create --site %s", c.Site)
 	case known && (n.Standing == Revoked || n.Standing == Declined || n.Standing == Quarantine):
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.node_"+string(n.Standing), "this server was %s at the hub", n.Standing).WithHint("an administrator of the hub can let it in again: edgeward fleet node approve %s", n.ID)
-	case known && n.Standing == Member && !c.Auto && !bytes.Equal(n.Request, r.CSR): // else who has a code that needs approval takes a member's name without one
+	case known && n.Standing == Member && !bytes.Equal(n.Request, r.CSR): // else who has a code takes a member's id: a new key for a known id always needs a person
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.node_"+string(n.Standing), "the hub holds this server as a member with another key").
-			WithHint("if it is the same server, an administrator of the hub forgets it first: edgeward fleet node revoke %s, then forget", n.ID)
+			WithHint("if it is the same server, set up anew, an administrator of the hub forgets it first: edgeward fleet node revoke %s, then forget; if it is a copy of another server's disk, give it a data directory of its own", n.ID)
 	}
 	if r.Format > spec.Format || r.Format < 1 {
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Conflict, "fleet.format", "this hub speaks format %d, the server %d", spec.Format, r.Format).WithHint("update the hub first")
@@ -118,18 +120,29 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 	if known && used && n.Standing == Member && bytes.Equal(n.Request, r.CSR) {
 		return h.welcome(n), nil
 	}
+	auto := c.Auto && (!known || bytes.Equal(n.Request, r.CSR))
+	w, changes := Facts{}, []Change{}
 	if !known || n.Standing != Member {
+		was := n
 		n = Node{ID: r.Node, Site: c.Site, Standing: Pending, Asked: h.o.Now()}
+		if claim, ok := h.set.Claim(r.Facts, func(name string) bool { met := h.claim(name).Met; return met == "" || met == r.Node }); ok {
+			n.Site, n.Pair, n.Tags, n.Claim = cmp.Or(claim.Site, n.Site), claim.Pair, claim.Tags, claim.Name
+			auto = auto || claim.Approve && (!known || bytes.Equal(was.Request, r.CSR))
+			if o := h.claim(claim.Name); o.Met == "" {
+				o.Met = r.Node
+				w.Overlays = append(w.Overlays, o)
+				changes = append(changes, h.change("code:"+c.ID, "fleet.claim.met", n.ID, claim.Name, ""))
+			}
+		}
 	}
 	n.Code, n.Request, n.Last.Facts, n.Seen = c.ID, r.CSR, r.Facts, h.o.Now()
-	w, changes := Facts{}, []Change{}
 	if !used {
 		c.Uses--
 		c.Nodes = append(slices.Clone(c.Nodes), r.Node)
 		w.Codes = append(w.Codes, c)
 		changes = append(changes, h.change("code:"+c.ID, "fleet.node.asked", n.ID, r.Facts.Name, ""))
 	}
-	if c.Auto || n.Standing == Member {
+	if auto || n.Standing == Member {
 		var err error
 		if n, err = h.admit(n); err != nil {
 			return spec.JoinAnswer{}, err
@@ -145,6 +158,11 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 		return spec.JoinAnswer{Format: spec.Format, Pending: true, Name: h.fleet.Name}, nil
 	}
 	return h.welcome(n), nil
+}
+
+// claim is the overlay of a claim.
+func (h *Hub) claim(name string) Overlay {
+	return h.overlays[overlay.Document{Kind: overlay.Claim, Name: name}.Key()]
 }
 
 // refused says nothing of what was wrong.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"edgeward"
+	"edgeward/fleet/overlay"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
 	"edgeward/sync/tuf"
@@ -14,14 +15,16 @@ import (
 
 // Order is what a person asks for: this version behind this endpoint, on the nodes of a scope.
 type Order struct {
-	Key       string         `json:"key,omitempty"`   // a second Order with the same Key returns the first rollout
-	Scope     string         `json:"scope,omitempty"` // Everywhere if empty
+	Key       string         `json:"key,omitempty"`    // a second Order with the same Key returns the first rollout
+	Scope     string         `json:"scope,omitempty"`  // Everywhere if empty
+	Select    string         `json:"select,omitempty"` // in place of Scope: the nodes that these tags mean (fleet/selector)
 	Endpoint  string         `json:"endpoint"`
 	Title     string         `json:"title,omitempty"`
 	Model     string         `json:"model"`
 	Version   int            `json:"version"`
 	Plan      rollout.Plan   `json:"plan,omitzero"`
 	Probation spec.Probation `json:"probation,omitzero"`
+	Now       bool           `json:"now,omitempty"` // it does not wait for maintenance windows; needs a reason
 	Reason    string         `json:"reason,omitempty"`
 }
 
@@ -34,17 +37,48 @@ func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move
 	if err := h.none(); err != nil {
 		return Move{}, err
 	}
+	if m, ok := h.moves[o.Key]; ok && o.Key != "" {
+		return m, nil
+	}
+	if o.Key == "" {
+		o.Key = h.o.NewID()
+	}
+	if o.Now && o.Reason == "" {
+		return Move{}, edgeward.E(op, edgeward.Invalid, "fleet.now_reason", "what does not wait for windows needs a reason").WithHint("give --reason")
+	}
+	if o.Select != "" {
+		if o.Scope != "" && o.Scope != Everywhere {
+			return Move{}, edgeward.E(op, edgeward.Invalid, "fleet.scope", "a rollout has a scope or a selector, not both")
+		}
+		o.Scope = "select/" + o.Select
+	}
+	move, err := h.ordered(ctx, by, group, o, h.set)
+	if err != nil {
+		return Move{}, err
+	}
+	for _, m := range h.moves {
+		if m.Endpoint == move.Endpoint && !m.State.Final() {
+			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "endpoint %s is being rolled out: %s", move.Endpoint.Name, m.ID).With("rollout", m.ID).
+				WithHint("let it end, or abort it: edgeward fleet rollout abort %s", m.ID)
+		}
+	}
+	if move.From.Digest == move.To.Digest {
+		return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.already_there", "version %d is what the nodes should run already", move.To.Number)
+	}
+	if err := h.put(ctx, Facts{Moves: []Move{move}}, h.change(by, "fleet.rollout.created", move.ID, move.Endpoint.Name, o.Reason)); err != nil {
+		return Move{}, err
+	}
+	h.Poke()
+	return move, nil
+}
+
+// ordered is the rollout that o asks for, with o.Key as its id. Nothing of it is kept.
+func (h *Hub) ordered(ctx context.Context, by, group string, o Order, set *overlay.Set) (Move, error) {
 	if o.Scope == "" {
 		o.Scope = Everywhere
 	}
-	id := o.Key
-	if m, ok := h.moves[id]; ok && id != "" {
-		return m, nil
-	}
-	if id == "" {
-		id = h.o.NewID()
-	}
-	if err := h.checkScope(o.Scope); err != nil {
+	scope, err := h.scope(o.Scope, set)
+	if err != nil {
 		return Move{}, err
 	}
 	if err := o.Plan.Check(); err != nil {
@@ -61,43 +95,30 @@ func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move
 	if err := h.signed(to); err != nil {
 		return Move{}, err
 	}
-	for _, m := range h.moves {
-		if m.Endpoint == to.Key() && !m.State.Final() {
-			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "endpoint %s is being rolled out: %s", to.Name, m.ID).With("rollout", m.ID).
-				WithHint("let it end, or abort it: edgeward fleet rollout abort %s", m.ID)
-		}
-	}
-	move := Move{Scope: o.Scope, Title: o.Title, Probation: o.Probation}
 	from := rollout.Version{}
-	if a, ok := h.assigned(o.Scope, to); ok {
+	if a, ok := h.assigned(scope, to); ok {
 		from = rollout.Version{Model: a.Endpoint.Model, Number: a.Endpoint.Version, Digest: a.Endpoint.Digest}
 		if a.Endpoint.Model != to.Model {
-			return Move{}, edgeward.E(op, edgeward.Conflict, "endpoint.exists", "endpoint %s has model %s", to.Name, a.Endpoint.Model).WithHint("choose another endpoint name")
-		}
-		if from.Digest == to.Digest {
-			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.already_there", "version %d is what the nodes should run already", to.Version)
+			return Move{}, edgeward.E("hub.ordered", edgeward.Conflict, "endpoint.exists", "endpoint %s has model %s", to.Name, a.Endpoint.Model).WithHint("choose another endpoint name")
 		}
 	}
+	move := Move{Scope: scope, Title: o.Title, Probation: o.Probation, Now: o.Now}
 	for _, m := range h.moves {
 		if m.Endpoint == to.Key() && m.To.Digest == to.Digest {
 			move.Again = max(move.Again, m.Again+1)
 		}
 	}
-	move.Rollout = rollout.New(id, to.Key(), from, rollout.Version{Model: to.Model, Number: to.Version, Digest: to.Digest}, o.Plan, by, o.Reason, h.o.Now())
-	if err := h.put(ctx, Facts{Moves: []Move{move}}, h.change(by, "fleet.rollout.created", id, to.Name, o.Reason)); err != nil {
-		return Move{}, err
-	}
-	h.Poke()
+	move.Rollout = rollout.New(o.Key, to.Key(), from, rollout.Version{Model: to.Model, Number: to.Version, Digest: to.Digest}, o.Plan, by, o.Reason, h.o.Now())
 	return move, nil
 }
 
 // assigned is what the nodes of a scope should have of an endpoint: what was said of the scope itself, else of a wider one.
 func (h *Hub) assigned(scope string, e spec.Endpoint) (Assignment, bool) {
-	scopes := []string{scope}
 	if kind, id, _ := strings.Cut(scope, "/"); kind == "node" {
-		scopes = append(scopes, "site/"+h.nodes[id].Site)
+		a, ok := h.view().assigned(h.nodes[id].server())[e.Key()]
+		return a, ok
 	}
-	for _, s := range append(scopes, Everywhere) {
+	for _, s := range []string{scope, Everywhere} {
 		if a, ok := h.assignments[Assignment{Scope: s, Endpoint: e}.key()]; ok {
 			return a, true
 		}
@@ -147,7 +168,7 @@ func (h *Hub) move(id string) (Move, error) {
 	return m, nil
 }
 
-// Say is what a person says to a rollout: "approve", "pause", "resume" or "abort".
+// Say is what a person says to a rollout: "approve", "pause", "resume", "abort", or "now", which takes a reason: it waits for no window any more.
 func (h *Hub) Say(ctx context.Context, by, id, what, reason string) (Move, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,6 +182,15 @@ func (h *Hub) Say(ctx context.Context, by, id, what, reason string) (Move, error
 		"resume":  func(r rollout.Rollout) (rollout.Rollout, error) { return r.Resume(by, reason, h.o.Now()) },
 		"abort":   func(r rollout.Rollout) (rollout.Rollout, error) { return r.Abort(by, reason, h.o.Now()) },
 	}[what]
+	if what == "now" {
+		if reason == "" {
+			return m, edgeward.E("hub.Say", edgeward.Invalid, "fleet.now_reason", "what does not wait for windows needs a reason").WithHint("give --reason")
+		}
+		do = func(r rollout.Rollout) (rollout.Rollout, error) {
+			m.Now = true
+			return r.Hurry(by, reason, h.o.Now())
+		}
+	}
 	if do == nil {
 		return m, edgeward.E("hub.Say", edgeward.Invalid, "fleet.rollout.word", "a rollout knows no %.40q", what)
 	}
@@ -188,7 +218,7 @@ func (h *Hub) bringForward(ctx context.Context) error {
 		m.Rollout = next
 		w := Facts{Moves: []Move{m}}
 		if next.State == rollout.Succeeded && was != rollout.Succeeded {
-			w.Assignments = []Assignment{{Scope: m.Scope, Endpoint: m.endpoint(m.To, spec.Endpoint{}), Changed: h.o.Now(), By: m.By}}
+			w.Assignments = []Assignment{{Scope: m.Scope, Endpoint: m.endpoint(false), Changed: h.o.Now(), By: m.By}}
 		}
 		if err := h.put(ctx, w, h.noted(m, notes)...); err != nil {
 			return err

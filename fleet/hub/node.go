@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/selector"
 	"edgeward/fleet/spec"
 )
 
@@ -18,11 +19,11 @@ func (h *Hub) Nodes() []Node {
 	return sorted(h.nodes)
 }
 
-// Node returns one, or NotFound fleet.node.not_found.
+// Node returns one, by its id or a name that only one has, or NotFound fleet.node.not_found.
 func (h *Hub) Node(id string) (Node, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.node(id)
+	return h.named(id)
 }
 
 func (h *Hub) node(id string) (Node, error) {
@@ -95,16 +96,30 @@ type Where struct {
 	Site *string           `json:"site,omitempty"`
 	Pair *string           `json:"pair,omitempty"`
 	Tags map[string]string `json:"tags,omitempty"` // replaces all
+	Tag  map[string]string `json:"tag,omitempty"`  // adds these to what is there
+	Drop []string          `json:"drop,omitempty"` // takes these away
 }
 
 // Put changes a node's place.
 func (h *Hub) Put(ctx context.Context, by, id string, p Where, reason string) (Node, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n, err := h.node(id)
+	n, err := h.named(id)
 	if err != nil {
 		return n, err
 	}
+	if n, err = p.on(n); err != nil {
+		return n, err
+	}
+	if err := h.put(ctx, Facts{Nodes: []Node{n}}, h.change(by, "fleet.node.placed", n.ID, n.Last.Facts.Name, reason)); err != nil {
+		return n, err
+	}
+	h.Poke()
+	return n, nil
+}
+
+// on is n at its new place.
+func (p Where) on(n Node) (Node, error) {
 	if p.Site != nil {
 		if err := edgeward.CheckName("site", *p.Site); err != nil {
 			return n, err
@@ -117,25 +132,29 @@ func (h *Hub) Put(ctx context.Context, by, id string, p Where, reason string) (N
 		}
 		n.Pair = *p.Pair
 	}
-	if p.Tags != nil {
-		if len(p.Tags) > 32 {
-			return n, edgeward.E("hub.Put", edgeward.Invalid, "fleet.tags", "at most 32 tags")
+	if p.Tags != nil || p.Tag != nil || p.Drop != nil {
+		tags := maps.Clone(n.Tags)
+		if p.Tags != nil {
+			tags = maps.Clone(p.Tags)
 		}
-		for k, v := range p.Tags {
-			if err := edgeward.CheckName("tag", k); err != nil {
-				return n, err
-			}
-			if len(v) > 200 {
-				return n, edgeward.E("hub.Put", edgeward.Invalid, "fleet.tags", "tag %s is longer than 200 bytes", k)
-			}
+		if tags == nil {
+			tags = map[string]string{}
 		}
-		n.Tags = maps.Clone(p.Tags)
+		maps.Copy(tags, p.Tag)
+		for _, k := range p.Drop {
+			delete(tags, k)
+		}
+		if err := selector.CheckTags(tags); err != nil {
+			return n, err
+		}
+		n.Tags = tags
 	}
-	if err := h.put(ctx, Facts{Nodes: []Node{n}}, h.change(by, "fleet.node.placed", id, n.Last.Facts.Name, reason)); err != nil {
-		return n, err
-	}
-	h.Poke()
 	return n, nil
+}
+
+// Select are the nodes that s means, by id.
+func (h *Hub) Select(s selector.Selector) []Node {
+	return slices.DeleteFunc(h.Nodes(), func(n Node) bool { return !s.Matches(n.server().Tag) })
 }
 
 // Report takes what a member says of itself. Older reports of the same start are dropped.

@@ -1,79 +1,93 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/overlay"
 	"edgeward/fleet/rollout"
+	"edgeward/fleet/selector"
 	"edgeward/fleet/spec"
 	"edgeward/sync/canonical"
 	"edgeward/sync/tuf"
 )
 
-// rank orders scopes: the narrower, the higher; -1 if the scope does not hold n.
-func rank(scope string, n Node) int {
-	switch {
-	case scope == Everywhere:
-		return 0
-	case scope == "site/"+n.Site:
-		return 1
-	case scope == "node/"+n.ID:
-		return 2
-	}
-	return -1
+// server is n as overlays see it.
+func (n Node) server() overlay.Server {
+	return overlay.Server{ID: n.ID, Site: n.Site, Pair: n.Pair, Standing: string(n.Standing), Tags: n.Tags, Facts: n.Last.Facts}
 }
 
-// wanted returns the endpoints a node should have, in the order of a document. Pure.
-func wanted(n Node, assignments map[string]Assignment, moves []Move) []spec.Endpoint {
+// view is what nodes' documents are made of.
+type view struct {
+	assignments map[string]Assignment // by scope and key
+	moves       []Move                // that are under way
+	set         *overlay.Set
+}
+
+func (h *Hub) view() view { return view{h.assignments, h.open(), h.set} }
+
+// assigned is what assignments alone say of n's endpoints.
+func (v view) assigned(n overlay.Server) map[spec.Key]Assignment {
 	best := map[spec.Key]Assignment{}
-	for _, a := range assignments {
+	for _, a := range v.assignments {
 		k := a.Endpoint.Key()
-		if old, ok := best[k]; rank(a.Scope, n) >= 0 && (!ok || rank(a.Scope, n) > rank(old.Scope, n)) {
+		if old, ok := best[k]; v.set.Rank(a.Scope, n) >= 0 && (!ok || v.narrower(a, old, n)) {
 			best[k] = a
 		}
 	}
-	for _, m := range moves { // a rollout that is under way has the last word in its scope
-		if m.State.Final() || rank(m.Scope, n) < 0 {
+	return best
+}
+
+// narrower reports whether a counts before b: its scope is narrower, or it is the later one of two selections.
+func (v view) narrower(a, b Assignment, n overlay.Server) bool {
+	if x, y := v.set.Rank(a.Scope, n), v.set.Rank(b.Scope, n); x != y {
+		return x > y
+	}
+	return cmp.Or(a.Changed.Compare(b.Changed), strings.Compare(a.Scope, b.Scope)) > 0
+}
+
+// wanted returns the endpoints a node should have, in the order of a document. Pure.
+func (v view) wanted(node Node) []spec.Endpoint {
+	n := node.server()
+	best := v.assigned(n)
+	for _, m := range v.moves { // a rollout that is under way has the last word in its scope
+		if m.State.Final() || v.set.Rank(m.Scope, n) < 0 {
 			continue
 		}
-		if a, ok := best[m.Endpoint]; ok && rank(a.Scope, n) > rank(m.Scope, n) {
+		if a, ok := best[m.Endpoint]; ok && v.set.Rank(a.Scope, n) > v.set.Rank(m.Scope, n) {
 			continue
 		}
-		v, ok := m.Wants(n.ID)
-		if !ok {
-			continue
+		if to, ok := m.Wants(n.ID); ok && to != m.From { // who is not told, or told to go back, has what is assigned
+			best[m.Endpoint] = Assignment{Scope: m.Scope, Endpoint: m.endpoint(m.Now)}
 		}
-		if v == (rollout.Version{}) {
-			delete(best, m.Endpoint)
-			continue
-		}
-		best[m.Endpoint] = Assignment{Scope: m.Scope, Endpoint: m.endpoint(v, best[m.Endpoint].Endpoint)}
 	}
 	out := make([]spec.Endpoint, 0, len(best))
 	for _, a := range best {
-		out = append(out, a.Endpoint)
+		e := a.Endpoint
+		if v.set.Endpoints() {
+			e = v.set.Endpoint(e, n)
+		}
+		out = append(out, e)
 	}
 	spec.Sort(out)
 	return out
 }
 
-// endpoint is what m's document says of version v; old is what stood there.
-func (m Move) endpoint(v rollout.Version, old spec.Endpoint) spec.Endpoint {
-	if v == m.From && old.Digest == v.Digest {
-		return old
-	}
-	return spec.Endpoint{Group: m.Endpoint.Group, Name: m.Endpoint.Name, Title: m.Title, Model: v.Model, Version: v.Number, Digest: v.Digest,
-		Rollout: m.ID, Again: m.Again, Probation: m.Probation}
+// endpoint is what m's document says of its new version.
+func (m Move) endpoint(now bool) spec.Endpoint {
+	return spec.Endpoint{Group: m.Endpoint.Group, Name: m.Endpoint.Name, Title: m.Title, Model: m.To.Model, Version: m.To.Number, Digest: m.To.Digest,
+		Rollout: m.ID, Now: now, Again: m.Again, Probation: m.Probation}
 }
 
 // meant are the members whose endpoint a move changes.
 func (h *Hub) meant(m Move) (out []rollout.Node) {
 	now := h.o.Now()
 	for _, n := range sorted(h.nodes) {
-		if n.Standing != Member || rank(m.Scope, n) < 0 || h.narrower(m, n) {
+		if n.Standing != Member || h.set.Rank(m.Scope, n.server()) < 0 || h.narrower(m, n) {
 			continue
 		}
 		x := rollout.Node{ID: n.ID, Site: n.Site, Pair: n.Pair, Online: now.Sub(n.Seen) < Online}
@@ -87,7 +101,7 @@ func (h *Hub) meant(m Move) (out []rollout.Node) {
 
 func (h *Hub) narrower(m Move, n Node) bool {
 	for _, a := range h.assignments {
-		if a.Endpoint.Key() == m.Endpoint && rank(a.Scope, n) > rank(m.Scope, n) {
+		if a.Endpoint.Key() == m.Endpoint && h.set.Rank(a.Scope, n.server()) > h.set.Rank(m.Scope, n.server()) {
 			return true
 		}
 	}
@@ -101,13 +115,19 @@ type content struct {
 	Around    around          `json:"around,omitzero"`
 	Hubs      []string        `json:"hubs,omitempty"`
 	Term      uint64          `json:"term,omitempty"`
+	Policy    spec.Policy     `json:"policy,omitzero"`
+}
+
+// content is what a node's document says.
+func (v view) content(n Node) content {
+	return content{Site: n.Site, Endpoints: v.wanted(n), Policy: v.set.Policy(n.server())}
 }
 
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
 // for it. It looks when something has changed, and once a minute.
 func (h *Hub) render(ctx context.Context) error {
 	var w Facts
-	moves, now := h.open(), h.o.Now()
+	view, now := h.view(), h.o.Now()
 	if since := now.Sub(h.rendered); !h.stale && since >= 0 && since < time.Minute {
 		return nil
 	}
@@ -126,7 +146,9 @@ func (h *Hub) render(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b, err := canonical.JSON(content{n.Site, wanted(n, h.assignments, moves), site, h.fleet.Hubs, h.fleet.Term})
+		c := view.content(n)
+		c.Around, c.Hubs, c.Term = site, h.fleet.Hubs, h.fleet.Term
+		b, err := canonical.JSON(c)
 		if err != nil {
 			return err
 		}
@@ -164,8 +186,9 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 		}
 		n = h.nodes[n.ID]
 	}
+	c := h.view().content(n)
 	want := spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
-		Endpoints: wanted(n, h.assignments, h.open()), Hubs: h.fleet.Hubs, Term: h.fleet.Term}
+		Endpoints: c.Endpoints, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term}
 	if err := h.addSite(&want, n); err != nil {
 		return document{}, err
 	}
@@ -187,16 +210,45 @@ func (h *Hub) open() []Move {
 	return slices.DeleteFunc(sorted(h.moves), func(m Move) bool { return m.State.Final() })
 }
 
-// checkScope reports why s names no scope.
-func (h *Hub) checkScope(s string) error {
-	kind, name, ok := strings.Cut(s, "/")
-	switch {
-	case s == Everywhere:
-		return nil
-	case ok && kind == "site" && edgeward.CheckName("site", name) == nil:
-		return nil
-	case ok && kind == "node" && h.nodes[name].ID != "":
-		return nil
+// scope returns s with a node's id in place of its name, or says why it names no part of the fleet.
+func (h *Hub) scope(s string, set *overlay.Set) (string, error) {
+	if text, ok := strings.CutPrefix(s, "select/"); ok {
+		by, err := selector.Parse(text)
+		if err != nil || !by.All() {
+			return overlay.SelectorScope(by), err
+		}
+		return Everywhere, nil
 	}
-	return edgeward.E("hub.scope", edgeward.Invalid, "fleet.scope", "%.80q names no part of the fleet", s).WithHint("say fleet, site/NAME or node/ID")
+	if err := overlay.CheckScope(s); err != nil {
+		return s, err
+	}
+	kind, name, _ := strings.Cut(s, "/")
+	switch {
+	case kind == "node":
+		n, err := h.named(name)
+		return "node/" + n.ID, err
+	case kind == "selection" && !set.Has(name):
+		return s, edgeward.E("hub.scope", edgeward.NotFound, "fleet.selection_unknown", "no selection %s", name).WithHint("edgeward fleet overlay list shows them")
+	}
+	return s, nil
+}
+
+// named finds a node by its id, or by a name that only one has.
+func (h *Hub) named(s string) (Node, error) {
+	if n, ok := h.nodes[s]; ok {
+		return n, nil
+	}
+	var found []Node
+	for _, n := range sorted(h.nodes) {
+		if n.Last.Facts.Name == s {
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return h.node(s)
+	case 1:
+		return found[0], nil
+	}
+	return Node{}, edgeward.E("hub.node", edgeward.Conflict, "fleet.node_ambiguous", "%d nodes are called %s", len(found), s).WithHint("say which by its id: edgeward fleet node list --select name=%s", s)
 }

@@ -115,7 +115,7 @@ func (h *Hub) ahead(ctx context.Context, id string, have uint64) error {
 // asHub reports whether the hub would tell a held node what it runs anyway.
 func (h *Hub) asHub(n Node) bool {
 	want := map[spec.Key]edgeward.Digest{}
-	for _, e := range wanted(n, h.assignments, h.open()) {
+	for _, e := range h.view().wanted(n) {
 		want[e.Key()] = e.Digest
 	}
 	if len(want) != len(n.Last.Endpoints) {

@@ -47,7 +47,7 @@ func (h *Hub) Summarise(ctx context.Context, id string, list []summary.Summary) 
 		return err
 	}
 	has := map[spec.Key]bool{}
-	for _, e := range wanted(n, h.assignments, h.open()) {
+	for _, e := range h.view().wanted(n) {
 		has[e.Key()] = true
 	}
 	for _, s := range n.Last.Endpoints {

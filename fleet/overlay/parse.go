@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,7 +31,7 @@ func Parse(b []byte) (out []Document, err error) {
 	for i := range n {
 		var d Document
 		if err := dec.Decode(&d); err != nil {
-			return nil, invalid("%v", err)
+			return nil, invalid("%s", plainly(err))
 		}
 		if plain[i] { // an empty one, as between two ---
 			continue
@@ -50,7 +52,7 @@ func readable(b []byte) (empty []bool, n int, err error) {
 		if err := dec.Decode(&root); errors.Is(err, io.EOF) {
 			return empty, n, nil
 		} else if err != nil {
-			return nil, 0, invalid("%v", err)
+			return nil, 0, invalid("%s", plainly(err))
 		}
 		if n++; n > MaxDocuments {
 			return nil, 0, invalid("more than %d documents", MaxDocuments)
@@ -60,6 +62,15 @@ func readable(b []byte) (empty []bool, n int, err error) {
 		}
 		empty = append(empty, len(root.Content) == 1 && root.Content[0].Kind == yaml.ScalarNode && root.Content[0].Tag == "!!null")
 	}
+}
+
+var ofType = regexp.MustCompile(` not found in type [a-zA-Z.]+`)
+
+// plainly says what the YAML reader said, on one line and without the names of our types.
+func plainly(err error) string {
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:")
+	text = strings.Join(strings.Fields(ofType.ReplaceAllString(text, " is no field of a document")), " ")
+	return text[:min(len(text), 500)]
 }
 
 // maxDepth is deeper than any document of ours.

@@ -109,7 +109,7 @@ func (a Authority) hub(cs tls.ConnectionState) error {
 // only that its certificate was refused, not why.
 func Explain(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
-		return edgeward.E("pki.Explain", edgeward.Unauthenticated, "fleet.refused", "%w", err).
+		return edgeward.E("pki.Explain", edgeward.Unauthenticated, "fleet.refused", "the hub does not take this server's certificate").
 			WithHint("the hub does not take this server's certificate: it was removed or shut out, has expired for more than 180 days, or is of another fleet. The hub's page says which; then join anew with a new code")
 	}
 	return err

@@ -66,6 +66,16 @@ func (r Rollout) Abort(by, reason string, now time.Time) (Rollout, error) {
 	return next, nil
 }
 
+// Hurry notes that a person wants the nodes of a rollout to wait for no window.
+func (r Rollout) Hurry(by, reason string, now time.Time) (Rollout, error) {
+	if r.State.Final() || r.State == RollingBack {
+		return r, r.cannot("hurry")
+	}
+	next := r.said("now", by, reason, now)
+	next.Held = time.Time{}
+	return next, nil
+}
+
 func (r Rollout) said(what, by, reason string, now time.Time) Rollout {
 	r = r.clone()
 	r.Said = append(r.Said, Decision{what, by, now, reason})

@@ -275,7 +275,9 @@ func (s *step) absent() bool {
 // goBack waits until the told nodes that answer are back.
 func (s *step) goBack() {
 	for _, id := range s.r.Told {
-		if n, ok := s.by[id]; ok && n.Online && n.Seen.Live != s.r.From.Digest {
+		n, ok := s.by[id]
+		elsewhere := n.Seen.Want != "" && n.Seen.Want != s.r.To.Digest && n.Seen.Phase.Settled() // a selection had another version than From
+		if ok && n.Online && n.Seen.Live != s.r.From.Digest && !elsewhere {
 			return
 		}
 	}

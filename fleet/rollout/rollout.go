@@ -84,7 +84,7 @@ type Aside struct {
 
 // Decision is what a person said.
 type Decision struct {
-	What   string    `json:"what"` // "approve", "pause", "resume", "abort"
+	What   string    `json:"what"` // "approve", "pause", "resume", "abort", "now"
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`

@@ -61,7 +61,7 @@ type State struct {
 }
 
 // WaitsForWindow is the Code of a State that waits for a maintenance window.
-const WaitsForWindow = "fleet.window"
+const WaitsForWindow = "fleet.waits_window"
 
 // Key returns s's.
 func (s State) Key() Key { return Key{s.Group, s.Name} }

@@ -6,16 +6,26 @@ import (
 	"time"
 
 	"edgeward/fleet/hub"
+	"edgeward/fleet/selector"
 	"edgeward/node/auth"
 	"edgeward/node/wire"
 )
 
 func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 
+type nodesInput struct {
+	Page
+	Select string `query:"select" maxLength:"1000" doc:"which nodes, by their tags and by arch, name, os, pair, site, standing and version: line=3,site in (north,south),!gpu"`
+}
+
 func (s *Server) fleetNodes() {
 	handle(s, op{id: "fleet.nodes", method: http.MethodGet, path: "/fleet/nodes", summary: "The fleet's nodes", verb: auth.List, resource: auth.Fleet},
-		func(_ context.Context, in *Page) (*body[wire.List[wire.FleetNodeView]], error) {
-			nodes, next := paged(s.parts.Fleet.Hub().Nodes(), in, func(n hub.Node) string { return n.ID })
+		func(_ context.Context, in *nodesInput) (*body[wire.List[wire.FleetNodeView]], error) {
+			by, err := selector.Parse(in.Select)
+			if err != nil {
+				return nil, err
+			}
+			nodes, next := paged(s.parts.Fleet.Hub().Select(by), &in.Page, func(n hub.Node) string { return n.ID })
 			out := make([]wire.FleetNodeView, len(nodes))
 			for i, n := range nodes {
 				out[i] = s.fleetNode(n)

@@ -39,6 +39,9 @@ var objects = map[string]object{
 	"/scorings/{name}": func(tx *store.Tx, group string, param func(string) string) (string, error) {
 		return store.ScoringState(tx, group, param("name"))
 	},
+	"/fleet/overlays": func(tx *store.Tx, _ string, _ func(string) string) (string, error) {
+		return store.FleetPlanState(tx)
+	},
 	"/jobs/{id}": func(tx *store.Tx, group string, param func(string) string) (string, error) {
 		return store.JobState(tx, group, param("id"))
 	},

@@ -48,6 +48,7 @@ func (s *Server) rollouts() {
 		"pause":   "Tell no further node",
 		"resume":  "Go on with a paused rollout",
 		"abort":   "End a rollout: nodes that have the new version go back",
+		"now":     "Let a rollout's nodes wait for no maintenance window; needs a reason",
 	} {
 		handle(s, op{id: "rollouts." + word, method: http.MethodPost, path: "/fleet/rollouts/{id}/" + word, summary: summary, verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 			func(ctx context.Context, in *struct {

@@ -26,6 +26,10 @@ type (
 	NodePlace        = wire.NodePlace
 	FleetEvents      = wire.FleetEventsView
 	BundleResult     = wire.BundleResult
+	ApplyRequest     = wire.ApplyRequest
+	Applied          = wire.Applied
+	Overlay          = wire.OverlayView
+	FleetGap         = wire.FleetGap
 )
 
 // Waves are a rollout's: so many nodes have the version after each.
@@ -102,6 +106,26 @@ func (c *Client) FleetNodes(ctx context.Context, cursor string) (wire.List[Fleet
 	return get[wire.List[FleetNode]](ctx, c, "/api/v1/fleet/nodes", "cursor", cursor)
 }
 
+// SelectedNodes returns one page of those nodes that a selector means, by id.
+func (c *Client) SelectedNodes(ctx context.Context, selector, cursor string) (wire.List[FleetNode], error) {
+	return get[wire.List[FleetNode]](ctx, c, "/api/v1/fleet/nodes", "select", selector, "cursor", cursor)
+}
+
+// FleetOverlays returns one page of the documents that say how parts of the fleet are to run.
+func (c *Client) FleetOverlays(ctx context.Context, cursor string) (wire.List[Overlay], error) {
+	return get[wire.List[Overlay]](ctx, c, "/api/v1/fleet/overlays", "cursor", cursor)
+}
+
+// Apply applies documents, all or none.
+func (c *Client) Apply(ctx context.Context, r ApplyRequest) (Applied, error) {
+	return post[Applied](ctx, c, "/api/v1/fleet/overlays/apply", r)
+}
+
+// FleetGaps returns one page of endpoints that are not on a node as they are wanted.
+func (c *Client) FleetGaps(ctx context.Context, cursor string) (wire.List[FleetGap], error) {
+	return get[wire.List[FleetGap]](ctx, c, "/api/v1/fleet/gaps", "cursor", cursor)
+}
+
 // FleetNode returns one node.
 func (c *Client) FleetNode(ctx context.Context, id string) (FleetNode, error) {
 	return get[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id))
@@ -153,7 +177,7 @@ func (c *Client) StartRollout(ctx context.Context, r RolloutRequest) (Rollout, e
 	return post[Rollout](ctx, c, "/api/v1/fleet/rollouts", r)
 }
 
-// SayRollout says "approve", "pause", "resume" or "abort" to a rollout.
+// SayRollout says "approve", "pause", "resume", "abort" or "now" to a rollout.
 func (c *Client) SayRollout(ctx context.Context, id, word, reason string) (Rollout, error) {
 	return post[Rollout](ctx, c, "/api/v1/fleet/rollouts/"+segment(id)+"/"+segment(word), wire.RolloutWord{Reason: reason})
 }

@@ -40,6 +40,7 @@ func (c Config) check() (found []finding) {
 	}
 	bad(isAddress(c.MQTT.Address), "mqtt.address", "an address such as \"127.0.0.1:1883\"")
 	bad(c.MQTT.URL == "" || isBroker(c.MQTT.URL), "mqtt.url", "tcp://, ssl://, ws:// or wss:// with host and port, without user and password")
+	bad(c.Fleet.Proxy == "" || c.Fleet.Proxy == Off || isProxy(c.Fleet.Proxy), "fleet.proxy", "http:// or https:// with host and port, without user and password, or \"off\"")
 	_, err := c.Drops()
 	bad(err == nil, "score.drops", "a list of name=/absolute/path, such as \"lab=/srv/lab/results\"; names are lower-case letters, digits and dashes, each once")
 	_, err = c.Webhooks()
@@ -98,6 +99,11 @@ func isBroker(s string) bool {
 		return true
 	}
 	return false
+}
+
+func isProxy(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && (u.Path == "" || u.Path == "/") && u.RawQuery == ""
 }
 
 // Loopback reports whether only this machine can reach the address.

@@ -56,8 +56,11 @@ type Config struct {
 		Address string `key:"address" doc:"Address of the S3 interface to data sets, or off."`
 	} `key:"s3"`
 	Fleet struct {
-		Address        string `key:"address" doc:"Address where the nodes of a fleet call this server, once a fleet was founded here (edgeward fleet init), or off. Always TLS with certificates of the fleet."`
-		AllowInquiries bool   `key:"allow_inquiries" doc:"Persons with the right at the hub of this server's fleet may ask it for log lines and support bundles. Each time stands in the audit log of both."`
+		Address           string `key:"address" doc:"Address where the nodes of a fleet call this server, once a fleet was founded here (edgeward fleet init), or off. Always TLS with certificates of the fleet."`
+		AllowInquiries    bool   `key:"allow_inquiries" doc:"Persons with the right at the hub of this server's fleet may ask it for log lines and support bundles. Each time stands in the audit log of both."`
+		Proxy             string `key:"proxy" doc:"HTTP proxy that this server calls its hub through, such as http://proxy.hospital.lan:3128, or off. Empty: that of the environment (HTTPS_PROXY, NO_PROXY). It must allow CONNECT to the hub's port; it sees nothing of what is said."`
+		ProxyUser         string `key:"proxy_user" doc:"User name at fleet.proxy."`
+		ProxyPasswordFile string `key:"proxy_password_file" doc:"File with the password at fleet.proxy."`
 	} `key:"fleet"`
 	Gossip struct {
 		Address string `key:"address" doc:"Address where the other servers of a node's site call it, TCP and UDP, such as 0.0.0.0:7946, or off: then it takes no part in gossip and gives no peer bytes. Used once this server has joined a fleet; always with its certificates and keys."`

@@ -41,6 +41,8 @@ type Info struct {
 	Load       float64  `json:"load"`              // runnable tasks, mean of the last minute
 	Uptime     uint64   `json:"uptime"`            // of the machine, seconds
 	Resident   uint64   `json:"resident"`          // of this process
+	Machine    string   `json:"-"`                 // id of the installed system
+	Serial     string   `json:"-"`                 // of the machine, where its firmware may be read
 	Missing    []string `json:"missing,omitempty"` // what the system did not tell
 }
 
@@ -58,7 +60,7 @@ func Read(ctx context.Context, dir string) Info {
 		return err != nil
 	}
 	if h, err := host.InfoWithContext(ctx); !missing("system", err) {
-		in.Hostname, in.Kernel, in.Uptime = h.Hostname, h.KernelVersion, h.Uptime
+		in.Hostname, in.Kernel, in.Uptime, in.Machine = h.Hostname, h.KernelVersion, h.Uptime, h.HostID
 		in.System = strings.TrimSpace(h.Platform + " " + h.PlatformVersion)
 	}
 	if c, err := cpu.InfoWithContext(ctx); !missing("cpu", err) && len(c) > 0 {
@@ -86,7 +88,19 @@ func Read(ctx context.Context, dir string) Info {
 			in.Resident = m.RSS
 		}
 	}
+	in.Serial = serial()
 	return in
+}
+
+// serial is the machine's serial number. Linux shows it to root only.
+func serial() string {
+	for _, file := range []string{"/sys/class/dmi/id/product_serial", "/sys/class/dmi/id/board_serial", "/sys/firmware/devicetree/base/serial-number"} {
+		b, err := os.ReadFile(file)
+		if s := strings.Trim(string(b), " \r\n\t\x00"); err == nil && s != "" && len(s) <= 200 {
+			return s
+		}
+	}
+	return ""
 }
 
 // groupMemory is the memory limit of the control group, 0 when there is none.

@@ -78,7 +78,8 @@ func (r *Role) listen(ctx context.Context) error {
 	if err != nil {
 		return edgeward.E("role.listen", edgeward.Conflict, "listen.in_use", "cannot listen on %s: %w", r.p.Address, err).WithHint("set fleet.address")
 	}
-	conf := pki.HubTLS(ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, r.hub.Admit, r.p.Now)
+	admit := func(pki.Peer) error { return nil } // whoever has a certificate of this fleet: routes tell who is shut out why, TLS could not
+	conf := pki.HubTLS(ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, admit, r.p.Now)
 	conf.NextProtos = []string{"h2", "http/1.1"}
 	identify := func(q *http.Request) string {
 		peer, err := ca.Peer(q.TLS, r.p.Now())

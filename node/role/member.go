@@ -87,7 +87,7 @@ func (r *Role) Join(ctx context.Context, by, text string) (wire.FleetMembership,
 
 // ask asks once, and keeps the membership if the answer is one.
 func (r *Role) ask(ctx context.Context, by string, m store.Membership) error {
-	a, err := agent.Join(ctx, m.Code, spec.JoinRequest{Format: spec.Format, Code: m.Code.ID, Secret: m.Code.Secret, Node: r.p.Node, CSR: m.Request, Facts: r.p.Local.Facts()})
+	a, err := agent.Join(ctx, m.Code, r.p.Proxy, spec.JoinRequest{Format: spec.Format, Code: m.Code.ID, Secret: m.Code.Secret, Node: r.p.Node, CSR: m.Request, Facts: r.p.Local.Facts()})
 	if err != nil || a.Pending {
 		return err
 	}
@@ -185,7 +185,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	}
 	var a *agent.Agent
 	var box *outbox.Outbox
-	line := agent.NewWire(m.Hubs, pki.NodeTLS(authority, current), func(t time.Time) {
+	line := agent.NewWire(m.Hubs, pki.NodeTLS(authority, current), r.p.Proxy, func(t time.Time) {
 		if a != nil {
 			a.Heard(t)
 			box.Answered()

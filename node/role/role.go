@@ -32,7 +32,7 @@ import (
 	"edgeward/sync/disk"
 )
 
-// Parts are what a Role joins. All are needed.
+// Parts are what a Role joins. All but Proxy are needed.
 type Parts struct {
 	Listen      func(ctx context.Context, network, address string) (net.Listener, error)
 	Store       *store.DB
@@ -46,6 +46,7 @@ type Parts struct {
 	Version     string          // of edgeward
 	Names       func() []string // host names and addresses of this server, for the hub's certificate
 	Answer      Answerer        // of what persons at the hub ask
+	Proxy       agent.Proxy     // that the hub is called through; nil: none
 	Refuse      hub.Refuse
 	Now         func() time.Time
 	NewID       func() string

@@ -48,7 +48,7 @@
 //	scorings                     runtime/score      index topic
 //	deliveries                   runtime/score      index due, scoring
 //	answered                     ids of MQTT messages that were answered, 24 h    index expires
-//	fleet, fleet_codes, fleet_nodes, fleet_assignments, fleet_rollouts, fleet_events   fleet/hub: what a hub knows; events index id, node, class
+//	fleet, fleet_codes, fleet_nodes, fleet_assignments, fleet_rollouts, fleet_overlays, fleet_events   fleet/hub: what a hub knows; events index id, node, class
 //	fleet_tallies                                  fleet/hub: counts of each node's events
 //	fleet_membership, fleet_trust, fleet_kept   what a node knows of its fleet: certificate and key, signed files, items of fleet/agent
 //	fleet_summaries              fleet/summary: what nodes said of their versions' work, at the hub   index model, day

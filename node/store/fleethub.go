@@ -19,6 +19,8 @@ var (
 		Key: func(a *hub.Assignment) (string, string) { return "", a.Scope + " " + a.Endpoint.Key().String() }}
 	fleetMoves = Collection[hub.Move]{Noun: "fleet.rollout", Bucket: "fleet_rollouts", Schema: 1, Quiet: true,
 		Key: func(m *hub.Move) (string, string) { return "", m.ID }}
+	fleetOverlays = Collection[hub.Overlay]{Noun: "fleet.overlay", Bucket: "fleet_overlays", Schema: 1, Quiet: true,
+		Key: func(o *hub.Overlay) (string, string) { return "", o.Key() }}
 )
 
 var _ hub.Store = (*DB)(nil)
@@ -53,6 +55,11 @@ func (db *DB) FleetAssignments(ctx context.Context) ([]hub.Assignment, error) {
 // FleetMoves implements hub.Store.
 func (db *DB) FleetMoves(ctx context.Context) ([]hub.Move, error) { return all(ctx, db, &fleetMoves) }
 
+// FleetOverlays implements hub.Store.
+func (db *DB) FleetOverlays(ctx context.Context) ([]hub.Overlay, error) {
+	return all(ctx, db, &fleetOverlays)
+}
+
 func all[T any](ctx context.Context, db *DB, c *Collection[T]) (out []T, err error) {
 	err = db.View(ctx, func(tx *Tx) error {
 		return c.Each(tx, func(v T) error { out = append(out, v); return nil })
@@ -77,6 +84,7 @@ func (db *DB) PutFleetFacts(ctx context.Context, w hub.Facts, c ...hub.Change) e
 			func() error { return putAll(tx, &fleetNodes, w.Nodes) },
 			func() error { return putAll(tx, &fleetAssignments, w.Assignments) },
 			func() error { return putAll(tx, &fleetMoves, w.Moves) },
+			func() error { return putAll(tx, &fleetOverlays, w.Overlays) },
 		} {
 			if err := put(); err != nil {
 				return err
@@ -87,8 +95,23 @@ func (db *DB) PutFleetFacts(ctx context.Context, w hub.Facts, c ...hub.Change) e
 				return err
 			}
 		}
+		for _, k := range w.Lifted {
+			if err := fleetOverlays.Delete(tx, "", k); err != nil {
+				return err
+			}
+		}
 		return tx.changes("fleet", c)
 	})
+}
+
+// FleetPlanState names what persons said of the fleet by documents, and where its nodes were placed.
+func FleetPlanState(tx *Tx) (string, error) {
+	var said []any
+	err := fleetOverlays.Each(tx, func(o hub.Overlay) error { said = append(said, o.Document); return nil })
+	if err == nil {
+		err = fleetNodes.Each(tx, func(n hub.Node) error { said = append(said, []any{n.ID, n.Site, n.Pair, n.Tags}); return nil })
+	}
+	return ETag(said), err
 }
 
 // changes appends the hub's words to the event log.

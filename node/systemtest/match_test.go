@@ -56,6 +56,8 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		"scorings.schedule":  {"scorings/leaks", "/schedule", `{"schedule":"daily 06:30"}`, false, 200},
 		"scorings.delete":    {"scorings/leaks", "", "", true, 204},
 		"jobs.cancel":        {"", "/cancel", "", false, 409}, // it has ended
+
+		"fleet.overlays.apply": {"fleet/overlays", "/apply", `{"documents":[]}`, false, 409}, // there is no fleet
 	}
 	up := must[client.Job](t)(s.Import(ctx, "pumps", strings.NewReader("day,value\n2024-01-01,5\n2024-01-02,6\n"), client.Upload{Filename: "pumps.csv"}))
 	must[client.Job](t)(s.Wait(ctx, up.ID, nil))
@@ -149,7 +151,7 @@ func TestEveryChangeHoldsToIfMatch(t *testing.T) {
 		}
 	})
 	order := []string{"endpoints.promote", "endpoints.canary", "endpoints.weights", "endpoints.withdraw", "endpoints.shadow", "endpoints.variant", "endpoints.update", "endpoints.rollback", "endpoints.release", "endpoints.retrain", "endpoints.policy",
-		"datasets.import", "models.alias", "models.train", "graphs.apply", "versions.import", "jobs.cancel", "scorings.file", "scorings.schedule", "scorings.delete", "endpoints.delete", "models.delete", "datasets.delete"}
+		"datasets.import", "models.alias", "models.train", "graphs.apply", "versions.import", "jobs.cancel", "fleet.overlays.apply", "scorings.file", "scorings.schedule", "scorings.delete", "endpoints.delete", "models.delete", "datasets.delete"}
 	if len(order) != len(rows) {
 		t.Fatalf("%d rows, %d in order", len(rows), len(order))
 	}

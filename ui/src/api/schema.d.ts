@@ -881,6 +881,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Endpoints that are not on a node as they are wanted, and why */
+        get: operations["fleet.gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/hub-key": {
         parameters: {
             query?: never;
@@ -1222,6 +1239,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/overlays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The documents that say how parts of the fleet are to run */
+        get: operations["fleet.overlays"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/overlays/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Apply documents, all or none; a version in one starts a rollout */
+        post: operations["fleet.overlays.apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/proposal": {
         parameters: {
             query?: never;
@@ -1354,6 +1405,23 @@ export interface paths {
         put?: never;
         /** Let a rollout, or its next wave, begin */
         post: operations["rollouts.approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/rollouts/{id}/now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a rollout's nodes wait for no maintenance window; needs a reason */
+        post: operations["rollouts.now"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2307,6 +2375,7 @@ export interface components {
         AgentContact: {
             clock_wrong?: boolean;
             code?: string;
+            hint?: string;
             /** Format: date-time */
             last?: string;
             problem?: string;
@@ -2391,6 +2460,14 @@ export interface components {
             reason: string;
             /** Format: int64 */
             version: number;
+        };
+        ApplyRequest: {
+            documents?: components["schemas"]["OverlayDocument"][] | null;
+            /** @description say what would change, and change nothing */
+            dry_run?: boolean;
+            reason?: string;
+            /** @description more documents, as edgeward apply reads them */
+            yaml?: string;
         };
         AuditResult: {
             /** Format: int64 */
@@ -3161,6 +3238,43 @@ export interface components {
             state: string;
             version: string;
         };
+        HubApplied: {
+            documents: components["schemas"]["HubDocumentChange"][] | null;
+            /** Format: int64 */
+            documents_change: number;
+            dry_run?: boolean;
+            nodes: components["schemas"]["HubNodeChange"][] | null;
+            /** Format: int64 */
+            nodes_touched: number;
+            rollouts: components["schemas"]["HubStarted"][] | null;
+        };
+        HubDifference: {
+            after?: string;
+            before?: string;
+            what: string;
+        };
+        HubDocumentChange: {
+            kind: string;
+            name?: string;
+            scope?: string;
+            what: string;
+        };
+        HubGap: {
+            code: string;
+            endpoint: components["schemas"]["SpecKey"];
+            name: string;
+            node: string;
+            observed?: components["schemas"]["RolloutVersion"];
+            online: boolean;
+            /** Format: date-time */
+            opens?: string;
+            phase?: string;
+            /** Format: date-time */
+            since: string;
+            site: string;
+            wanted?: components["schemas"]["RolloutVersion"];
+            why: string;
+        };
         HubKeptEvent: {
             event: components["schemas"]["SpecEvent"];
             /** Format: date-time */
@@ -3174,17 +3288,76 @@ export interface components {
         HubKey: {
             key: string;
         };
+        HubNodeChange: {
+            changes: components["schemas"]["HubDifference"][] | null;
+            id: string;
+            name: string;
+        };
         HubOrder: {
             endpoint: string;
             key?: string;
             model: string;
+            now?: boolean;
             plan?: components["schemas"]["RolloutPlan"];
             probation?: components["schemas"]["SpecProbation"];
             reason?: string;
             scope?: string;
+            select?: string;
             title?: string;
             /** Format: int64 */
             version: number;
+        };
+        HubOverlay: {
+            /** @description the document is taken away */
+            absent?: boolean;
+            /** @description of a claim: who matches and has a code is let in without a person */
+            approve?: boolean;
+            by: string;
+            /** Format: date-time */
+            changed: string;
+            /** @description of an endpoint: always the caller's */
+            group?: string;
+            /** @description of a claim: the server's name */
+            host?: string;
+            /** @enum {string} */
+            kind: "selection" | "site" | "node" | "windows" | "bandwidth" | "endpoint" | "claim";
+            /** @description of a claim: id of the installed system */
+            machine?: string;
+            met?: string;
+            move?: string;
+            /** @description of a selection, site, node (or its id), endpoint or claim */
+            name?: string;
+            /**
+             * Format: int64
+             * @description of a selection: later ones win; 0 to 1000
+             */
+            order?: number;
+            /** @description of a node or claim: the redundant pair it belongs to */
+            pair?: string;
+            /** @description of an endpoint */
+            probation?: components["schemas"]["OverlayProbation"];
+            rates?: components["schemas"]["OverlayRate"][] | null;
+            /** @description of an endpoint with a version: how it is rolled out */
+            rollout?: components["schemas"]["OverlayRollout"];
+            /** @description of windows, bandwidth and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet */
+            scope?: string;
+            /** @description of a selection: which nodes */
+            select?: string;
+            /** @description of a claim: serial number of the machine */
+            serial?: string;
+            /** @description of a node or claim */
+            site?: string;
+            /** @description of a node or claim; replaces all */
+            tags?: {
+                [key: string]: string;
+            };
+            /** @description of a site or endpoint, for people */
+            title?: string;
+            /** @description of an endpoint: MODEL/VERSION; a rollout brings it */
+            version?: string;
+            windows?: components["schemas"]["OverlayWindow"][] | null;
+            /** @description of a site: its time zone */
+            zone?: string;
         };
         HubReceiptTaken: {
             /** Format: int64 */
@@ -3202,6 +3375,16 @@ export interface components {
             /** Format: date-time */
             made: string;
             trust?: boolean;
+        };
+        HubStarted: {
+            endpoint: string;
+            /** Format: int64 */
+            from?: number;
+            id?: string;
+            model: string;
+            scope: string;
+            /** Format: int64 */
+            version: number;
         };
         HubTally: {
             audit_id?: string;
@@ -3357,6 +3540,10 @@ export interface components {
             items: components["schemas"]["FleetNodeView"][] | null;
             next?: string;
         };
+        ListGap: {
+            items: components["schemas"]["HubGap"][] | null;
+            next?: string;
+        };
         ListGroup: {
             items: components["schemas"]["AuthGroup"][] | null;
             next?: string;
@@ -3375,6 +3562,10 @@ export interface components {
         };
         ListModel: {
             items: components["schemas"]["ModelsModel"][] | null;
+            next?: string;
+        };
+        ListOverlay: {
+            items: components["schemas"]["HubOverlay"][] | null;
             next?: string;
         };
         ListPerformance: {
@@ -3820,9 +4011,13 @@ export interface components {
             roles?: string[] | null;
         };
         NodePlace: {
+            drop?: string[] | null;
             pair?: string;
             reason?: string;
             site?: string;
+            tag?: {
+                [key: string]: string;
+            };
             tags?: {
                 [key: string]: string;
             };
@@ -3851,6 +4046,107 @@ export interface components {
         };
         NodeVerdict: {
             reason?: string;
+        };
+        OverlayDocument: {
+            /** @description the document is taken away */
+            absent?: boolean;
+            /** @description of a claim: who matches and has a code is let in without a person */
+            approve?: boolean;
+            /** @description of an endpoint: always the caller's */
+            group?: string;
+            /** @description of a claim: the server's name */
+            host?: string;
+            /** @enum {string} */
+            kind: "selection" | "site" | "node" | "windows" | "bandwidth" | "endpoint" | "claim";
+            /** @description of a claim: id of the installed system */
+            machine?: string;
+            /** @description of a selection, site, node (or its id), endpoint or claim */
+            name?: string;
+            /**
+             * Format: int64
+             * @description of a selection: later ones win; 0 to 1000
+             */
+            order?: number;
+            /** @description of a node or claim: the redundant pair it belongs to */
+            pair?: string;
+            /** @description of an endpoint */
+            probation?: components["schemas"]["OverlayProbation"];
+            rates?: components["schemas"]["OverlayRate"][] | null;
+            /** @description of an endpoint with a version: how it is rolled out */
+            rollout?: components["schemas"]["OverlayRollout"];
+            /** @description of windows, bandwidth and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet */
+            scope?: string;
+            /** @description of a selection: which nodes */
+            select?: string;
+            /** @description of a claim: serial number of the machine */
+            serial?: string;
+            /** @description of a node or claim */
+            site?: string;
+            /** @description of a node or claim; replaces all */
+            tags?: {
+                [key: string]: string;
+            };
+            /** @description of a site or endpoint, for people */
+            title?: string;
+            /** @description of an endpoint: MODEL/VERSION; a rollout brings it */
+            version?: string;
+            windows?: components["schemas"]["OverlayWindow"][] | null;
+            /** @description of a site: its time zone */
+            zone?: string;
+        };
+        OverlayProbation: {
+            allow_unlike?: boolean;
+            /** Format: double */
+            disagree?: number;
+            /** Format: double */
+            errors?: number;
+            longest?: string;
+            /** Format: double */
+            memory?: number;
+            quiet?: string;
+            /** Format: int64 */
+            requests?: number;
+            /** Format: double */
+            shift?: number;
+            /** Format: double */
+            slower?: number;
+        };
+        OverlayRate: {
+            absent?: boolean;
+            /** @description time of day, such as 22:00 */
+            at?: string;
+            /** @description days it begins on: mon to sun; none: every day */
+            days?: string[] | null;
+            /** @description how long, such as 4h; at most a week */
+            for?: string;
+            /** @description from and to servers of the site */
+            lan?: string;
+            name: string;
+            /** @description from the hub, such as 2MiB/s; none: as fast as it goes */
+            wan?: string;
+            /** @description time zone, such as Europe/Berlin; none: the node's own */
+            zone?: string;
+        };
+        OverlayRollout: {
+            /** @description another person must approve it first */
+            approve?: boolean;
+            soak?: string;
+            /** @description counts and shares: 1, 10%, 100% */
+            waves?: string[] | null;
+        };
+        OverlayWindow: {
+            absent?: boolean;
+            /** @description time of day, such as 22:00 */
+            at?: string;
+            /** @description days it begins on: mon to sun; none: every day */
+            days?: string[] | null;
+            /** @description how long, such as 4h; at most a week */
+            for?: string;
+            name: string;
+            /** @enum {string} */
+            what: "download" | "activate";
+            /** @description time zone, such as Europe/Berlin; none: the node's own */
+            zone?: string;
         };
         Overview: {
             counts: {
@@ -4309,6 +4605,7 @@ export interface components {
             held?: string;
             id: string;
             nodes: components["schemas"]["RolloutNode"][] | null;
+            now?: boolean;
             order?: string[] | null;
             plan: components["schemas"]["RolloutPlan"];
             probation?: components["schemas"]["SpecProbation"];
@@ -9871,6 +10168,76 @@ export interface operations {
             };
         };
     };
+    "fleet.gaps": {
+        parameters: {
+            query?: {
+                /** @description items per page, 100 when absent */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListGap"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "fleet.hubkey": {
         parameters: {
             query?: never;
@@ -10747,6 +11114,8 @@ export interface operations {
                 limit?: number;
                 /** @description next of the page before */
                 cursor?: string;
+                /** @description which nodes, by their tags and by arch, name, os, pair, site, standing and version: line=3,site in (north,south),!gpu */
+                select?: string;
             };
             header?: never;
             path?: never;
@@ -11276,6 +11645,157 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.overlays": {
+        parameters: {
+            query?: {
+                /** @description items per page, 100 when absent */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOverlay"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.overlays.apply": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of GET /api/v1/fleet/overlays, or *: the change is made only while the object is in that state */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubApplied"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11916,6 +12436,77 @@ export interface operations {
         };
     };
     "rollouts.approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutWord"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "rollouts.now": {
         parameters: {
             query?: never;
             header?: never;

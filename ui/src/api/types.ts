@@ -94,6 +94,9 @@ export type DemoStatus = Omit<S['DemoStatus'], 'report'> & { report?: Record<str
 
 export type FleetView = S['FleetView'];
 export type FleetNode = S['FleetNodeView'];
+export type FleetGap = S['HubGap'];
+export type FleetOverlay = S['HubOverlay'];
+export type Applied = S['HubApplied'];
 export type FleetCode = S['CodeView'];
 export type Membership = S['FleetMembership'];
 export type FleetEvents = S['FleetEventsView'];

@@ -13,8 +13,10 @@ import { Loaded, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 import { Bundle } from './bundle';
 import { Events, Waits } from './events';
+import { Gaps, why } from './gaps';
 import { Matrix } from './matrix';
 import { Nodes } from './nodes';
+import { Overlays } from './overlays';
 import { Restored } from './restored';
 import { Rollouts } from './rollouts';
 import { Site } from './site';
@@ -55,7 +57,10 @@ function Hub({ fleet }: { fleet: FleetView }) {
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
       <Matrix />
-      <Loaded query={nodes}>{(l) => <><Nodes list={rows(l.items)} /><Events nodes={rows(l.items)} /></>}</Loaded>
+      <Gaps />
+      <Nodes />
+      <Loaded query={nodes}>{(l) => <Events nodes={rows(l.items)} />}</Loaded>
+      <Overlays />
       <Trust fleet={fleet} />
     </>
   );
@@ -76,14 +81,14 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
       {of.fleet && (
         <Stack gap="xs">
           <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem || !some(of.contact?.last) ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
-          {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem}</Alert>}
+          {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem} {of.contact.hint}</Alert>}
           <Text size="sm" className="quiet">
             {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {of.traffic?.received ? t('fleet.bytes', { got: bytes(of.traffic.received), saved: bytes(of.traffic.saved ?? 0) }) : ''}
           </Text>
           <Waits queue={of.queue} />
           <Bundle hub={false} />
           {rows(of.endpoints).map((s) => (
-            <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></Text>
+            <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></Text>
           ))}
         </Stack>
       )}

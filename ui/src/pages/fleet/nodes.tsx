@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { Badge, Checkbox, Group, NumberInput, Stack, Table, Text, TextInput } from '@mantine/core';
 import { post } from '../../api/client';
-import { useAct } from '../../api/queries';
+import { useAct, useFleetNodes } from '../../api/queries';
 import { rows, type FleetCode, type FleetNode } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Code, Twin } from '../../parts/copy';
@@ -9,11 +9,15 @@ import { isName } from '../../parts/drop';
 import { ago, bytes } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { Card, State, To } from '../../parts/page';
+import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Waits } from './events';
+import { why } from './gaps';
 
 /** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
-export function Nodes({ list }: { list: FleetNode[] }) {
+export function Nodes() {
+  const [select, setSelect] = useState('');
+  const query = useFleetNodes(select);
   const [adding, setAdding] = useState(false);
   const [made, setMade] = useState<FleetCode>();
   const [n, setN] = useState({ site: '', uses: 1, auto: false });
@@ -29,8 +33,9 @@ export function Nodes({ list }: { list: FleetNode[] }) {
           <Code label={t('fleet.code')}>{made.text}</Code>
         </Stack>
       )}
-      {list.length === 0 ? (
-        <Text className="quiet">{t('fleet.noNodes')}</Text>
+      <TextInput label={t('fleet.selector')} placeholder="line=3,site in (north,south)" value={select} onChange={(e) => setSelect(e.currentTarget.value)} maw={420} mb="sm" />
+      <Loaded query={query}>{(l) => rows(l.items).length === 0 ? (
+        <Text className="quiet">{select ? t('fleet.noneSelected') : t('fleet.noNodes')}</Text>
       ) : (
         <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.nodes')}>
           <Table miw={760}>
@@ -40,9 +45,10 @@ export function Nodes({ list }: { list: FleetNode[] }) {
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {list.map((x) => (
+              {rows(l.items).map((x) => (
                 <Table.Tr key={x.id}>
-                  <Table.Td><To href={`/fleet/nodes/${x.id}`}><b>{x.name || x.id}</b></To><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span></Table.Td>
+                  <Table.Td><To href={`/fleet/nodes/${x.id}`}><b>{x.name || x.id}</b></To><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span>
+                    {Object.keys(x.tags ?? {}).length > 0 && <><br /><span className="quiet">{Object.entries(x.tags ?? {}).map(([k, v]) => `${k}=${v}`).join(', ')}</span></>}</Table.Td>
                   <Table.Td>{x.site}</Table.Td>
                   <Table.Td>
                     {x.standing === 'member' ? <Badge color={x.online ? 'green' : 'orange'}>{x.online ? t('fleet.online') : t('fleet.offline')}</Badge> : <Badge color="yellow">{word('standing', x.standing)}</Badge>}
@@ -50,7 +56,7 @@ export function Nodes({ list }: { list: FleetNode[] }) {
                   </Table.Td>
                   <Table.Td>
                     {rows(x.endpoints).map((s) => (
-                      <div key={`${s.group}/${s.name}`}>{s.name} <State of={s.phase} kind="phase" /> <span className="quiet">{s.reason}</span></div>
+                      <div key={`${s.group}/${s.name}`}>{s.name} <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></div>
                     ))}
                   </Table.Td>
                   <Table.Td className="num">{bytes(x.traffic.saved)}<br /><span className="quiet">{t('fleet.ofBytes', { n: bytes((x.traffic.saved ?? 0) + (x.traffic.received ?? 0)) })}</span></Table.Td>
@@ -62,8 +68,8 @@ export function Nodes({ list }: { list: FleetNode[] }) {
             </Table.Tbody>
           </Table>
         </div>
-      )}
-      <Twin>edgeward fleet node list</Twin>
+      )}</Loaded>
+      <Twin>{`edgeward fleet node list${select ? ` --select ${JSON.stringify(select)}` : ''}`}</Twin>
       <Ask title={t('fleet.addNode')} open={adding} close={() => setAdding(false)} optional ready={isName(n.site)} go={t('fleet.makeCode')}
         cli={() => `edgeward fleet code create --site ${n.site || 'NAME'}${n.uses !== 1 ? ` --uses ${n.uses}` : ''}${n.auto ? ' --auto' : ''}`}
         act={async (reason) => setMade(await make.mutateAsync(reason))}>

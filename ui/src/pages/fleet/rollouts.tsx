@@ -10,18 +10,19 @@ import { ago, short } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { Card, State } from '../../parts/page';
 import { t, word } from '../../text';
+import { why } from './gaps';
 
-const words: Record<string, string[]> = { 'awaiting-approval': ['approve', 'abort'], scheduled: ['abort'], running: ['pause', 'abort'], paused: ['resume', 'abort'] };
+const words: Record<string, string[]> = { 'awaiting-approval': ['approve', 'abort'], scheduled: ['abort'], running: ['pause', 'now', 'abort'], paused: ['resume', 'abort'] };
 
 /** The rollouts, the newest open, and the way to start one. */
 export function Rollouts({ list, fleet }: { list: Rollout[]; fleet: FleetView }) {
   const [starting, setStarting] = useState(false);
   const [open, setOpen] = useState<string>();
   const [saying, setSaying] = useState<[Rollout, string]>();
-  const [n, setN] = useState({ version: '', endpoint: '', requests: 100 });
+  const [n, setN] = useState({ version: '', endpoint: '', requests: 100, select: '' });
   const start = useAct((reason: string) => {
     const [model, version] = n.version.split('/');
-    return post('/fleet/rollouts', { model, version: Number(version), endpoint: n.endpoint, reason, probation: { requests: n.requests } });
+    return post('/fleet/rollouts', { model, version: Number(version), endpoint: n.endpoint, select: n.select || undefined, reason, probation: { requests: n.requests } });
   }, 'fleet');
   const say = useAct(([id, what, reason]: [string, string, string]) => post(`/fleet/rollouts/${id}/${what}`, { reason: reason || undefined }), 'fleet');
   const signed = rows(fleet.signed).map((s) => `${s.model}/${s.version}`);
@@ -39,11 +40,12 @@ export function Rollouts({ list, fleet }: { list: Rollout[]; fleet: FleetView })
       )}
       <Twin>{`edgeward fleet rollout ${shown ? `show ${shown.id}` : 'list'}`}</Twin>
       <Ask title={t('fleet.rollOut')} open={starting} close={() => setStarting(false)} ready={!!n.version && isName(n.endpoint)} go={t('fleet.start')}
-        cli={(reason) => `edgeward fleet rollout start ${n.version || 'MODEL/VERSION'} --endpoint ${n.endpoint || 'NAME'} --reason ${JSON.stringify(reason || '…')}`}
+        cli={(reason) => `edgeward fleet rollout start ${n.version || 'MODEL/VERSION'} --endpoint ${n.endpoint || 'NAME'}${n.select ? ` --select ${JSON.stringify(n.select)}` : ''} --reason ${JSON.stringify(reason || '…')}`}
         act={(reason) => start.mutateAsync(reason)}>
         <Select label={t('fleet.signedVersion')} data={signed} value={n.version} searchable required onChange={(v) => setN((o) => ({ ...o, version: v ?? '', endpoint: o.endpoint || (v ?? '').split('/')[0]! }))} />
         <TextInput label={t('fleet.endpoint')} value={n.endpoint} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, endpoint: v })); }} required error={n.endpoint && !isName(n.endpoint) ? t('name.bad') : undefined} />
         <NumberInput label={t('fleet.requests')} description={t('fleet.requestsWhat')} min={1} max={1000000} value={n.requests} onChange={(v) => setN((o) => ({ ...o, requests: Number(v) || 100 }))} />
+        <TextInput label={t('fleet.selector')} description={t('fleet.selectWhat')} placeholder="line=3" value={n.select} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, select: v })); }} />
         <Text size="sm" className="quiet">{t('fleet.waves')}</Text>
       </Ask>
       {saying && (
@@ -81,7 +83,7 @@ function One({ r, say }: { r: Rollout; say: (what: string) => void }) {
                 <Table.Td className="num">{x.wave || '–'}</Table.Td>
                 <Table.Td>{rows(r.failed).includes(x.id) ? <State of="reverted" kind="phase" /> : x.told || x.state.want === r.to.manifest ? <State of={x.state.phase} kind="phase" /> : <span className="quiet">{t('fleet.notTold')}</span>}</Table.Td>
                 <Table.Td>{x.state.live === r.to.manifest ? `${r.to.model}/${r.to.version}` : x.state.live === r.from?.manifest && r.from?.version ? `${r.from.model}/${r.from.version}` : short(x.state.live)}</Table.Td>
-                <Table.Td>{x.state.reason}</Table.Td>
+                <Table.Td>{why(x.state)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
