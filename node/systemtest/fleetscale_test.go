@@ -197,7 +197,7 @@ func (x *extra) join(ctx context.Context, code spec.Code) error {
 	if err != nil {
 		return err
 	}
-	a, err := agent.Join(ctx, code, spec.JoinRequest{Format: spec.Format, Code: code.ID, Secret: code.Secret, Node: x.id, CSR: csr, Facts: spec.Facts{Name: x.id}})
+	a, err := agent.Join(ctx, code, nil, spec.JoinRequest{Format: spec.Format, Code: code.ID, Secret: code.Secret, Node: x.id, CSR: csr, Facts: spec.Facts{Name: x.id}})
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (x *extra) join(ctx context.Context, code spec.Code) error {
 	if err != nil {
 		return err
 	}
-	x.wire = agent.NewWire(code.Hubs, pki.NodeTLS(authority, func() (*tls.Certificate, error) { return &cert, nil }), nil)
+	x.wire = agent.NewWire(code.Hubs, pki.NodeTLS(authority, func() (*tls.Certificate, error) { return &cert, nil }), nil, nil)
 	return nil
 }
 
