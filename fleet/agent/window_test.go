@@ -33,29 +33,29 @@ func TestBytesAndAnswersWaitForTheirWindows(t *testing.T) {
 		defer stop()
 		s.sign(1)
 		d := s.document(1, 1)
-		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "04:00", time.Hour), daily("bytes", spec.Download, "02:00", time.Hour)}
+		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "00:45", 10*time.Minute), daily("bytes", spec.Download, "00:20", 10*time.Minute)}
 		s.say(d, s.key)
 		s.want("before all windows", s.settles(), "nothing, admitted fleet.waits_window")
 		k, _ := s.a.Kept()
-		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(2*time.Hour)) || st.Since.IsZero() {
+		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(20*time.Minute)) || st.Since.IsZero() {
 			t.Errorf("it waits until %s", st.Opens)
 		}
-		s.want("bytes may come", s.at(2*time.Hour+10*time.Minute), "nothing, staged fleet.waits_window")
+		s.want("bytes may come", s.at(26*time.Minute), "nothing, staged fleet.waits_window")
 		k, _ = s.a.Kept()
-		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(4 * time.Hour)) {
+		if st := k.Items[0].State; !st.Opens.Equal(midnight.Add(45 * time.Minute)) {
 			t.Errorf("it waits until %s", st.Opens)
 		}
-		s.want("it may answer", s.at(4*time.Hour+30*time.Minute), "live 1, committed")
+		s.want("it may answer", s.at(55*time.Minute), "live 1, committed")
 
 		// what a person wants at once does not wait
 		s.sign(2)
 		d = s.document(2, 2)
-		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "04:00", time.Hour), daily("bytes", spec.Download, "02:00", time.Hour)}
+		d.Policy.Windows = []spec.Window{daily("answers", spec.Activate, "00:45", 10*time.Minute), daily("bytes", spec.Download, "00:20", 10*time.Minute)}
 		s.say(d, s.key)
-		s.want("the second, by day", s.at(12*time.Hour), "live 1, admitted fleet.waits_window")
+		s.want("the second, by day", s.at(62*time.Minute), "live 1, admitted fleet.waits_window")
 		d.Rev, d.Endpoints[0].Now = 3, true
 		s.say(d, s.key)
-		s.want("now", s.at(13*time.Hour), "live 2, committed")
+		s.want("now", s.at(70*time.Minute), "live 2, committed")
 	})
 }
 
@@ -106,17 +106,17 @@ func TestRatesFollowTheTimeOfDay(t *testing.T) {
 		defer stop()
 		d := s.document(1, 1)
 		d.Endpoints = nil
-		d.Policy.Rates = []spec.Rate{{Name: "all", WAN: 1 << 20, LAN: 4 << 20}, {Name: "day", WAN: 64 << 10, Span: spec.Span{At: "08:00", For: spec.Length(10 * time.Hour), Zone: "UTC"}}}
+		d.Policy.Rates = []spec.Rate{{Name: "all", WAN: 1 << 20, LAN: 4 << 20}, {Name: "day", WAN: 64 << 10, Span: spec.Span{At: "00:20", For: spec.Length(10 * time.Minute), Zone: "UTC"}}}
 		for _, row := range []struct {
 			at       time.Duration
 			wan, lan rate.Limit
-		}{{time.Hour, rate.Inf, rate.Inf}, {2 * time.Hour, 1 << 20, 4 << 20}, {8*time.Hour + time.Minute, 64 << 10, 4 << 20}, {18*time.Hour + time.Minute, 1 << 20, 4 << 20}} {
+		}{{5 * time.Minute, rate.Inf, rate.Inf}, {15 * time.Minute, 1 << 20, 4 << 20}, {21 * time.Minute, 64 << 10, 4 << 20}, {31 * time.Minute, 1 << 20, 4 << 20}} {
 			time.Sleep(time.Until(midnight.Add(row.at)))
 			synctest.Wait()
 			if s.pace.WAN.Limit() != row.wan || s.pace.LAN.Limit() != row.lan {
 				t.Errorf("at %s: %v from the hub, %v in the site; want %v and %v", row.at, s.pace.WAN.Limit(), s.pace.LAN.Limit(), row.wan, row.lan)
 			}
-			if row.at == time.Hour {
+			if row.at == 5*time.Minute {
 				s.say(d, s.key)
 			}
 		}
