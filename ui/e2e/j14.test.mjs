@@ -78,9 +78,9 @@ test('a fleet of two servers, by the page', async (t) => {
   await inspect(at.page, at.faults, 'j14-aborted');
 
   // The node's page: its machine, and its log by request.
-  await at.page.getByRole('link', { name: 'ward' }).first().click();
+  await at.page.getByRole('link', { name: 'ward', exact: true }).first().click();
   await at.page.getByRole('heading', { name: 'ward', level: 1 }).waitFor();
-  await at.page.getByText('Processor').waitFor();
+  await at.page.getByText('Processor', { exact: true }).waitFor();
   await at.page.getByRole('button', { name: 'Log', exact: true }).click();
   await at.page.getByRole('dialog').getByLabel(/^Reason/).fill('ticket 4711');
   await at.page.getByRole('dialog').getByRole('button', { name: 'Ask', exact: true }).click();
