@@ -84,7 +84,7 @@ type Evidence struct {
 	Shift    float64 `json:"shift"`              // mean absolute difference of numbers over their mean size
 	Answered uint64  `json:"answered,omitempty"` // live answers since it answers
 	Errors   float64 `json:"errors"`             // share of failed ones
-	Slower   float64 `json:"slower,omitempty"`   // p99 over the old version's
+	Slower   float64 `json:"slower,omitempty"`   // lower 97.5 % confidence bound of its p99 over the old version's p99
 	Memory   float64 `json:"memory,omitempty"`   // measured, over the old version's
 }
 
