@@ -91,6 +91,19 @@ func (h *hub) fails(err func([]spec.Event) error) {
 	h.err = err
 }
 
+// seen is what a hub has heard.
+type seen struct {
+	got            []string
+	first          time.Time
+	calls, largest int
+}
+
+func (h *hub) look() seen {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return seen{slices.Clone(h.got), h.first, h.calls, h.largest}
+}
+
 func away([]spec.Event) error { return edgeward.E("t", edgeward.Unavailable, "fleet.hub_away", "away") }
 
 func start(t *testing.T, node string, s *shelf, h *hub) *outbox.Outbox {
@@ -102,20 +115,26 @@ func start(t *testing.T, node string, s *shelf, h *hub) *outbox.Outbox {
 	return o
 }
 
+// rest lets time pass, and what happened in it be seen.
+func rest(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestTheAuditGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := &shelf{}, &hub{}
 		s.add(spec.Drift, 3)
 		s.add(spec.Audit, 2)
 		start(t, "n1", s, h)
-		time.Sleep(time.Second)
-		if want := []string{"audit-1", "audit-2", "drift-1", "drift-2", "drift-3"}; !slices.Equal(h.got, want) {
-			t.Errorf("got %v, want %v", h.got, want)
+		rest(time.Second)
+		if want := []string{"audit-1", "audit-2", "drift-1", "drift-2", "drift-3"}; !slices.Equal(h.look().got, want) {
+			t.Errorf("got %v, want %v", h.look().got, want)
 		}
-		calls := h.calls
-		time.Sleep(24 * time.Hour)
-		if h.calls != calls {
-			t.Errorf("%d calls with nothing to say", h.calls-calls)
+		calls := h.look().calls
+		rest(24 * time.Hour)
+		if h.look().calls != calls {
+			t.Errorf("%d calls with nothing to say", h.look().calls-calls)
 		}
 	})
 }
@@ -125,13 +144,13 @@ func TestAtMostTheRateLeaves(t *testing.T) {
 		s, h := &shelf{}, &hub{}
 		s.add(spec.Audit, 6000)
 		start(t, "n1", s, h)
-		time.Sleep(20 * time.Second)
-		if n := len(h.got); n > 20*outbox.Rate+spec.MaxEvents || n < 15*outbox.Rate {
+		rest(20 * time.Second)
+		if n := len(h.look().got); n > 20*outbox.Rate+spec.MaxEvents || n < 15*outbox.Rate {
 			t.Errorf("%d events in 20 s", n)
 		}
-		time.Sleep(20 * time.Second)
-		if len(h.got) != 6000 || h.largest != spec.MaxEvents {
-			t.Errorf("%d of 6,000 events after 40 s, the largest call %d", len(h.got), h.largest)
+		rest(20 * time.Second)
+		if len(h.look().got) != 6000 || h.look().largest != spec.MaxEvents {
+			t.Errorf("%d of 6,000 events after 40 s, the largest call %d", len(h.look().got), h.look().largest)
 		}
 	})
 }
@@ -147,9 +166,9 @@ func TestARefusedEventHoldsUpNobody(t *testing.T) {
 		})
 		s.add(spec.Audit, 200)
 		start(t, "n1", s, h)
-		time.Sleep(time.Minute)
-		if len(h.got) != 199 || slices.Contains(h.got, "audit-77") {
-			t.Errorf("%d events", len(h.got))
+		rest(time.Minute)
+		if len(h.look().got) != 199 || slices.Contains(h.look().got, "audit-77") {
+			t.Errorf("%d events", len(h.look().got))
 		}
 	})
 }
@@ -163,11 +182,11 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		s.add(spec.Audit, 1)
 		o := start(t, "n1", s, h)
 		for range 29 {
-			time.Sleep(time.Second)
+			rest(time.Second)
 			o.Answered() // other calls go through: that is no reason to call before the time
 		}
-		if h.calls != 1 {
-			t.Errorf("%d calls in 29 s", h.calls)
+		if h.look().calls != 1 {
+			t.Errorf("%d calls in 29 s", h.look().calls)
 		}
 	})
 }
@@ -184,14 +203,14 @@ func TestNoStampede(t *testing.T) {
 			s.add(spec.Audit, 1)
 			shelves, hubs, boxes = append(shelves, s), append(hubs, h), append(boxes, start(t, fmt.Sprintf("01JNODE%05d", i), s, h))
 		}
-		time.Sleep(time.Minute) // each has heard once how large the fleet is
+		rest(time.Minute) // each has heard once how large the fleet is
 		for _, h := range hubs {
 			h.fails(away)
 		}
 		for _, s := range shelves {
 			s.add(spec.Audit, 50)
 		}
-		time.Sleep(24 * time.Hour)
+		rest(24 * time.Hour)
 		back := time.Now()
 		for i, h := range hubs {
 			h.fails(nil)
@@ -200,13 +219,13 @@ func TestNoStampede(t *testing.T) {
 			h.mu.Unlock()
 			boxes[i].Answered()
 		}
-		time.Sleep(15 * time.Minute)
+		rest(15 * time.Minute)
 		perSecond, last := map[int]int{}, time.Duration(0)
 		for i, h := range hubs {
-			if len(h.got) != 51 {
-				t.Fatalf("node %d: %d events", i, len(h.got))
+			if len(h.look().got) != 51 {
+				t.Fatalf("node %d: %d events", i, len(h.look().got))
 			}
-			d := h.first.Sub(back)
+			d := h.look().first.Sub(back)
 			perSecond[int(d.Seconds())]++
 			last = max(last, d)
 		}

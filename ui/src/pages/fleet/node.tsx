@@ -62,7 +62,7 @@ function All({ n }: { n: NodeView }) {
             [t('fleetNode.tags'), Object.entries(n.tags ?? {}).map(([k, v]) => `${k}=${v}`).join(', ')],
             [t('fleetNode.pair'), n.pair ?? ''],
             [t('fleetNode.seen'), some(n.seen) ? moment(n.seen) : '–'],
-            [t('fleetNode.skew'), t('fleetNode.skewOf', { s: seconds(n.clock_skew_s) })],
+            [t('fleetNode.skew'), t('fleetNode.skewOf', { s: seconds(Math.round(n.clock_skew_s * 10) / 10 || 0) })],
             [t('fleetNode.certificate'), left === undefined ? '–' : `${day(n.certificate_until)} (${t('fleetNode.daysLeft', { n: left })})`],
             [t('fleetNode.document'), t('fleetNode.rev', { has: n.rev_reported, rev: n.rev })],
             [t('fleet.saved'), t('fleet.bytes', { got: bytes(n.traffic.received ?? 0), saved: bytes(n.traffic.saved ?? 0) })],
