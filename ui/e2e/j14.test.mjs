@@ -93,6 +93,9 @@ test('a fleet of two servers, by the page', async (t) => {
   await inspect(at.page, at.faults, 'j14-monitor');
   await at.page.goto(`${hub.url}/fleet`);
   await at.page.getByRole('heading', { name: 'Hub of hospital' }).waitFor();
+  await at.page.emulateMedia({ colorScheme: 'dark' });
+  await inspect(at.page, at.faults, 'j14-dark');
+  await at.page.emulateMedia({ colorScheme: 'light' });
   await at.page.setViewportSize(looks.narrow.viewport);
   await inspect(at.page, at.faults, 'j14-narrow');
   assert.deepEqual([...at.faults, ...there.faults], []);
