@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"edgeward"
 	"edgeward/node/auth"
 	"edgeward/node/wire"
 )
@@ -26,7 +27,7 @@ func (s *Server) fleetViews() {
 	handle(s, op{id: "fleet.monitor", method: http.MethodGet, path: "/fleet/models/{group}/{model}/monitor", summary: "Drift and performance of a model over all nodes, merged", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, in *FleetModelInput) (*body[wire.FleetMonitor], error) {
 			if p := principal(ctx); p.Team != in.Group && !slices.Contains(p.Roles, auth.Admin) { // as absent
-				return answer(wire.FleetMonitor{Group: in.Group, Model: in.Model, Days: in.Days, Items: []wire.FleetMonitorRow{}, Names: map[string]string{}}, nil)
+				return nil, edgeward.E("fleet.monitor", edgeward.NotFound, "group.not_found", "no group %s, or you do not belong to it", in.Group)
 			}
 			return answer(s.parts.FleetViews.Monitor(ctx, in.Group, in.Model, in.Days))
 		})
