@@ -37,11 +37,18 @@ type Counter struct {
 	on    atomic.Bool
 
 	mu      sync.Mutex
-	known   map[Subject]*About
+	known   map[Subject]*known
 	fresh   map[Subject]*Counts
 	kept    []Kept // by key, the oldest day first
 	cursors map[string]uint64
 	changed bool
+}
+
+// known is what was asked about a subject. ready is closed when about is there.
+type known struct {
+	ready chan struct{}
+	about *About
+	stale bool // the fleet wants something else since
 }
 
 // Kept is a summary a node keeps, and the last Seq of it that the hub took.
@@ -63,9 +70,10 @@ type Fresh struct {
 	Counts  Counts  `json:"counts"`
 }
 
-// NewCounter goes on from what a node kept. about is asked once for each subject, on the goroutine of a request.
+// NewCounter goes on from what a node kept. about is asked once for each subject: while its version is a shadow, beside the requests; of a
+// version that was none, by its first request, and others wait for that one.
 func NewCounter(s State, about func(Subject) About) *Counter {
-	c := &Counter{about: about, known: map[Subject]*About{}, fresh: map[Subject]*Counts{}, kept: s.Kept, cursors: s.Cursors}
+	c := &Counter{about: about, known: map[Subject]*known{}, fresh: map[Subject]*Counts{}, kept: s.Kept, cursors: s.Cursors}
 	for _, f := range s.Fresh {
 		c.fresh[f.Subject] = &f.Counts
 	}
@@ -81,29 +89,63 @@ func (c *Counter) On(on bool) {
 	c.Forget()
 }
 
-// Forget makes the counter ask about every subject again: what the fleet wants has changed.
+// Forget makes the counter ask about every subject again: what the fleet wants has changed. Until the answer is there, what was known
+// holds for those that were counted.
 func (c *Counter) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.known)
+	for s, k := range c.known {
+		if k.about == nil || !k.about.Fleet {
+			delete(c.known, s)
+			continue
+		}
+		k.stale = true
+	}
 }
 
 // of returns what is known of s, nil if it is not counted.
 func (c *Counter) of(s Subject) *About {
 	c.mu.Lock()
-	a, ok := c.known[s]
-	c.mu.Unlock()
-	if !ok {
-		got := c.about(s)
-		a = &got
-		c.mu.Lock()
-		c.known[s] = a
-		c.mu.Unlock()
+	k := c.known[s]
+	if k != nil && k.stale {
+		k.stale = false
+		go func() {
+			got := c.about(s)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			k.about = &got
+		}()
 	}
-	if !a.Fleet {
+	first := k == nil
+	if first {
+		k = &known{ready: make(chan struct{})}
+		c.known[s] = k
+	}
+	c.mu.Unlock()
+	if first {
+		got := c.about(s)
+		c.mu.Lock()
+		k.about = &got
+		c.mu.Unlock()
+		close(k.ready)
+	}
+	<-k.ready
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !k.about.Fleet {
 		return nil
 	}
-	return a
+	return k.about
+}
+
+// warm asks about s beside the requests, if nobody has.
+func (c *Counter) warm(s Subject) {
+	c.mu.Lock()
+	_, ok := c.known[s]
+	c.mu.Unlock()
+	if !ok {
+		go c.of(s)
+	}
 }
 
 // answered reports whether a client got the answer.
@@ -113,10 +155,14 @@ func answered(r record.Role) bool {
 
 // Add counts a prediction as the log takes it.
 func (c *Counter) Add(p record.Prediction) {
-	if !c.on.Load() || !answered(p.Role) {
+	if !c.on.Load() {
 		return
 	}
 	s := Subject{p.Group, p.Endpoint, p.Digest}
+	if !answered(p.Role) {
+		c.warm(s)
+		return
+	}
 	a := c.of(s)
 	if a == nil {
 		return
@@ -257,10 +303,11 @@ func (c *Counter) Flush(now time.Time) (State, bool) {
 	c.changed = false
 	day := now.UTC().Format(time.DateOnly)
 	for s, n := range c.fresh {
-		a := c.known[s]
-		if a == nil || !a.Fleet {
+		k := c.known[s]
+		if k == nil || k.about == nil || !k.about.Fleet {
 			continue
 		}
+		a := k.about
 		var out Counts
 		if n.Requests >= MinCases {
 			out, *n = *n, Counts{Truth: n.Truth}
