@@ -128,18 +128,14 @@ func (h *Hub) assigned(scope string, e spec.Endpoint) (Assignment, bool) {
 
 // signed reports why the repository does not let a version be rolled out.
 func (h *Hub) signed(e spec.Endpoint) error {
-	targets, err := h.fleet.Set.Signed()
+	says, err := h.fleet.Set.Read()
 	if err != nil {
 		return err
 	}
-	revoked, err := h.fleet.Set.RevokedVersions()
-	if err != nil {
-		return err
+	if i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == e.Digest }); i >= 0 {
+		return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "version %d of %s is revoked: %s", e.Version, e.Model, says.Revoked[i].Reason).WithHint("a revocation is for good; make a new version")
 	}
-	if i := slices.IndexFunc(revoked, func(r tuf.Revocation) bool { return r.Digest == e.Digest }); i >= 0 {
-		return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "version %d of %s is revoked: %s", e.Version, e.Model, revoked[i].Reason).WithHint("a revocation is for good; make a new version")
-	}
-	if slices.ContainsFunc(targets, func(t tuf.Target) bool { return t.Group == e.Group && t.Model == e.Model && t.Digest == e.Digest }) {
+	if slices.ContainsFunc(says.Signed, func(t tuf.Target) bool { return t.Group == e.Group && t.Model == e.Model && t.Digest == e.Digest }) {
 		return nil
 	}
 	return edgeward.E("hub.signed", edgeward.Conflict, "fleet.unsigned", "version %d of %s is not signed for the fleet", e.Version, e.Model).

@@ -115,28 +115,19 @@ func (s *Server) groupOf(ctx context.Context) string {
 
 func (s *Server) fleetView() (wire.FleetView, error) {
 	h := s.parts.Fleet.Hub()
-	key, err := s.parts.Fleet.HubKey()
-	if err != nil {
-		return wire.FleetView{}, err
-	}
 	f := h.Fleet()
-	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, HubKey: key, Nodes: map[string]int{}, Waiting: f.Pending != nil, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
+	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, Nodes: map[string]int{}, Waiting: f.Pending != nil, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
 	if f.ID == "" {
-		return v, nil
+		var err error
+		v.HubKey, err = s.parts.Fleet.HubKey()
+		return v, err
 	}
-	v.Pin = string(f.Set.Pin())
-	charter, err := f.Set.Charter()
+	says, err := f.Set.Read()
 	if err != nil {
 		return v, err
 	}
-	v.Charter, v.FourEyes = &charter, charter.FourEyes()
-	if v.Signed, err = f.Set.Signed(); err != nil {
-		return v, err
-	}
-	if v.Revoked, err = f.Set.RevokedVersions(); err != nil {
-		return v, err
-	}
-	v.Files = f.Set.Lives()
+	v.HubKey, v.Charter, v.FourEyes = says.Charter.Hub, &says.Charter, says.Charter.FourEyes()
+	v.Pin, v.Signed, v.Revoked, v.Files = string(f.Set.Pin()), says.Signed, says.Revoked, f.Set.Lives()
 	for _, n := range h.Nodes() {
 		v.Nodes[string(n.Standing)]++
 		if n.Held {

@@ -18,11 +18,8 @@ const (
 	nextKeyFile = "hub-next.key"
 )
 
-// HubKey is the public part of the hub's online key. The first proposal of a fleet names it.
+// HubKey is the public part of the key that the first proposal of a fleet is to name. Once there is a fleet, its charter says which is the hub's.
 func (r *Role) HubKey() (tuf.Public, error) {
-	if c, err := r.hub.Fleet().Set.Charter(); err == nil {
-		return c.Hub, nil
-	}
 	k, err := r.key(keyFile)
 	return k.Public(), err
 }

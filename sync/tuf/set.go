@@ -246,14 +246,21 @@ func (s Set) Signed() ([]Target, error) {
 	return sortedTargets(v.models), err
 }
 
-// RevokedVersions are those in s that must not be installed any more, by digest, after verifying s. Expiry does not matter here.
-func (s Set) RevokedVersions() ([]Revocation, error) {
+// Contents are what a Set says.
+type Contents struct {
+	Charter Charter
+	Signed  []Target     // ordered by path
+	Revoked []Revocation // versions that must not be installed any more, by digest
+}
+
+// Read verifies s once and returns all that it says, for who wants more than one part of it. Expiry does not matter here.
+func (s Set) Read() (Contents, error) {
 	v, err := s.open(noTime)
-	out := make([]Revocation, 0, len(v.revoked))
+	c := Contents{Charter: v.charter, Signed: sortedTargets(v.models), Revoked: make([]Revocation, 0, len(v.revoked))}
 	for _, d := range slices.Sorted(maps.Keys(v.revoked)) {
-		out = append(out, Revocation{d, v.revoked[d]})
+		c.Revoked = append(c.Revoked, Revocation{d, v.revoked[d]})
 	}
-	return out, err
+	return c, err
 }
 
 // metadataFile puts signatures and payload together.
