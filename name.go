@@ -1,7 +1,10 @@
 package edgeward
 
-import "crypto/sha256"
-import "encoding/hex"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+)
 
 // MaxName is the longest name in bytes.
 const MaxName = 63
@@ -50,6 +53,13 @@ type Digest string
 func DigestOf(b []byte) Digest {
 	s := sha256.Sum256(b)
 	return Digest("sha256:" + hex.EncodeToString(s[:]))
+}
+
+// ReadDigest reads r to its end; it returns the digest and the number of the bytes.
+func ReadDigest(r io.Reader) (Digest, int64, error) {
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	return Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), n, err
 }
 
 // ParseDigest is the only way text from outside becomes a Digest; anything but the exact form is Invalid.

@@ -2,10 +2,7 @@ package image
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"io"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -112,9 +109,6 @@ func digestOf(path string) (edgeward.Digest, error) {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return edgeward.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), nil
+	d, _, err := edgeward.ReadDigest(f)
+	return d, err
 }

@@ -1,9 +1,6 @@
 package update
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
 	"os"
 	"sync"
 
@@ -17,9 +14,6 @@ var self = sync.OnceValues(func() (edgeward.Digest, error) {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return edgeward.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), nil
+	d, _, err := edgeward.ReadDigest(f)
+	return d, err
 })

@@ -126,19 +126,7 @@ func (d *Dir) saveDatabase() error {
 	if _, err := d.fs.Stat(d.database); errors.Is(err, fs.ErrNotExist) {
 		return nil // a server that never ran
 	}
-	tmp := copied + ".new"
-	err := d.fs.Copy(d.database, tmp)
-	if err == nil {
-		err = d.fs.Sync(tmp)
-	}
-	if err == nil {
-		err = d.fs.Rename(tmp, copied)
-	}
-	if err == nil {
-		err = d.fs.SyncDir(Folder)
-	}
-	if err != nil {
-		_ = d.fs.Remove(tmp)
+	if err := d.replace(copied, func(tmp string) error { return d.fs.Copy(d.database, tmp) }); err != nil {
 		return edgeward.E("slot.saveDatabase", edgeward.Exhausted, "update.copy", "the database cannot be copied before the update: %w", err).
 			WithHint("free as much room as the database takes")
 	}

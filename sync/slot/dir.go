@@ -2,8 +2,6 @@ package slot
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -156,8 +154,13 @@ func (d *Dir) writeSealed(name string, v any) error {
 
 // write replaces a file, durably.
 func (d *Dir) write(name string, r io.Reader, mode fs.FileMode) error {
+	return disk.Err("slot.write", d.replace(name, func(tmp string) error { return d.fs.Write(tmp, r, mode) }))
+}
+
+// replace puts what fill makes under another name in the place of name, durably.
+func (d *Dir) replace(name string, fill func(tmp string) error) error {
 	tmp := name + ".new"
-	err := d.fs.Write(tmp, r, mode)
+	err := fill(tmp)
 	if err == nil {
 		err = d.fs.Sync(tmp)
 	}
@@ -166,9 +169,9 @@ func (d *Dir) write(name string, r io.Reader, mode fs.FileMode) error {
 	}
 	if err != nil {
 		_ = d.fs.Remove(tmp)
-		return disk.Err("slot.write", err)
+		return err
 	}
-	return disk.Err("slot.write", d.fs.SyncDir(path.Dir(name)))
+	return d.fs.SyncDir(path.Dir(name))
 }
 
 // change makes fn's state the state.
@@ -230,10 +233,8 @@ func (d *Dir) Stage(r io.Reader, p Program, look func(path string, p Program) (P
 
 // fill writes the binary and reads it again.
 func (d *Dir) fill(n Name, r io.Reader, p Program) error {
-	for _, dir := range []string{slotDir(n)} {
-		if err := d.fs.MakeDir(dir); err != nil {
-			return disk.Err("slot.fill", err)
-		}
+	if err := d.fs.MakeDir(slotDir(n)); err != nil {
+		return disk.Err("slot.fill", err)
 	}
 	if err := d.fs.Remove(slotDir(n) + "/" + goodFile); err != nil {
 		return disk.Err("slot.fill", err)
@@ -275,11 +276,11 @@ func (d *Dir) verify(n Name, p Program) error {
 		return bad("the binary of slot %s cannot be read: %v", n, err)
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	got, _, err := edgeward.ReadDigest(f)
+	if err != nil {
 		return bad("the binary of slot %s cannot be read: %v", n, err)
 	}
-	if got := edgeward.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))); got != p.Digest {
+	if got != p.Digest {
 		return bad("the binary is %s and should be %s", got.Short(), p.Digest.Short())
 	}
 	d.checked[name] = seen{m, p.Digest}
