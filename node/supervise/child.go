@@ -1,11 +1,11 @@
 package supervise
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
-	"sync"
 	"syscall"
 	"time"
 
@@ -20,8 +20,7 @@ type child struct {
 	ended   chan struct{}
 	state   *os.ProcessState // once ended is closed
 	took    bool             // this supervisor took it over from another
-	once    sync.Once
-	done    chan struct{} // closed by close
+	done    chan struct{}    // closed by close
 }
 
 // packet is a message with its descriptor.
@@ -37,22 +36,18 @@ func (s *Supervisor) start(c slot.Choice) (*child, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	path := c.Path
-	if path == "" {
-		path = s.o.Path
-	}
-	cmd := exec.Command(path, s.o.Args...)
+	cmd := exec.Command(s.program(c), s.o.Args...)
 	about := inheritance{Control: 3, Slot: c.Slot, Program: c.Program, Trial: c.Trial, Window: c.Window.Milliseconds(), Parent: s.o.Version}
 	cmd.ExtraFiles = []*os.File{theirs}
 	for _, x := range s.sockets {
-		fd, err := dup(x.fd)
+		fd, err := dup(x.FD)
 		if err != nil {
 			conn.Close()
 			return nil, err
 		}
-		f := os.NewFile(uintptr(fd), x.name)
+		f := os.NewFile(uintptr(fd), x.Name)
 		defer f.Close()
-		about.Sockets = append(about.Sockets, inherited{x.name, x.address, 3 + len(cmd.ExtraFiles)})
+		about.Sockets = append(about.Sockets, socket{x.Name, x.Address, 3 + len(cmd.ExtraFiles)})
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
 	b, err := json.Marshal(about)
@@ -69,6 +64,9 @@ func (s *Supervisor) start(c slot.Choice) (*child, error) {
 	}
 	return newChild(c, cmd.Process, conn), nil
 }
+
+// program is the file of what was chosen.
+func (s *Supervisor) program(c slot.Choice) string { return cmp.Or(c.Path, s.o.Path) }
 
 func newChild(c slot.Choice, p *os.Process, conn *net.UnixConn) *child {
 	ch := &child{choice: c, process: p, conn: conn, ended: make(chan struct{}), done: make(chan struct{})}
@@ -109,9 +107,9 @@ func (c *child) listen() <-chan packet {
 	return out
 }
 
-// close lets go of a server that has ended.
+// close lets go of a server that has ended, once.
 func (c *child) close() {
-	c.once.Do(func() { close(c.done) })
+	close(c.done)
 	_ = c.conn.Close()
 }
 

@@ -19,7 +19,7 @@ const handedOver = "EDGEWARD_SUPERVISE"
 type handover struct {
 	PID       int          `json:"pid"` // of the server
 	Control   int          `json:"control"`
-	Sockets   []inherited  `json:"sockets,omitempty"`
+	Sockets   []socket     `json:"sockets,omitempty"`
 	Choice    slot.Choice  `json:"choice"`
 	Installed slot.Program `json:"installed"`
 	Path      string       `json:"path"` // of the installed program
@@ -38,10 +38,7 @@ func readHandover() (h handover, ok bool) {
 
 // giveAway gives the supervisor's place to the program the server is of, if that is another one. It returns where it stays.
 func (s *Supervisor) giveAway(ctx context.Context, c *child) {
-	path := c.choice.Path
-	if c.choice.Slot == slot.Installed {
-		path = s.o.Path
-	}
+	path := s.program(c.choice)
 	mine, err := os.Stat("/proc/self/exe")
 	if err != nil {
 		return
@@ -67,13 +64,12 @@ func (s *Supervisor) giveAway(ctx context.Context, c *child) {
 	if err != nil {
 		return
 	}
-	h := handover{PID: c.process.Pid, Choice: c.choice, Installed: s.o.Installed, Path: s.o.Path}
+	h := handover{PID: c.process.Pid, Sockets: s.sockets, Choice: c.choice, Installed: s.o.Installed, Path: s.o.Path}
 	h.Choice.Problem = nil
 	_ = raw.Control(func(fd uintptr) { h.Control = int(fd) })
 	fds := []int{h.Control}
 	for _, x := range s.sockets {
-		h.Sockets = append(h.Sockets, inherited{x.name, x.address, x.fd})
-		fds = append(fds, x.fd)
+		fds = append(fds, x.FD)
 	}
 	b, err := json.Marshal(h)
 	if err != nil {
@@ -108,8 +104,8 @@ func (s *Supervisor) resume() error {
 	}
 	for _, x := range h.Sockets {
 		syscall.CloseOnExec(x.FD)
-		s.sockets = append(s.sockets, socket{x.Name, x.Address, x.FD})
 	}
+	s.sockets = h.Sockets
 	syscall.CloseOnExec(h.Control)
 	conn, err := connOf(h.Control)
 	if err != nil {

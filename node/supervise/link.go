@@ -7,7 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -24,7 +24,7 @@ type Link struct {
 	once      sync.Once
 
 	mu     sync.Mutex
-	unused map[string]inherited
+	unused map[string]socket
 	names  []string
 }
 
@@ -35,7 +35,7 @@ func Inherit() (*Link, error) {
 		return nil, nil
 	}
 	os.Unsetenv(variable)
-	l := &Link{committed: make(chan struct{}), unused: map[string]inherited{}}
+	l := &Link{committed: make(chan struct{}), unused: map[string]socket{}}
 	if err := json.Unmarshal([]byte(text), &l.about); err != nil {
 		return nil, edgeward.E("supervise.Inherit", edgeward.Invalid, "update.supervisor", "what the supervisor left cannot be read: %w", err)
 	}
@@ -158,13 +158,13 @@ func (l *Link) Ready() {
 		return
 	}
 	l.mu.Lock()
-	names := strings.Join(l.names, " ")
+	names := slices.Clone(l.names)
 	for _, s := range l.unused {
 		_ = syscall.Close(s.FD)
 	}
 	clear(l.unused)
 	l.mu.Unlock()
-	_ = l.Say(Message{Do: Ready, Names: strings.Fields(names)})
+	_ = l.Say(Message{Do: Ready, Names: names})
 }
 
 // Committed is closed when the supervisor has noted that the trial ended well.

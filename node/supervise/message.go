@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -46,7 +45,7 @@ const variable = "EDGEWARD_SUPERVISOR"
 // inheritance is what variable holds.
 type inheritance struct {
 	Control int          `json:"control"` // descriptor
-	Sockets []inherited  `json:"sockets,omitempty"`
+	Sockets []socket     `json:"sockets,omitempty"`
 	Slot    slot.Name    `json:"slot"`
 	Program slot.Program `json:"program"`
 	Trial   bool         `json:"trial,omitempty"`
@@ -54,7 +53,8 @@ type inheritance struct {
 	Parent  string       `json:"parent"` // version of the supervisor
 }
 
-type inherited struct {
+// socket is a listening socket that outlives servers: the supervisor holds it, and servers inherit it.
+type socket struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
 	FD      int    `json:"fd"`
@@ -140,9 +140,4 @@ func receive(c *net.UnixConn) (m Message, fd int, err error) {
 		m = Message{}
 	}
 	return m, fd, nil
-}
-
-// over reports whether the other end is gone.
-func over(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -13,7 +13,7 @@ type notifier struct {
 	every   time.Duration // WATCHDOG is wanted so often; 0: not
 }
 
-// newNotifier reads what systemd left, and takes it out of the environment: the server is not to speak to systemd.
+// newNotifier reads what systemd left. It stays in the environment for a supervisor that takes this one's place; the server does not get it (environment).
 func newNotifier() notifier {
 	n := notifier{address: os.Getenv("NOTIFY_SOCKET")}
 	if us, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && us > 0 {

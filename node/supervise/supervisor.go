@@ -37,12 +37,6 @@ type Supervisor struct {
 	resumed *child
 }
 
-// socket is a listening socket that outlives servers.
-type socket struct {
-	name, address string
-	fd            int
-}
-
 // New returns a Supervisor that has started nothing, or, in a process whose place was given away to it, one that goes on with the server there is.
 func New(o Options) (*Supervisor, error) {
 	for p, d := range map[*time.Duration]time.Duration{&o.Grace: time.Minute, &o.Silence: 2 * time.Minute, &o.Pause: time.Second} {
@@ -225,14 +219,14 @@ func closeIf(fd int) error {
 
 // keep holds a socket in the place of one of the same name.
 func (s *Supervisor) keep(x socket) {
-	if x.fd < 0 {
+	if x.FD < 0 {
 		return
 	}
 	s.sockets = slices.DeleteFunc(s.sockets, func(o socket) bool {
-		if o.name == x.name {
-			_ = syscall.Close(o.fd)
+		if o.Name == x.Name {
+			_ = syscall.Close(o.FD)
 		}
-		return o.name == x.name
+		return o.Name == x.Name
 	})
 	s.sockets = append(s.sockets, x)
 }
@@ -240,15 +234,13 @@ func (s *Supervisor) keep(x socket) {
 // answers notes that a server is ready, and closes the sockets that it has no use for.
 func (s *Supervisor) answers(ctx context.Context, c *child, names []string) {
 	s.sockets = slices.DeleteFunc(s.sockets, func(o socket) bool {
-		unused := !slices.Contains(names, o.name)
+		unused := !slices.Contains(names, o.Name)
 		if unused {
-			_ = syscall.Close(o.fd)
+			_ = syscall.Close(o.FD)
 		}
 		return unused
 	})
-	if !s.ready {
-		s.ready = true
-	}
+	s.ready = true
 	s.notify.say("READY=1\nSTATUS=version " + c.choice.Program.Version + " from slot " + c.choice.Slot.String())
 	if !c.choice.Trial {
 		s.giveAway(ctx, c)
