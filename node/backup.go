@@ -62,7 +62,7 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	for _, name := range []string{"ca.pem", "hub.key", "hub-next.key"} { // of the fleet, if this server is its hub
+	for _, name := range role.HubFiles { // if this server is one
 		if err := addFile(t, "fleet/"+name, filepath.Join(n.dir("fleet"), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -175,7 +175,7 @@ func Restore(ctx context.Context, r io.Reader, dir string, hubs ...string) (stor
 // markRestored leaves word for the hub that it goes on from a backup.
 func markRestored(dir string, head backupHead, hubs []string) error {
 	at := filepath.Join(dir, "fleet")
-	if _, err := os.Stat(filepath.Join(at, "ca.pem")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(at, role.CAFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil // no hub
 	}
 	b, err := json.Marshal(role.Mark{Made: head.Made, Hubs: hubs})

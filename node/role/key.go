@@ -18,6 +18,12 @@ const (
 	nextKeyFile = "hub-next.key"
 )
 
+// CAFile is the fleet's CA in the folder fleet; where there is none, the server is the hub of no fleet.
+const CAFile = "ca.pem"
+
+// HubFiles are all that a hub cannot go on without beside its store, as far as they are there.
+var HubFiles = []string{CAFile, keyFile, nextKeyFile}
+
 // HubKey is the public part of the key that the first proposal of a fleet is to name. Once there is a fleet, its charter says which is the hub's.
 func (r *Role) HubKey() (tuf.Public, error) {
 	k, err := r.key(keyFile)
@@ -72,7 +78,7 @@ func (r *Role) named(p tuf.Public) (tuf.Key, error) {
 		}
 	}
 	return tuf.Key{}, edgeward.E("role.named", edgeward.Conflict, "fleet.hub_key", "the charter names a key for the hub that is not on this server").
-		WithHint("put %s back from a backup of the hub, or sign a charter with the key that edgeward fleet trust hub-key prints", keyFile)
+		WithHint("put %s back from a backup of the hub, or sign a charter that names another: edgeward fleet trust amend --new-hub-key", keyFile)
 }
 
 // key reads a key of the hub, or makes it.

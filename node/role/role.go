@@ -97,7 +97,7 @@ func (r *Role) Hub() *hub.Hub { return r.hub }
 
 // authority reads the fleet's CA, or makes it.
 func (r *Role) authority(fleet string) (pki.CA, error) {
-	file := filepath.Join(r.p.Dir, "ca.pem")
+	file := filepath.Join(r.p.Dir, CAFile)
 	b, err := os.ReadFile(file)
 	if err == nil {
 		ca, err := pki.ParseCA(b)
