@@ -13,7 +13,6 @@ import (
 	"edgeward"
 	"edgeward/fleet/inquiry"
 	"edgeward/node/logs"
-	"edgeward/node/wire"
 )
 
 // Support writes what helps somebody far away to help: a tar.gz of versions, settings, status, health and the newest log lines. It holds no
@@ -42,10 +41,6 @@ func (n *Node) Support(ctx context.Context, w io.Writer) error {
 	for i := range status.Outbound {
 		status.Outbound[i].Body = "" // the last report of drift is nobody's business here
 	}
-	var settings []wire.Setting
-	for _, s := range n.settings() {
-		settings = append(settings, s) // object cleans what is in the values
-	}
 	member, err := n.role.Membership(ctx)
 	if err != nil {
 		return err
@@ -57,7 +52,7 @@ func (n *Node) Support(ctx context.Context, w io.Writer) error {
 	for _, f := range []struct {
 		name string
 		v    any
-	}{{"versions.json", versions}, {"settings.json", settings}, {"status.json", status}, {"health.json", n.Health()}, {"machine.json", n.facts()}, {"membership.json", member}} {
+	}{{"versions.json", versions}, {"settings.json", n.settings()}, {"status.json", status}, {"health.json", n.Health()}, {"machine.json", n.facts()}, {"membership.json", member}} {
 		if err := object(f.name, f.v); err != nil {
 			return err
 		}

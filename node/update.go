@@ -41,7 +41,7 @@ func (n *Node) signedProgram(ctx context.Context, _, _ string, _ edgeward.Digest
 		WithHint("update the package of edgeward, or leave the fleet first: edgeward fleet leave")
 }
 
-// Answering are the endpoints of which some version answers, by the id of their group and their name.
+// answering are the endpoints of which some version answers, by the id of their group and their name.
 func (n *Node) answering(ctx context.Context) ([]string, error) {
 	all, err := n.store.Deployments(ctx)
 	if err != nil {
@@ -50,13 +50,11 @@ func (n *Node) answering(ctx context.Context) ([]string, error) {
 	var out []string
 	for _, d := range all {
 		if s, ok := n.serve.Status(d.Endpoint.Key()); ok && (s.State == serve.Ready || s.State == serve.Degraded) {
-			out = append(out, named(d.Endpoint.Key()))
+			out = append(out, d.Endpoint.Key().String())
 		}
 	}
 	return out, nil
 }
-
-func named(k serve.Key) string { return k.Group + "/" + k.Name }
 
 // proofTime bounds a proof: each model is loaded, and by engines that it was not proved by it is proved.
 const proofTime = 10 * time.Minute
@@ -161,7 +159,7 @@ func (n *Node) loadAll(parent context.Context) ([]wire.ProvedService, error) {
 			continue
 		}
 		s := n.settled(parent, d.Endpoint.Key())
-		p := wire.ProvedService{Endpoint: named(d.Endpoint.Key()), State: string(s.State)}
+		p := wire.ProvedService{Endpoint: d.Endpoint.Key().String(), State: string(s.State)}
 		for _, v := range s.Versions {
 			if v.Error != "" && p.Why == "" {
 				p.Why = fmt.Sprintf("version %d: %s", v.Version, v.Error)

@@ -28,7 +28,7 @@ func (u *Update) Take(ctx context.Context, by auth.Principal, d edgeward.Digest,
 	defer release()
 	if u.p.Signed != nil {
 		if _, err := u.p.Signed(ctx, runtime.GOOS, runtime.GOARCH, d); err != nil { // before any byte
-			u.event(ctx, by, "update.refused", reason, slot.Program{Digest: d}, map[string]string{"code": edgeward.CodeOf(err), "why": clip(edgeward.Words(err))})
+			u.refused(ctx, by, reason, slot.Program{Digest: d}, err)
 			return wire.Update{}, err
 		}
 	}
@@ -39,7 +39,7 @@ func (u *Update) Take(ctx context.Context, by auth.Principal, d edgeward.Digest,
 		return p, err
 	})
 	if err != nil {
-		u.event(ctx, by, "update.refused", reason, p, map[string]string{"code": edgeward.CodeOf(err), "why": clip(edgeward.Words(err))})
+		u.refused(ctx, by, reason, p, err)
 		return wire.Update{}, err
 	}
 	u.event(ctx, by, "update.staged", reason, p, nil)

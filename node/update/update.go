@@ -64,10 +64,14 @@ func (u *Update) Status(ctx context.Context) (wire.Update, error) {
 	if err != nil {
 		return wire.Update{}, err
 	}
+	signed := false
+	if u.p.Signed != nil {
+		signed, _ = u.p.Signed(ctx, "", "", "")
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	runs, p := u.p.Supervisor.Slot()
-	out := wire.Update{Version: u.p.Version, Slot: runs.String(), Digest: p.Digest, Supervisor: u.p.Supervisor.Supervisor(), Phase: u.phase, Since: u.since, Problem: u.problem, Trial: s.Trial}
+	out := wire.Update{Version: u.p.Version, Slot: runs.String(), Digest: p.Digest, Supervisor: u.p.Supervisor.Supervisor(), Phase: u.phase, Since: u.since, Problem: u.problem, Trial: s.Trial, Signed: signed}
 	if out.Digest == "" {
 		out.Digest = u.digest
 	}
@@ -79,9 +83,6 @@ func (u *Update) Status(ctx context.Context) (wire.Update, error) {
 	}
 	for _, n := range []slot.Name{slot.Installed, slot.A, slot.B} {
 		out.Slots = append(out.Slots, wire.Slot{Name: n.String(), Program: s.Program(n), State: stateOf(s, n, runs)})
-	}
-	if u.p.Signed != nil {
-		out.Signed, _ = u.p.Signed(ctx, "", "", "")
 	}
 	return out, nil
 }
@@ -136,6 +137,11 @@ func (u *Update) event(ctx context.Context, by auth.Principal, action, reason st
 	}
 }
 
+// refused notes that p is not taken, or not tried.
+func (u *Update) refused(ctx context.Context, by auth.Principal, reason string, p slot.Program, err error) {
+	u.event(ctx, by, "update.refused", reason, p, map[string]string{"code": edgeward.CodeOf(err), "why": clip(edgeward.Words(err))})
+}
+
 // Start has a staged binary prove itself and, if it does, lets the supervisor try it. It returns once the proof has begun; slot "" is the staged
 // one. id names the rollout that wants it.
 func (u *Update) Start(ctx context.Context, by auth.Principal, name, reason, id string) (wire.Update, error) {
@@ -165,7 +171,7 @@ func (u *Update) Start(ctx context.Context, by auth.Principal, name, reason, id 
 		ctx := context.WithoutCancel(ctx)
 		if err := u.start(ctx, by, n, s.Program(n), reason, id); err != nil {
 			u.p.Log.Error("the new version is not tried", "version", s.Program(n).Version, "err", err)
-			u.event(ctx, by, "update.refused", reason, s.Program(n), map[string]string{"code": edgeward.CodeOf(err), "why": clip(edgeward.Words(err))})
+			u.refused(ctx, by, reason, s.Program(n), err)
 			u.enter(Idle, err)
 		}
 	}()
