@@ -337,22 +337,10 @@ func (c *crowd) stored() (n int) {
 }
 
 // memory is what the hub's process has resident, now and at most, in bytes; its workers not counted.
-func (c *crowd) memory() (now, peak int) {
+func (c *crowd) memory() (now, peak int64) {
 	c.Helper()
-	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(c.process.cmd.Process.Pid), "status"))
-	if err != nil {
-		c.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) == 3 && f[0] == "VmRSS:" {
-			now, _ = strconv.Atoi(f[1])
-		}
-		if len(f) == 3 && f[0] == "VmHWM:" {
-			peak, _ = strconv.Atoi(f[1])
-		}
-	}
-	return now << 10, peak << 10
+	pid := c.process.cmd.Process.Pid
+	return memoryOf(c.TB, pid, "VmRSS"), memoryOf(c.TB, pid, "VmHWM")
 }
 
 // cpu is what the hub's process has used so far.
