@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -105,7 +106,7 @@ func (r *remote) documents(names []string) (docs []overlay.Document, err error) 
 	}
 	slices.Sort(paths)
 	for _, p := range paths {
-		b, err := readUpTo(r.env, p, overlay.MaxBytes+1)
+		b, err := r.read(p, overlay.MaxBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -121,20 +122,6 @@ func (r *remote) documents(names []string) (docs []overlay.Document, err error) 
 	return docs, nil
 }
 
-// readUpTo reads a file, or standard input for "-".
-func readUpTo(e env, path string, limit int64) ([]byte, error) {
-	in := e.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, edgeward.E("read", edgeward.NotFound, "cli.file", "%v", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	return io.ReadAll(io.LimitReader(in, limit))
-}
-
 func printApplied(w io.Writer, a client.Applied) {
 	for _, d := range a.Documents {
 		if d.What != "same" {
@@ -144,16 +131,16 @@ func printApplied(w io.Writer, a client.Applied) {
 	for _, n := range a.Nodes {
 		fmt.Fprintf(w, "%s (%s)\n", n.Name, n.ID)
 		for _, l := range n.Lines {
-			fmt.Fprintf(w, "  %s: %s → %s\n", l.What, or(l.Before, "nothing"), or(l.After, "nothing"))
+			fmt.Fprintf(w, "  %s: %s → %s\n", l.What, cmp.Or(l.Before, "nothing"), cmp.Or(l.After, "nothing"))
 		}
 	}
 	if more := a.Touched - len(a.Nodes); more > 0 {
 		fmt.Fprintf(w, "and %d more nodes\n", more)
 	}
 	for _, x := range a.Rollouts {
-		id := x.ID
-		if a.Dry || id == "" {
-			id = map[bool]string{true: "to be started", false: "follows the one under way"}[id != ""]
+		id := cmp.Or(x.ID, "follows the one under way")
+		if a.Dry && x.ID != "" {
+			id = "to be started"
 		}
 		fmt.Fprintf(w, "rollout of %s/%d behind %s in %s: %s\n", x.Model, x.Version, x.Endpoint, x.Scope, id)
 	}
@@ -162,14 +149,6 @@ func printApplied(w io.Writer, a client.Applied) {
 	} else {
 		fmt.Fprintf(w, "%d documents, %d nodes change\n", a.Changes, a.Touched)
 	}
-}
-
-// or is s, or what stands for nothing.
-func or(s, nothing string) string {
-	if s == "" {
-		return nothing
-	}
-	return s
 }
 
 func newFleetOverlay(r *remote) *cobra.Command {
@@ -186,7 +165,7 @@ func newFleetOverlay(r *remote) *cobra.Command {
 		return r.print(listed(docs), func(w io.Writer) {
 			var rows [][]string
 			for _, o := range docs {
-				rows = append(rows, []string{string(o.Kind), o.Name, o.Scope, or(o.Met, "-"), when(o.Changed), o.By})
+				rows = append(rows, []string{string(o.Kind), o.Name, o.Scope, o.Met, when(o.Changed), o.By})
 			}
 			table(w, "KIND NAME SCOPE MET CHANGED BY", rows)
 		})

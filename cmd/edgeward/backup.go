@@ -19,11 +19,20 @@ import (
 	"edgeward/node/store"
 )
 
-// copied is what `edgeward backup --json` prints.
+// copied is what a command with --json prints that wrote a file.
 type copied struct {
 	File   string          `json:"file"`
 	Bytes  int64           `json:"bytes"`
 	Digest edgeward.Digest `json:"sha256"`
+}
+
+// writes writes a file and says so.
+func (r *remote) writes(path string, write func(io.Writer) error) error {
+	n, digest, err := writeFile(path, write)
+	if err != nil {
+		return err
+	}
+	return r.print(copied{path, n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", path, size(n), digest) })
 }
 
 func newBackupCommand(e env) *cobra.Command {
@@ -34,11 +43,7 @@ func newBackupCommand(e env) *cobra.Command {
 	}
 	r := newRemote(e, cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		n, digest, err := writeFile(args[0], func(w io.Writer) error { return c.Backup(ctx, w) })
-		if err != nil {
-			return err
-		}
-		return r.print(copied{args[0], n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", args[0], size(n), digest) })
+		return r.writes(args[0], func(w io.Writer) error { return c.Backup(ctx, w) })
 	})
 	return cmd
 }

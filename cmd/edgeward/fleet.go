@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -26,36 +27,34 @@ func newFleetCommand(e env) *cobra.Command {
   edgeward fleet code create --site north --auto
   edgeward fleet sign triage/3 --key keys/author.key
   edgeward fleet rollout start triage/3 --endpoint triage --reason "retrained on October"`
-	for _, make := range []func(*remote) *cobra.Command{
-		newFleetInit,
-		newFleetStatus,
-		newFleetCode,
-		newFleetNode,
-		newFleetMatrix,
-		newFleetMonitor,
-		newFleetLogs,
-		newFleetBundle,
-		newFleetInquiry,
-		newFleetBackup,
-		newFleetHubs,
-		newFleetRelease,
-		newFleetFind,
-		newFleetEvents,
-		newFleetSupport,
-		newFleetSign,
-		newFleetProposal,
-		newFleetTrust,
-		newFleetKey,
-		newFleetRollout,
-		newFleetOverlay,
-		newFleetClaim,
-		newFleetMembership,
-		newFleetSite,
-		newFleetLeave,
-	} {
-		cmd.AddCommand(make(r))
-	}
-	cmd.AddCommand(newFleetRestore(e))
+	cmd.AddCommand(
+		newFleetInit(r),
+		newFleetStatus(r),
+		newFleetCode(r),
+		newFleetNode(r),
+		newFleetMatrix(r),
+		newFleetMonitor(r),
+		newFleetLogs(r),
+		newFleetBundle(r),
+		newFleetInquiry(r),
+		newFleetBackup(r),
+		newFleetHubs(r),
+		newFleetRelease(r),
+		newFleetFind(r),
+		newFleetEvents(r),
+		newFleetSupport(r),
+		newFleetSign(r),
+		newFleetProposal(r),
+		newFleetTrust(r),
+		newFleetKey(r),
+		newFleetRollout(r),
+		newFleetOverlay(r),
+		newFleetClaim(r),
+		newFleetMembership(r),
+		newFleetSite(r),
+		newFleetLeave(r),
+		newFleetRestore(e),
+	)
 	return cmd
 }
 
@@ -140,6 +139,11 @@ func keyIn(dir, name string, phrase passphrase) (tuf.Key, error) {
 	if _, err := os.Stat(path); err == nil {
 		return tuf.ReadKey(path, phrase.read)
 	}
+	return makeKey(path, phrase)
+}
+
+// makeKey writes a new key, encrypted where there is a passphrase.
+func makeKey(path string, phrase passphrase) (tuf.Key, error) {
 	k, err := tuf.NewKey()
 	if err != nil {
 		return k, err
@@ -158,6 +162,12 @@ type passphrase struct{ file string }
 
 func (p *passphrase) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "`file` with the passphrase of the key files, its first line")
+}
+
+// needed is the flag where there is no going on without one.
+func (p *passphrase) needed(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "`file` with the passphrase, its first line")
+	must(cmd.MarkFlagRequired("passphrase-file"))
 }
 
 func (p passphrase) read() (string, error) {
@@ -281,7 +291,7 @@ func newFleetNode(r *remote) *cobra.Command {
 		return r.print(listed(nodes), func(w io.Writer) {
 			var rows [][]string
 			for _, n := range nodes {
-				rows = append(rows, []string{n.ID, n.Name, n.Site, string(n.Standing), yes(n.Online), fmt.Sprintf("%d/%d", n.Has, n.Rev), n.Facts.Version, when(n.Seen), or(tagsOf(n), "-")})
+				rows = append(rows, []string{n.ID, n.Name, n.Site, string(n.Standing), yes(n.Online), fmt.Sprintf("%d/%d", n.Has, n.Rev), n.Facts.Version, when(n.Seen), tagsOf(n.Tags)})
 			}
 			table(w, "ID NAME SITE STANDING ONLINE REVISION VERSION SEEN TAGS", rows)
 		})
@@ -293,7 +303,7 @@ func newFleetNode(r *remote) *cobra.Command {
 			return err
 		}
 		return r.print(n, func(w io.Writer) {
-			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
+			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n.Tags), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
 				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)))
 			printMachine(w, n)
 			facts(w, "page", n.Facts.URL,
@@ -390,7 +400,7 @@ func newJoinCommand(e env) *cobra.Command {
 			return edgeward.E("join", edgeward.Invalid, "cli.usage", "a code and a file with one were given")
 		}
 		if code == "" {
-			b, err := readUpTo(e, or(file, "-"), 8<<10)
+			b, err := r.read(cmp.Or(file, "-"), 8<<10)
 			if err != nil {
 				return err
 			}

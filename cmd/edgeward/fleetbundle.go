@@ -57,15 +57,6 @@ func newBundleReceipt(r *remote) *cobra.Command {
 	return cmd
 }
 
-// writes writes a file and says so.
-func (r *remote) writes(path string, write func(io.Writer) error) error {
-	n, digest, err := writeFile(path, write)
-	if err != nil {
-		return err
-	}
-	return r.print(copied{path, n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", path, size(n), digest) })
-}
-
 func newBundleImport(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "import FILE", Short: "Take a bundle: on a node what its hub says, on the hub what nodes say", Args: cobra.ExactArgs(1),
 		Long: "A bundle that was taken in part goes on where it stopped when it is given again."}

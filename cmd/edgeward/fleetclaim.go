@@ -20,7 +20,7 @@ func newFleetClaim(r *remote) *cobra.Command {
 	load.Flags().BoolVar(&dry, "dry-run", false, "say what would change, and change nothing")
 	reason := reasonFlag(load, false)
 	load.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		b, err := readUpTo(r.env, args[0], overlay.MaxBytes+1)
+		b, err := r.read(args[0], overlay.MaxBytes)
 		if err != nil {
 			return err
 		}

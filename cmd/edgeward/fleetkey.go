@@ -27,17 +27,8 @@ func newFleetKey(r *remote) *cobra.Command {
 		Long: "new makes a key for a person who is to sign. The file stays with the person; the line that is printed goes to whoever amends the charter:\nedgeward fleet trust amend."}
 	fresh.Flags().StringVar(&phrase.file, "passphrase-file", "", "`file` with the passphrase to encrypt the key with, its first line")
 	fresh.RunE = func(_ *cobra.Command, args []string) error {
-		k, err := tuf.NewKey()
+		k, err := makeKey(args[0], phrase)
 		if err != nil {
-			return err
-		}
-		secret := ""
-		if phrase.file != "" {
-			if secret, err = phrase.read(); err != nil {
-				return err
-			}
-		}
-		if err := k.WriteFile(args[0], secret); err != nil {
 			return err
 		}
 		fmt.Fprintf(r.stderr, "The key is in %s. Keep a copy in a safe: it cannot be made again.\n", args[0])

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ func newNodeTag(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.print(n, func(w io.Writer) { fmt.Fprintf(w, "%s %s: %s\n", n.Name, n.ID, or(tagsOf(n), "no tags")) })
+		return r.print(n, func(w io.Writer) { fmt.Fprintf(w, "%s %s: %s\n", n.Name, n.ID, cmp.Or(tagsOf(n.Tags), "no tags")) })
 	})
 	return cmd
 }
@@ -61,19 +62,21 @@ func newNodePlace(r *remote) *cobra.Command {
 			return err
 		}
 		return r.print(n, func(w io.Writer) {
-			fmt.Fprintf(w, "%s %s: site %s, pair %s\n", n.Name, n.ID, n.Site, or(n.Pair, "none"))
+			fmt.Fprintf(w, "%s %s: site %s, pair %s\n", n.Name, n.ID, n.Site, cmp.Or(n.Pair, "none"))
 		})
 	})
 	return cmd
 }
 
 // tagsOf are a node's tags on one line.
-func tagsOf(n client.FleetNode) string {
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(n.Tags)) {
-		out = append(out, k+"="+n.Tags[k])
+func tagsOf(tags map[string]string) string { return strings.Join(tagList(tags), ",") }
+
+// tagList are tags as KEY=VALUE, sorted.
+func tagList(tags map[string]string) (out []string) {
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, k+"="+tags[k])
 	}
-	return strings.Join(out, ",")
+	return out
 }
 
 // printGaps says which endpoints are not on a node as they are wanted.
@@ -93,7 +96,7 @@ func printGaps(w io.Writer, gaps []client.FleetGap) {
 		} else if g.Observed.Digest != "" {
 			observed = g.Observed.Digest.Short()
 		}
-		rows = append(rows, []string{or(g.Name, g.Node), g.Site, g.Endpoint.String(), wanted, observed, string(g.Phase), when(g.Since), g.Why})
+		rows = append(rows, []string{cmp.Or(g.Name, g.Node), g.Site, g.Endpoint.String(), wanted, observed, string(g.Phase), when(g.Since), g.Why})
 	}
 	table(w, "NODE SITE ENDPOINT WANTED OBSERVED PHASE SINCE WHY", rows)
 }

@@ -39,19 +39,25 @@ type signed struct {
 	Needs     []tuf.Need  `json:"needs,omitempty"`
 }
 
+// review reads a key, and says what p changes of the fleet that its holder knows.
+func (s *signer) review(file string, set tuf.Set, p tuf.Proposal) (tuf.Key, tuf.Changes, error) {
+	k, err := tuf.ReadKey(file, s.phrase.read)
+	if err != nil {
+		return k, tuf.Changes{}, err
+	}
+	at, err := pinOf(file, s.pin)
+	if err != nil {
+		return k, tuf.Changes{}, err
+	}
+	changes, err := tuf.Review(at, set, p)
+	return k, changes, err
+}
+
 // sign checks p against the fleet's own signed files from the pin on, shows it, signs it with each key and prints the outcome.
 func (s *signer) sign(ctx context.Context, r *remote, c *client.Client, p client.FleetProposal) error {
 	var out signed
 	for _, file := range s.keys {
-		k, err := tuf.ReadKey(file, s.phrase.read)
-		if err != nil {
-			return err
-		}
-		at, err := pinOf(file, s.pin)
-		if err != nil {
-			return err
-		}
-		changes, err := tuf.Review(at, p.Set, p.Proposal)
+		k, changes, err := s.review(file, p.Set, p.Proposal)
 		if err != nil {
 			return err
 		}

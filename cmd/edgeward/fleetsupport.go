@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,11 +87,7 @@ func newFleetSupport(r *remote) *cobra.Command {
 		if i, err = asked(ctx, r, c, i, wait); err != nil {
 			return err
 		}
-		n, digest, err := writeFile(file, func(w io.Writer) error { return c.InquiryFile(ctx, i.ID, w) })
-		if err != nil {
-			return err
-		}
-		return r.print(copied{file, n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", file, size(n), digest) })
+		return r.writes(file, func(w io.Writer) error { return c.InquiryFile(ctx, i.ID, w) })
 	})
 	return cmd
 }
@@ -147,11 +142,7 @@ func newSupportCommand(e env) *cobra.Command {
 		Long:    "bundle writes versions, settings without secrets, status, health and the newest log lines. It holds no prediction, no data, no model, no key.",
 		Example: "  edgeward support bundle er-1.tar.gz"}
 	bundle.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		n, digest, err := writeFile(args[0], func(w io.Writer) error { return c.Support(ctx, w) })
-		if err != nil {
-			return err
-		}
-		return r.print(copied{args[0], n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", args[0], size(n), digest) })
+		return r.writes(args[0], func(w io.Writer) error { return c.Support(ctx, w) })
 	})
 	cmd.AddCommand(bundle)
 	return cmd
@@ -166,18 +157,13 @@ func newFleetBackup(r *remote) *cobra.Command {
 		Example: "  edgeward fleet backup -o /mnt/usb/hub-monday.age --passphrase-file phrase"}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "new `file` to write")
 	must(cmd.MarkFlagRequired("output"))
-	cmd.Flags().StringVar(&phrase.file, "passphrase-file", "", "`file` with the passphrase, its first line")
-	must(cmd.MarkFlagRequired("passphrase-file"))
+	phrase.needed(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		secret, err := phrase.read()
 		if err != nil {
 			return err
 		}
-		n, digest, err := writeFile(file, func(w io.Writer) error { return c.FleetBackup(ctx, secret, w) })
-		if err != nil {
-			return err
-		}
-		return r.print(copied{file, n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", file, size(n), digest) })
+		return r.writes(file, func(w io.Writer) error { return c.FleetBackup(ctx, secret, w) })
 	})
 	return cmd
 }
@@ -191,8 +177,7 @@ func newFleetRestore(e env) *cobra.Command {
 		"Documents that were issued after the backup are not undone: nodes that have one are held until a person decides (edgeward fleet release)."
 	cmd.Example = "  edgeward fleet restore /mnt/usb/hub-monday.age --passphrase-file phrase --hub-url https://hub2.hospital.lan:8443"
 	cmd.Flags().StringVar(&r.dataDir, "data-dir", "", "`directory` to restore into (default: the configured one)")
-	cmd.Flags().StringVar(&phrase.file, "passphrase-file", "", "`file` with the passphrase, its first line")
-	must(cmd.MarkFlagRequired("passphrase-file"))
+	phrase.needed(cmd)
 	cmd.Flags().StringSliceVar(&hubs, "hub-url", nil, "`addresses` of this server that nodes call first; default: those of before")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir, err := r.directory()
@@ -203,9 +188,9 @@ func newFleetRestore(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(args[0])
+		f, err := open(args[0])
 		if err != nil {
-			return edgeward.E("restore", edgeward.NotFound, "file.missing", "%v", err)
+			return err
 		}
 		defer f.Close()
 		in, err := sealed.Reader(f, secret)

@@ -186,15 +186,8 @@ func (s *signer) propose(ctx context.Context, r *remote, c *client.Client, build
 	}
 	// Who may not sign, or is in the wrong fleet, is told before the hub hears of it.
 	for _, file := range s.keys {
-		k, err := tuf.ReadKey(file, s.phrase.read)
+		k, _, err := s.review(file, set, p)
 		if err != nil {
-			return err
-		}
-		at, err := pinOf(file, s.pin)
-		if err != nil {
-			return err
-		}
-		if _, err := tuf.Review(at, set, p); err != nil {
 			return err
 		}
 		if _, err := tuf.Sign(set, p, k); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -57,9 +58,7 @@ func cellText(live, want, state, phase string) string {
 	if state == "none" {
 		return ""
 	}
-	if live == "" {
-		live = "nothing"
-	}
+	live = cmp.Or(live, "nothing")
 	if want != "" {
 		live += " → " + want
 	}
@@ -74,12 +73,8 @@ func writeMatrix(w io.Writer, m client.FleetMatrix) error {
 	out := csv.NewWriter(w)
 	lines := [][]string{{"node", "name", "site", "tags", "standing", "online", "seen", "software", "group", "endpoint", "state", "live", "wanted", "phase", "code", "reason"}}
 	for _, n := range m.Rows {
-		var tags []string
-		for k, v := range n.Tags {
-			tags = append(tags, k+"="+v)
-		}
 		for i, x := range n.Cells {
-			lines = append(lines, []string{n.ID, n.Name, n.Site, strings.Join(slices.Sorted(slices.Values(tags)), " "), n.Standing, fmt.Sprint(n.Online), stampOf(n.Seen), n.Software, m.Endpoints[i].Group, m.Endpoints[i].Name,
+			lines = append(lines, []string{n.ID, n.Name, n.Site, strings.Join(tagList(n.Tags), " "), n.Standing, fmt.Sprint(n.Online), stampOf(n.Seen), n.Software, m.Endpoints[i].Group, m.Endpoints[i].Name,
 				x.State, x.Live, x.Want, string(x.Phase), x.Code, x.Reason})
 		}
 	}

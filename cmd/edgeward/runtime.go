@@ -272,14 +272,10 @@ func newRuntimePack(e env) *cobra.Command {
 		if *out == "" {
 			*out = x.Name + "-" + x.Version + ".pack"
 		}
-		n, digest, err := writeFile(*out, func(w io.Writer) error {
+		return r.writes(*out, func(w io.Writer) error {
 			_, err := packs.Make(cmd.Context(), x, *wheels, w, func(s string) { fmt.Fprintln(r.stderr, s) })
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		return r.print(copied{*out, n, digest}, func(w io.Writer) { fmt.Fprintf(w, "%s: %s, %s\n", *out, size(n), digest) })
 	}
 	return cmd
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -30,10 +28,9 @@ func newSelfUpdateCommand(e env) *cobra.Command {
 	}
 	r := newRemote(e, cmd)
 	now := cmd.Flags().Bool("now", false, "run it at once; without it, it waits for edgeward self-update start")
-	reason := cmd.Flags().String("reason", "", "`why`, for the audit")
+	reason := reasonFlag(cmd, true)
 	trusted := cmd.Flags().String("digest", "", "`sha256:…` that the file must have, as whoever built it said")
 	sure := sureFlag(cmd)
-	_ = cmd.MarkFlagRequired("reason")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		f, err := open(args[0])
 		if err != nil {
@@ -78,8 +75,7 @@ func newSelfUpdateCommand(e env) *cobra.Command {
 
 // digestOfProgram reads a file through and rewinds it.
 func digestOfProgram(f *os.File) (edgeward.Digest, int64, error) {
-	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(f, slot.MaxSize+1))
+	d, n, err := edgeward.ReadDigest(io.LimitReader(f, slot.MaxSize+1))
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
@@ -89,7 +85,7 @@ func digestOfProgram(f *os.File) (edgeward.Digest, int64, error) {
 	if n > slot.MaxSize {
 		return "", 0, edgeward.E("self-update", edgeward.TooLarge, "update.size", "%s has more than 1 GiB", f.Name()).WithHint("give the binary of edgeward for %s", runtime.GOOS)
 	}
-	return edgeward.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), n, nil
+	return d, n, nil
 }
 
 func newUpdateStatus(r *remote) *cobra.Command {
@@ -106,8 +102,7 @@ func newUpdateStatus(r *remote) *cobra.Command {
 
 func newUpdateStart(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "start", Short: "Run the version that was given before, and wait for what comes of it", Args: cobra.NoArgs, Example: "  edgeward self-update start --reason \"the night is quiet\""}
-	reason := cmd.Flags().String("reason", "", "`why`, for the audit")
-	_ = cmd.MarkFlagRequired("reason")
+	reason := reasonFlag(cmd, true)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		s, err := c.StartUpdate(ctx, *reason)
 		if err != nil {
@@ -120,8 +115,7 @@ func newUpdateStart(r *remote) *cobra.Command {
 
 func newUpdateRollback(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "rollback", Short: "Run what ran before the last update, and wait for what comes of it", Args: cobra.NoArgs, Example: "  edgeward self-update rollback --reason \"slower here\""}
-	reason := cmd.Flags().String("reason", "", "`why`, for the audit")
-	_ = cmd.MarkFlagRequired("reason")
+	reason := reasonFlag(cmd, true)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		before, err := c.Update(ctx)
 		if err != nil {
