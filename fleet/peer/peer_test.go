@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -262,11 +264,10 @@ func (x *node) document() []byte {
 	return out
 }
 
-// wants gives a node a document for a version, and the manifest.
-func (x *node) wants(m models.Manifest, d edgeward.Digest) []pull.Want {
+// told gives a node a document for these endpoints.
+func (x *node) told(endpoints ...spec.Endpoint) {
 	t := x.y.t
-	doc := spec.Desired{Format: spec.Format, Fleet: "01f", Node: x.id, Site: "cellar", Rev: 1, Issued: time.Now(), Expires: time.Now().Add(14 * 24 * time.Hour),
-		Endpoints: []spec.Endpoint{{Group: "main", Name: m.Model, Model: m.Model, Version: 1, Digest: d}}}
+	doc := spec.Desired{Format: spec.Format, Fleet: "01f", Node: x.id, Site: "cellar", Rev: 1, Issued: time.Now(), Expires: time.Now().Add(14 * 24 * time.Hour), Endpoints: endpoints}
 	b, err := canonical.JSON(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -276,10 +277,20 @@ func (x *node) wants(m models.Manifest, d edgeward.Digest) []pull.Want {
 		t.Fatal(err)
 	}
 	documents.Store(x, envelope)
+}
+
+// put gives a node a blob of the hub's.
+func (x *node) put(d edgeward.Digest) {
 	raw := x.y.bytes[d]
-	if _, err := x.blobs.PutAs(t.Context(), d, bytes.NewReader(raw), int64(len(raw))); err != nil {
-		t.Fatal(err)
+	if _, err := x.blobs.PutAs(x.y.t.Context(), d, bytes.NewReader(raw), int64(len(raw))); err != nil {
+		x.y.t.Fatal(err)
 	}
+}
+
+// wants gives a node a document for a version, and the manifest.
+func (x *node) wants(m models.Manifest, d edgeward.Digest) []pull.Want {
+	x.told(spec.Endpoint{Group: "main", Name: m.Model, Model: m.Model, Version: 1, Digest: d})
+	x.put(d)
 	var out []pull.Want
 	for _, f := range m.Files {
 		out = append(out, pull.Want{Digest: f.Digest, Size: f.Size})
@@ -495,6 +506,60 @@ func TestAPeerGivesOnlyWhatTheDocumentLeadsTo(t *testing.T) {
 			thief.client.Close()
 			other(c.spoil, c.key)
 			absent("a document that is " + name)
+		}
+	})
+}
+
+// TestOneServerAsksSeveralThingsAtOnce while manifests come that say what more it may have.
+func TestOneServerAsksSeveralThingsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 6, 2)
+		defer y.end()
+		a, b := y.nodes[0], y.nodes[1]
+		var endpoints []spec.Endpoint
+		var files []edgeward.Digest
+		for i := range 40 {
+			m, d := y.model(fmt.Sprintf("triage%02d", i), 100)
+			endpoints = append(endpoints, spec.Endpoint{Group: "main", Name: m.Model, Model: m.Model, Version: 1, Digest: d})
+			files = append(files, m.Files[0].Digest)
+			a.put(m.Files[0].Digest)
+		}
+		b.told(endpoints...)
+		if _, err := b.client.Have(t.Context(), a.id, files); err != nil { // shows the document
+			t.Fatal(err)
+		}
+		ask, err := json.Marshal(map[string]any{"blobs": slices.Repeat(files, 25)}) // a thousand
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		var askers sync.WaitGroup
+		for range 4 {
+			askers.Go(func() { // no network between: it stands still while something happens
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					r := httptest.NewRequest(http.MethodPost, "/site/v1/have", bytes.NewReader(ask))
+					r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{b.cert.Leaf}}
+					w := httptest.NewRecorder()
+					if a.web.Handler.ServeHTTP(w, r); w.Code != http.StatusOK {
+						t.Error(w.Body)
+						return
+					}
+				}
+			})
+		}
+		for _, e := range endpoints {
+			a.put(e.Digest)
+		}
+		close(done)
+		askers.Wait()
+		h, err := b.client.Have(t.Context(), a.id, files)
+		if err != nil || slices.ContainsFunc(h.Blobs, func(x peer.Answer) bool { return !x.Here }) {
+			t.Errorf("all manifests have come: %+v %v", h, err)
 		}
 	})
 }

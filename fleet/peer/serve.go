@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -50,9 +51,10 @@ type Server struct {
 	uploads chan struct{}
 
 	mu    sync.Mutex
-	shown map[string]shown // documents, by node; of nodes on the roster only
+	shown map[string]*shown // documents, by node; of nodes on the roster only
 }
 
+// shown is never changed: several requests of one node look at it at a time.
 type shown struct {
 	expires time.Time
 	reach   map[edgeward.Digest]bool
@@ -61,7 +63,7 @@ type shown struct {
 
 // NewServer answers nobody yet.
 func NewServer(o ServeOptions) *Server {
-	return &Server{o: o, uploads: make(chan struct{}, maxUploads), shown: map[string]shown{}}
+	return &Server{o: o, uploads: make(chan struct{}, maxUploads), shown: map[string]*shown{}}
 }
 
 // Answer is what a server says of one blob.
@@ -128,18 +130,15 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, node string) e
 	case s.o.Now().After(d.Expires):
 		return edgeward.E("peer.document", edgeward.Conflict, "fleet.stale", "the document expired on %s", d.Expires.Format(time.DateTime)).WithHint("look at the clocks of both servers")
 	}
-	x := shown{expires: d.Expires, reach: map[edgeward.Digest]bool{}}
+	x := &shown{expires: d.Expires, reach: map[edgeward.Digest]bool{}}
 	for _, e := range d.Endpoints {
 		x.reach[e.Digest] = true
 		x.lacks = append(x.lacks, e.Digest)
 	}
+	roster := s.o.Roster()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id := range s.shown {
-		if _, ok := s.o.Roster().Find(id); !ok {
-			delete(s.shown, id)
-		}
-	}
+	maps.DeleteFunc(s.shown, func(id string, _ *shown) bool { _, ok := roster.Find(id); return !ok })
 	s.shown[node] = x
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -148,25 +147,31 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, node string) e
 // reach is what a peer may have. Manifests that have come since its document was shown are looked into.
 func (s *Server) reach(ctx context.Context, node string) (map[edgeward.Digest]bool, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	x, ok := s.shown[node]
-	if !ok || s.o.Now().After(x.expires) {
+	x := s.shown[node]
+	s.mu.Unlock()
+	if x == nil || s.o.Now().After(x.expires) {
 		return nil, edgeward.E("peer", edgeward.Conflict, documentNeeded, "show your document first")
 	}
-	lacks := x.lacks
-	x.lacks = nil
-	for _, d := range lacks {
+	if len(x.lacks) == 0 {
+		return x.reach, nil
+	}
+	next := &shown{expires: x.expires, reach: maps.Clone(x.reach)}
+	for _, d := range x.lacks {
 		m, err := s.manifest(ctx, d)
 		if err != nil {
-			x.lacks = append(x.lacks, d)
+			next.lacks = append(next.lacks, d)
 			continue
 		}
 		for _, b := range m.Blobs() {
-			x.reach[b] = true
+			next.reach[b] = true
 		}
 	}
-	s.shown[node] = x
-	return x.reach, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown[node] == x { // no other document was shown meanwhile
+		s.shown[node] = next
+	}
+	return next.reach, nil
 }
 
 // documentNeeded is the code of a question before the document.
