@@ -19,7 +19,6 @@ import (
 // ClientOptions are what a Client is made of. All are needed.
 type ClientOptions struct {
 	Door     *Door
-	Targets  func() []Target
 	Address  func(node string) string // where gossip last heard of it; "" nowhere
 	Document func() []byte            // this server's own, as the hub signed it
 }
@@ -54,9 +53,6 @@ func NewClient(o ClientOptions) *Client {
 
 // Close ends idle streams.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// Targets implements Site.
-func (c *Client) Targets() []Target { return c.o.Targets() }
 
 // call asks one, and shows it this server's document first where it has not seen the latest.
 func (c *Client) call(ctx context.Context, node, method, path string, body []byte, header http.Header) (*http.Response, error) {
@@ -137,7 +133,7 @@ func problem(res *http.Response) error {
 	return edgeward.E("peer.Client", edgeward.Unavailable, p.Code, "a server of the site: %.300s", p.Detail)
 }
 
-// Have implements Site.
+// Have asks one for blobs.
 func (c *Client) Have(ctx context.Context, node string, blobs []edgeward.Digest) (Have, error) {
 	var h Have
 	b, err := json.Marshal(map[string]any{"blobs": blobs})
@@ -155,7 +151,7 @@ func (c *Client) Have(ctx context.Context, node string, blobs []edgeward.Digest)
 	return h, nil
 }
 
-// From implements Site.
+// From is one as a source of blobs. It has no differences.
 func (c *Client) From(node string) pull.Source { return source{c, node} }
 
 type source struct {

@@ -17,7 +17,7 @@ const (
 	ForBytes  = "http/1.1"
 )
 
-// Bounds of the site port: handshakes at a time, and how long one may take.
+// Bounds of the site port: handshakes at a time, and how long one may take until it is done and its stream is taken.
 const (
 	maxHandshakes = 64
 	handshake     = 10 * time.Second
@@ -38,30 +38,30 @@ type Door struct {
 	l     net.Listener
 	rooms map[string]*room
 	busy  chan struct{}
-	done  chan struct{}
-	shut  sync.Once
+	shut  context.CancelFunc // ends handshakes too
 	tasks sync.WaitGroup
 }
 
 // NewDoor answers on l, which it owns.
 func NewDoor(l net.Listener, o Options) *Door {
-	d := &Door{o: o, l: l, busy: make(chan struct{}, maxHandshakes), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &Door{o: o, l: l, busy: make(chan struct{}, maxHandshakes), shut: cancel}
 	d.rooms = map[string]*room{ForGossip: d.room(), ForBytes: d.room()}
-	d.tasks.Go(d.accept)
+	d.tasks.Go(func() { d.accept(ctx) })
 	return d
 }
 
 // For is the listener of one kind of streams. Closing it closes it alone.
 func (d *Door) For(what string) net.Listener { return d.rooms[what] }
 
-func (d *Door) accept() {
+func (d *Door) accept(ctx context.Context) {
 	conf := pki.PeerTLS(d.o.Authority, d.o.Cert, func(p pki.Peer) error { return d.o.Roster().Admit(p) }, d.o.Now)
 	conf.NextProtos = []string{ForGossip, ForBytes}
 	for {
 		c, err := d.l.Accept()
 		if err != nil {
 			select {
-			case <-d.done:
+			case <-ctx.Done():
 				return
 			case <-time.After(100 * time.Millisecond): // room:clock after an error of a socket
 				continue
@@ -75,17 +75,16 @@ func (d *Door) accept() {
 		}
 		d.tasks.Go(func() {
 			defer func() { <-d.busy }()
-			d.greet(tls.Server(c, conf))
+			d.greet(ctx, tls.Server(c, conf))
 		})
 	}
 }
 
 // greet ends the handshake and hands the stream on.
-func (d *Door) greet(c *tls.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshake)
+func (d *Door) greet(ctx context.Context, c *tls.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, handshake)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	if err := c.HandshakeContext(ctx); err != nil || !stop() {
+	if err := c.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return
 	}
@@ -98,9 +97,7 @@ func (d *Door) greet(c *tls.Conn) {
 	case to.in <- c:
 	case <-to.done:
 		c.Close()
-	case <-d.done:
-		c.Close()
-	case <-time.After(handshake): // room:clock nobody takes it
+	case <-ctx.Done(): // nobody takes it
 		c.Close()
 	}
 }
@@ -135,7 +132,7 @@ func away(err error) error {
 
 // Close ends the door. Streams that were handed on live on.
 func (d *Door) Close() error {
-	d.shut.Do(func() { close(d.done) })
+	d.shut()
 	err := d.l.Close()
 	d.tasks.Wait()
 	return err

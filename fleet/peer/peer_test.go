@@ -67,7 +67,6 @@ type node struct {
 	calls   *http.Client
 	wrong   bool // its bytes are
 	targets func() []peer.Target
-	ends    []func()
 }
 
 func newYard(t *testing.T, seed uint64, n int) *yard {
@@ -153,19 +152,28 @@ func (x *node) open() {
 	}
 	roster := func() peer.Roster { return peer.Roster{Peers: y.peers, Issued: time.Now()} }
 	x.door = peer.NewDoor(l, peer.Options{Authority: y.ca.Authority, Cert: func() (*tls.Certificate, error) { return x.cert, nil }, Roster: roster, Now: time.Now, Connect: x.host.Dial})
-	x.client = peer.NewClient(peer.ClientOptions{Door: x.door, Targets: x.targets, Document: x.document, Address: func(id string) string {
+	x.client = peer.NewClient(peer.ClientOptions{Door: x.door, Document: x.document, Address: func(id string) string {
 		p, _ := roster().Find(id)
 		return p.Addresses[0]
 	}})
 	x.calls = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) { return x.host.Dial(ctx, address) }}}
 	puller := &pull.Puller{Blobs: x.blobs, Dir: filepath.Join(dir, "parts")}
-	x.swarm = peer.NewSwarm(peer.SwarmOptions{Node: x.id, Puller: puller, Near: puller, Hub: fromHub{x}, Site: x.client,
+	x.swarm = peer.NewSwarm(peer.SwarmOptions{Node: x.id, Puller: puller, Near: puller, Hub: fromHub{x}, Site: x,
 		Hears: func() bool { return !y.gone }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	s := peer.NewServer(peer.ServeOptions{Fleet: "01f", Authority: y.ca.Authority, Roster: roster, Hub: func() (tuf.Public, error) { return y.key.Public(), nil }, Bytes: handed{x},
 		Coming: x.swarm.Coming, Hears: func() bool { return !y.gone }, Now: time.Now})
 	x.web = &http.Server{Handler: s.Handler(refuse)}
 	go func() { _ = x.web.Serve(x.door.For(peer.ForBytes)) }()
 }
+
+// Targets, Have and From implement peer.Site.
+func (x *node) Targets() []peer.Target { return x.targets() }
+
+func (x *node) Have(ctx context.Context, id string, blobs []edgeward.Digest) (peer.Have, error) {
+	return x.client.Have(ctx, id, blobs)
+}
+
+func (x *node) From(id string) pull.Source { return x.client.From(id) }
 
 func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	w.WriteHeader(map[edgeward.Kind]int{edgeward.NotFound: 404, edgeward.Conflict: 409, edgeward.Exhausted: 429}[edgeward.KindOf(err)] | 400)
@@ -593,6 +601,24 @@ func TestWhoIsNotOnTheRosterIsNotLetIn(t *testing.T) {
 		r.Issued = time.Now().Add(-time.Hour)
 		if err := r.Admit(pki.Peer{Node: "node-01", Fingerprint: old[0], NotBefore: time.Now()}); err != nil {
 			t.Errorf("a certificate that was renewed since the document: %v", err)
+		}
+	})
+}
+
+func TestADoorThatClosesWaitsForNobodyWhoSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 7, 2)
+		defer y.end()
+		c, err := y.nodes[1].host.Dial(t.Context(), y.peers[0].Addresses[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		time.Sleep(time.Second)
+		began := time.Now()
+		y.nodes[0].door.Close()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

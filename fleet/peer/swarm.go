@@ -42,7 +42,7 @@ type Site interface {
 	From(node string) pull.Source
 }
 
-// SwarmOptions are what a Swarm is made of. All but Told are needed.
+// SwarmOptions are what a Swarm is made of. All are needed.
 type SwarmOptions struct {
 	Node   string
 	Puller *pull.Puller // held to the rate of the WAN
@@ -52,7 +52,6 @@ type SwarmOptions struct {
 	Hears  func() bool // this server reaches the hub
 	Now    func() time.Time
 	Log    *slog.Logger
-	Told   func(node, why string) // somebody was banned
 }
 
 // Swarm brings blobs from the site first, then from the hub, so that each comes over the WAN once.
@@ -101,9 +100,6 @@ func (s *Swarm) ban(t Target, why string) {
 	s.bans[t.Cert] = s.o.Now().Add(banned)
 	s.mu.Unlock()
 	s.o.Log.Warn("a server of the site sends wrong bytes and is not asked for an hour", "node", t.Node, "why", why)
-	if s.o.Told != nil {
-		s.o.Told(t.Node, why)
-	}
 }
 
 // Bring brings all of wants. It reports each piece as it comes.
@@ -349,15 +345,13 @@ func (b *bringing) fromHub(ctx context.Context, w pull.Want) error {
 		delete(s.coming, w.Digest)
 		s.mu.Unlock()
 	}()
-	got, err := s.o.Puller.Fetch(ctx, s.counted(w.Digest), w, b.note)
+	got, err := s.o.Puller.Fetch(ctx, counting{s, w.Digest}, w, b.note)
 	b.got.Received += got.Bytes
 	b.got.Saved += got.Saved
 	return err
 }
 
-// counted is the hub as a source that counts what comes of one blob.
-func (s *Swarm) counted(d edgeward.Digest) pull.Source { return counting{s, d} }
-
+// counting is the hub as a source that counts what comes of one blob.
 type counting struct {
 	s *Swarm
 	d edgeward.Digest

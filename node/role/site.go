@@ -213,7 +213,7 @@ func (s *site) listen(ctx context.Context, m store.Membership) error {
 			return dial.DialContext(ctx, "tcp", address)
 		}})
 	defer door.Close()
-	client := peer.NewClient(peer.ClientOptions{Door: door, Targets: s.Targets, Address: s.address, Document: s.document})
+	client := peer.NewClient(peer.ClientOptions{Door: door, Address: s.address, Document: s.document})
 	defer client.Close()
 	server := peer.NewServer(peer.ServeOptions{Fleet: s.fleet, Authority: s.authority, Roster: s.roster, Hub: s.a.HubKey, Bytes: handed{s.r.p.Blobs}, Coming: s.swarm.Coming, Hears: s.hearsHub, Now: s.now, Limit: s.pace.LAN})
 	web := &http.Server{Handler: server.Handler(s.r.p.Refuse), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
