@@ -14,11 +14,6 @@ import (
 // ear is how memberlist talks to a Pool. Its methods are called with memberlist's locks held: they note and go.
 type ear struct{ *Pool }
 
-func (p *Pool) delegate() (memberlist.Delegate, memberlist.EventDelegate, memberlist.AliveDelegate, memberlist.MergeDelegate, memberlist.PingDelegate) {
-	e := ear{p}
-	return e, e, e, e, e
-}
-
 func (e ear) NodeMeta(int) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()

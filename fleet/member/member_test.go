@@ -39,9 +39,6 @@ type node struct {
 	host *simnet.Host
 	pool *member.Pool
 	stop func()
-
-	mu    sync.Mutex
-	falls []string // members that went from alive to dead
 }
 
 func key(b byte) []byte { return slices.Repeat([]byte{b}, member.KeySize) }

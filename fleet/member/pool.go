@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -29,7 +30,6 @@ type Options struct {
 	Meta    Meta
 	Now     func() time.Time
 	Log     *slog.Logger
-	Changed func() // the state of a member changed; called from anywhere, must not block; nil: nobody wants to know
 }
 
 // Pool is safe for concurrent use.
@@ -78,7 +78,8 @@ func Open(o Options) (*Pool, error) {
 	c := memberlist.DefaultLANConfig()
 	c.Name, c.Label, c.Transport, c.Keyring, c.RequireNodeNames = o.Node, o.Site, p.line, ring, true
 	c.AdvertiseAddr, c.AdvertisePort = o.Address.Addr().String(), int(o.Address.Port())
-	c.Delegate, c.Events, c.Alive, c.Merge, c.Ping = p.delegate()
+	e := ear{p}
+	c.Delegate, c.Events, c.Alive, c.Merge, c.Ping = e, e, e, e, e
 	c.ProbeInterval, c.ProbeTimeout, c.SuspicionMult = probeEvery, probeTimeout, suspicion
 	c.GossipInterval, c.PushPullInterval, c.TCPTimeout = gossipEvery, exchange, 5*time.Second
 	c.DeadNodeReclaimTime = 10 * time.Second
@@ -131,12 +132,7 @@ func (p *Pool) SetRoster(r []spec.Peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.roster = byNode(r)
-	for id := range p.members {
-		if _, ok := p.roster[id]; !ok {
-			delete(p.members, id)
-		}
-	}
-	p.changed()
+	maps.DeleteFunc(p.members, func(id string, _ *Member) bool { return !p.on(id) })
 }
 
 // SetMeta tells the others something else of this server, within five seconds.
@@ -166,13 +162,6 @@ func (p *Pool) nudge() {
 	select {
 	case p.poke <- struct{}{}:
 	default:
-	}
-}
-
-// changed tells the owner. mu is held.
-func (p *Pool) changed() {
-	if p.o.Changed != nil {
-		p.o.Changed()
 	}
 }
 

@@ -74,14 +74,12 @@ func (p *Pool) judge(ctx context.Context, node string, err error) {
 	if err != nil {
 		m.State, m.Since, m.Reason = Dead, now, edgeward.Words(err)
 		p.dead++
-		p.changed()
 		p.mu.Unlock()
 		p.nudge()
 		return
 	}
 	m.proved, m.Seen, m.Reason = now, now, "answers, but takes no part in gossip: is UDP open between the two?"
 	to := p.addresses(node)
-	p.changed()
 	p.mu.Unlock()
 	p.join(ctx, node, to)
 	time.AfterFunc(proveAgain, p.nudge) // room:clock when to ask again

@@ -29,9 +29,8 @@ func (p *Pool) rejoin(ctx context.Context) {
 		}
 	}
 	for {
-		away := p.away()
 		wait := nothing
-		if len(away) > 0 {
+		if len(p.away()) > 0 {
 			wait = missing
 		}
 		if !p.pause(ctx, wait+rand.N(wait)) {

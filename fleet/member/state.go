@@ -100,7 +100,6 @@ func (p *Pool) came(n *memberlist.Node) {
 		m.RTT = old.RTT
 	}
 	p.members[n.Name] = m
-	p.changed()
 }
 
 // went notes that memberlist gave a node up.
@@ -117,7 +116,6 @@ func (p *Pool) went(n *memberlist.Node) {
 	} else {
 		p.suspected++
 	}
-	p.changed()
 	p.nudge()
 }
 
@@ -126,7 +124,6 @@ func (p *Pool) updated(n *memberlist.Node) {
 	defer p.mu.Unlock()
 	if m := p.members[n.Name]; m != nil {
 		m.Meta, m.Seen = parseMeta(n.Meta), p.o.Now()
-		p.changed()
 	}
 }
 

@@ -35,7 +35,7 @@ func (t *transport) read() {
 	for {
 		n, from, err := t.o.Packets.ReadFrom(buf)
 		if err != nil {
-			if t.stopped(err) {
+			if t.stopped() {
 				return
 			}
 			continue
@@ -53,7 +53,7 @@ func (t *transport) accept() {
 	for {
 		c, err := t.o.Streams.Accept()
 		if err != nil {
-			if t.stopped(err) {
+			if t.stopped() {
 				return
 			}
 			continue
@@ -68,7 +68,7 @@ func (t *transport) accept() {
 }
 
 // stopped waits a moment after an error, and reports whether it was the last.
-func (t *transport) stopped(error) bool {
+func (t *transport) stopped() bool {
 	select {
 	case <-t.ctx.Done():
 		return true
