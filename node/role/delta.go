@@ -27,15 +27,13 @@ const (
 // deltas makes the difference between two blobs once and keeps it, below fleet/deltas.
 type deltas struct {
 	r  *Role
-	mu sync.Mutex // one at a time: each takes a core and the memory of two files
+	mu sync.Mutex // of making, one at a time: each takes a core and the memory of two files
 }
 
 // Between returns the difference, or NotFound where it is no smaller than the file.
 func (d *deltas) Between(ctx context.Context, from, to hub.Part) (io.ReadSeekCloser, int64, error) {
 	dir := filepath.Join(d.r.p.Dir, "deltas")
 	path := filepath.Join(dir, from.Digest.Hex()+"-"+to.Digest.Hex()+"."+delta.Version)
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := d.make(ctx, dir, path, from, to); err != nil {
@@ -54,8 +52,13 @@ func (d *deltas) Between(ctx context.Context, from, to hub.Part) (io.ReadSeekClo
 	return f, st.Size(), nil
 }
 
-// make writes the file; an empty one says that a difference is not worth while.
+// make writes the file, unless another call has; an empty one says that a difference is not worth while.
 func (d *deltas) make(ctx context.Context, dir, path string, from, to hub.Part) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
 	base, err := d.file(ctx, from)
 	if err != nil {
 		return err
