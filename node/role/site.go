@@ -73,24 +73,20 @@ func (s *site) Targets() (out []peer.Target) {
 
 // Have asks one of Targets.
 func (s *site) Have(ctx context.Context, node string, blobs []edgeward.Digest) (peer.Have, error) {
-	s.mu.Lock()
-	c := s.client
-	s.mu.Unlock()
-	if c == nil {
-		return peer.Have{}, edgeward.E("role.site", edgeward.Unavailable, "fleet.peer_away", "the site port is closed")
-	}
-	return c.Have(ctx, node, blobs)
+	return s.others().Have(ctx, node, blobs)
 }
 
 // From is one of Targets as a source.
-func (s *site) From(node string) pull.Source {
+func (s *site) From(node string) pull.Source { return s.others().From(node) }
+
+// others is the client; while the port is closed one that says so.
+func (s *site) others() *peer.Client {
 	s.mu.Lock()
-	c := s.client
-	s.mu.Unlock()
-	if c == nil {
-		c = &peer.Client{} // asked after the port was closed: answers that nobody is there
+	defer s.mu.Unlock()
+	if s.client == nil {
+		return &peer.Client{}
 	}
-	return c.From(node)
+	return s.client
 }
 
 // address is where gossip last heard of a node.
@@ -111,22 +107,13 @@ func (s *site) address(node string) string {
 
 // hearsHub says whether the hub answered the last call.
 func (s *site) hearsHub() bool {
-	s.mu.Lock()
-	a := s.a
-	s.mu.Unlock()
-	if a == nil {
-		return false
-	}
-	_, c := a.Kept()
+	_, c := s.kept()
 	return c.Problem == "" && !c.Last.IsZero()
 }
 
 // document is this server's own, as the hub signed it.
 func (s *site) document() []byte {
-	s.mu.Lock()
-	a := s.a
-	s.mu.Unlock()
-	k, _ := a.Kept()
+	k, _ := s.kept()
 	return k.Envelope
 }
 
@@ -152,25 +139,25 @@ func (s *site) report() spec.Gossip {
 
 // roster is who may call now.
 func (s *site) roster() peer.Roster {
-	s.mu.Lock()
-	a := s.a
-	s.mu.Unlock()
-	if a == nil {
-		return peer.Roster{}
-	}
-	k, _ := a.Kept()
+	k, _ := s.kept()
 	return peer.Roster{Peers: k.Roster, Issued: k.Issued}
 }
 
+// now is the time to judge by.
 func (s *site) now() time.Time {
+	k, _ := s.kept()
+	return k.Clock.At(s.r.p.Now())
+}
+
+// kept is what the agent holds; nothing before there is one.
+func (s *site) kept() (k agent.Kept, c agent.Contact) {
 	s.mu.Lock()
 	a := s.a
 	s.mu.Unlock()
-	if a == nil {
-		return s.r.p.Now()
+	if a != nil {
+		k, c = a.Kept()
 	}
-	k, _ := a.Kept()
-	return k.Clock.At(s.r.p.Now())
+	return k, c
 }
 
 // run listens and gossips until ctx ends.
