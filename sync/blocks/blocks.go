@@ -16,8 +16,6 @@ package blocks
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -44,11 +42,11 @@ type Block struct {
 	SHA256 string `json:"sha256"` // hex
 }
 
+// Of is all of b as a block.
+func Of(b []byte) Block { return Block{int64(len(b)), edgeward.DigestOf(b).Hex()} }
+
 // Is reports whether b has the block's digest and size.
-func (k Block) Is(b []byte) bool {
-	sum := sha256.Sum256(b)
-	return int64(len(b)) == k.Size && hex.EncodeToString(sum[:]) == k.SHA256
-}
+func (k Block) Is(b []byte) bool { return Of(b) == k }
 
 // File is a file and all its blocks.
 type File struct {
@@ -102,7 +100,7 @@ func Parse(b []byte) (List, error) {
 			return bad(errors.New("too many blocks"))
 		}
 		for _, k := range f.Blocks {
-			if raw, err := hex.DecodeString(k.SHA256); err != nil || len(raw) != sha256.Size || strings.ToLower(k.SHA256) != k.SHA256 || k.Size <= 0 || k.Size > Size {
+			if _, err := edgeward.ParseDigest("sha256:" + k.SHA256); err != nil || k.Size <= 0 || k.Size > Size {
 				return bad(errors.New("a block is not described completely"))
 			}
 		}
@@ -129,14 +127,11 @@ func Cut(r io.Reader, tensors []chunk.Tensor) ([]Block, error) {
 			}
 		}
 		b, err := in.Peek(int(most))
-		if len(b) == 0 {
-			if err != io.EOF {
-				return nil, edgeward.Wrap("blocks.Cut", err)
-			}
-			return out, nil
-		}
 		if err != nil && err != io.EOF {
 			return nil, edgeward.Wrap("blocks.Cut", err)
+		}
+		if len(b) == 0 {
+			return out, nil
 		}
 		if !inside {
 			b = b[:chunk.Cut(b)]
@@ -144,8 +139,7 @@ func Cut(r io.Reader, tensors []chunk.Tensor) ([]Block, error) {
 		if len(out) == Max {
 			return nil, edgeward.E("blocks.Cut", edgeward.TooLarge, "blocks.too_many", "the file has more than %d blocks", Max)
 		}
-		sum := sha256.Sum256(b)
-		out = append(out, Block{int64(len(b)), hex.EncodeToString(sum[:])})
+		out = append(out, Of(b))
 		at += int64(len(b))
 		if _, err := in.Discard(len(b)); err != nil {
 			return nil, edgeward.Wrap("blocks.Cut", err)

@@ -166,10 +166,8 @@ func (p *Puller) whole(ctx context.Context, src Source, w Want, report func(int6
 		have = 0
 	}
 	good := verifier{blocks: w.Blocks}
-	if len(w.Blocks) > 0 {
-		if have, err = good.resume(f, have); err != nil {
-			return got, false, disk.Err("pull.Fetch", err)
-		}
+	if have, err = good.resume(f, have); err != nil {
+		return got, false, disk.Err("pull.Fetch", err)
 	}
 	resumed = have > 0
 	if have < w.Size || w.Size == 0 {
@@ -202,7 +200,7 @@ func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, hav
 	if from > have {
 		return 0, edgeward.E("pull.Fetch", edgeward.Unavailable, "pull.source", "the source began at byte %d instead of %d", from, have)
 	}
-	if from < have && len(w.Blocks) > 0 {
+	if from < have {
 		at, err := good.resume(f, from)
 		if err != nil {
 			return 0, disk.Err("pull.Fetch", err)

@@ -19,7 +19,7 @@ type verifier struct {
 	sum    hash.Hash
 }
 
-// resume finds the good blocks at the beginning of a part of a size, cuts the part after them and returns how much is left.
+// resume finds the good blocks at the beginning of a part of a size, cuts the part after them and returns how much is left: without any blocks all of it.
 func (v *verifier) resume(f interface {
 	io.ReaderAt
 	Truncate(int64) error
