@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"iter"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -91,7 +92,7 @@ func protos(b []byte) iter.Seq[proto] {
 }
 
 // node makes a prefix that no initialiser's name has.
-func node(i int) string { return "\x00" + string(rune(i)) + "\x00" }
+func node(i int) string { return "\x00" + strconv.Itoa(i) + "\x00" }
 
 // tensor reads one TensorProto.
 func tensor(of field) (t proto, ok bool) {
@@ -154,17 +155,12 @@ func entry(b []byte) (key, value string) {
 }
 
 // whole reads a number of at most 18 digits; anything else is -1.
-func whole(s string) (n int64) {
-	if s == "" || len(s) > 18 {
+func whole(s string) int64 {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || len(s) > 18 {
 		return -1
 	}
-	for _, c := range s {
-		if c < '0' || c > '9' {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
+	return int64(n)
 }
 
 // field is one of a message: body and where it lies in the file if it has a length, never nil then, else the value of a varint.

@@ -19,7 +19,7 @@ func Apply(w io.Writer, base io.ReaderAt, baseSize int64, delta io.Reader, limit
 		return bad("it does not begin as one")
 	}
 	if string(head) != magic {
-		return edgeward.E("delta.Apply", edgeward.Invalid, "delta.version", "the difference is of version %.1q; this server reads version 2", head[len(family):]).WithHint("update the older of the two servers; until then whole files are fetched")
+		return edgeward.E("delta.Apply", edgeward.Invalid, "delta.version", "the difference is of version %.1q; this server reads version %s", head[len(family):], Version).WithHint("update the older of the two servers; until then whole files are fetched")
 	}
 	size, err := binary.ReadUvarint(a.in)
 	if err != nil || size > uint64(limit) {
@@ -83,20 +83,16 @@ func (a *applier) next(left int64) ([]byte, error) {
 	case opNumbers:
 		return a.numbers(n)
 	case opPlain:
-		return a.unpack(room(&a.now, n)[:0], n, nil)
+		return a.unpack(room(&a.now, n), n, nil)
 	case opLike:
-		at, err := a.length(a.baseSize)
-		if err != nil {
-			return nil, err
-		}
-		size, err := a.length(min(BlockSize, a.baseSize-at))
+		at, size, err := a.span()
 		if err != nil {
 			return nil, err
 		}
 		if _, err := a.base.ReadAt(room(&a.old, size), at); err != nil {
 			return nil, edgeward.Wrap("delta.Apply", err)
 		}
-		return a.unpack(room(&a.now, n)[:0], n, a.old[:size])
+		return a.unpack(room(&a.now, n), n, a.old[:size])
 	case opMatch:
 		return a.match(n)
 	case opXor, opLess:
@@ -122,6 +118,14 @@ func (a *applier) length(most int64) (int64, error) {
 	return int64(v), nil
 }
 
+// span reads where in the base a dictionary or a window lies, and how large it is.
+func (a *applier) span() (at, size int64, err error) {
+	if at, err = a.length(a.baseSize); err == nil {
+		size, err = a.length(min(BlockSize, a.baseSize-at))
+	}
+	return at, size, err
+}
+
 // from reads an offset and the base's n bytes there.
 func (a *applier) from(n int64) ([]byte, error) {
 	at, err := a.length(a.baseSize - n)
@@ -144,7 +148,7 @@ func (a *applier) differ(kind byte, n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	planes, err := a.unpack(room(&a.now, n)[:0], n, nil)
+	planes, err := a.unpack(room(&a.now, n), n, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +209,7 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 
 // match reads a block of matches.
 func (a *applier) match(n int64) ([]byte, error) {
-	at, err := a.length(a.baseSize)
-	if err != nil {
-		return nil, err
-	}
-	size, err := a.length(min(BlockSize, a.baseSize-at))
+	at, size, err := a.span()
 	if err != nil {
 		return nil, err
 	}

@@ -138,13 +138,13 @@ func (e *encoder) between(from, to, old, oldSize int64) {
 		if int64(len(like)) >= n && bytes.Equal(block, like[:n]) {
 			e.copies(n, old)
 		} else {
-			plain := e.compress(block)
-			if d := e.withDictionary(block, like); d != nil && len(d) < len(plain) {
-				plain = d
-				e.lying(block, plain, true, old, like)
-			} else {
-				e.lying(block, plain, false, old, like)
+			packed := e.compress(block)
+			d := e.withDictionary(block, like)
+			likes := d != nil && len(d) < len(packed)
+			if likes {
+				packed = d
 			}
+			e.lying(block, packed, likes, old, like)
 		}
 		step := min(int64(len(like)), n)
 		from, old, oldSize = from+n, old+step, oldSize-step
@@ -300,7 +300,7 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	lv := level(now, base, f)
 	coded := m.encode(nil, now, base, f, row, lv)
 	var best []byte
-	what, wide := opNumbers, f.width
+	what := opNumbers
 	if e.small && n <= tried || len(coded)*10 > len(now)*9 {
 		best = e.compress(now)
 		what = opPlain
@@ -315,7 +315,7 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	case opNumbers:
 		e.op(opNumbers, n)
 		e.out.WriteByte(byte(kind))
-		e.out.WriteByte(flag(anew))
+		e.out.WriteByte(byte(flag(anew)))
 		e.uvarint(uint64(old))
 		e.uvarint(uint64(row))
 		e.uvarint(uint64(lv))
@@ -326,18 +326,11 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 		e.plain(n, best)
 	default:
 		e.op(what, n)
-		e.out.WriteByte(byte(wide))
+		e.out.WriteByte(byte(f.width))
 		e.uvarint(uint64(old))
 		e.payload(best)
 	}
 	e.stale[kind] = true
-}
-
-func flag(on bool) byte {
-	if on {
-		return 1
-	}
-	return 0
 }
 
 // planes tries the two differences by planes against what is best so far.

@@ -252,19 +252,21 @@ func (m *matcher) literalByte(c *coder, s *state, window []byte, at int, v byte)
 	return byte(k)
 }
 
+// flag is a bool as a bit.
+func flag(on bool) uint32 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
 // step codes an operation: n is 1 and rep -2 for a literal; rep -1 is a match at a new distance d.
 func (m *matcher) step(c *coder, s *state, at int, n, d uint32, rep int) (uint32, uint32, int) {
 	pos := at & 7
-	one := func(is bool) uint32 {
-		if is {
-			return 1
-		}
-		return 0
-	}
-	if c.code(&m.isMatch[s.last][pos], one(rep >= -1)) == 0 {
+	if c.code(&m.isMatch[s.last][pos], flag(rep >= -1)) == 0 {
 		return 1, 0, -2
 	}
-	if c.code(&m.isRep[s.last], one(rep >= 0)) == 0 {
+	if c.code(&m.isRep[s.last], flag(rep >= 0)) == 0 {
 		n = m.lengths[0][pos].code(c, n)
 		d = m.distance(c, n, d)
 		s.reps = [4]uint32{d, s.reps[0], s.reps[1], s.reps[2]}
@@ -272,11 +274,11 @@ func (m *matcher) step(c *coder, s *state, at int, n, d uint32, rep int) (uint32
 		return n, d, -1
 	}
 	switch {
-	case c.code(&m.repZero[s.last], one(rep > 0)) == 0:
+	case c.code(&m.repZero[s.last], flag(rep > 0)) == 0:
 		rep = 0
-	case c.code(&m.repOne[s.last], one(rep > 1)) == 0:
+	case c.code(&m.repOne[s.last], flag(rep > 1)) == 0:
 		rep = 1
-	case c.code(&m.repTwo[s.last], one(rep > 2)) == 0:
+	case c.code(&m.repTwo[s.last], flag(rep > 2)) == 0:
 		rep = 2
 	default:
 		rep = 3

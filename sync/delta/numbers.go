@@ -39,20 +39,20 @@ func (m *numbers) reset() {
 }
 
 func (m *numbers) fresh() *table {
+	t := &table{}
 	if n := len(m.spare); n > 0 {
-		t := m.spare[n-1]
+		t = m.spare[n-1]
 		m.spare = m.spare[:n-1]
 		*t = table{}
-		return t
 	}
-	return &table{}
+	t.due = firstDue
+	return t
 }
 
 func (m *numbers) at(c int) *table {
 	t := m.tables[c]
 	if t == nil {
 		t = m.fresh()
-		t.due = firstDue
 		m.tables[c] = t
 	}
 	return t
@@ -62,9 +62,6 @@ func (m *numbers) at(c int) *table {
 func (m *numbers) start(stride int) {
 	if m.all == nil {
 		m.reset()
-	}
-	if m.all.due == 0 {
-		m.all.due = firstDue
 	}
 	if cap(m.column) < stride {
 		m.column, m.zero = make([]int32, stride), make([]uint8, stride)
@@ -105,17 +102,11 @@ func (m *numbers) learn(l *lane, e, expected int32, sym uint8) {
 	if l.j++; l.j == len(m.column) {
 		l.j = 0
 	}
-	h := int32(-2)
 	l.last, m.zero[j] = 0, 0
-	switch {
-	case sym > 2:
-		h = int32(sym-3)>>1 + 4
-	case sym > 0:
-		h = 2
-	default:
+	if sym == 0 {
 		l.last, m.zero[j] = 1, 1
 	}
-	miss := (h+2*e)*unit - expected
+	miss := (meant[sym].half+2*e)*unit - expected
 	if sym == 0 && (miss > 0 || miss < -8*unit) { // no news, or a weight that cannot move
 		return
 	}
@@ -428,11 +419,7 @@ func level(now, base []byte, f layout) int32 {
 	for i := 0; i < n; i += 1 + n/4096 {
 		d, e := f.differ(load(now[i*w:], w)>>f.drop, load(base[i*w:], w)>>f.drop)
 		if sym, _, _ := symbol(d); sym > 0 {
-			h := int64(2)
-			if sym > 2 {
-				h = int64(sym-3)>>1 + 4
-			}
-			sum += (h + 2*int64(e)) * unit
+			sum += (int64(meant[sym].half) + 2*int64(e)) * unit
 			count++
 		}
 	}

@@ -1,6 +1,9 @@
 package delta
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // move is an operation of a plan: a literal (rep -2), a match at a new distance (-1) or at one of the last four.
 type move struct {
@@ -101,8 +104,6 @@ func (p *planner) way(i int) []move {
 	for ; i > 0; i = p.nodes[i].from {
 		p.path = append(p.path, p.nodes[i].by)
 	}
-	for a, b := 0, len(p.path)-1; a < b; a, b = a+1, b-1 {
-		p.path[a], p.path[b] = p.path[b], p.path[a]
-	}
+	slices.Reverse(p.path)
 	return p.path
 }
