@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"edgeward/runtime/onnxgraph"
@@ -101,10 +101,7 @@ func (b *bench) delta(ctx context.Context) error {
 			}
 		}
 		medians[p.Kind] = append(medians[p.Kind], percent(ours))
-		if p.Kind == "trees" {
-			medians["fp32 and trees"] = append(medians["fp32 and trees"], percent(ours))
-		}
-		if p.Kind == "fp32" {
+		if p.Kind == "fp32" || p.Kind == "trees" {
 			medians["fp32 and trees"] = append(medians["fp32 and trees"], percent(ours))
 		}
 	}
@@ -165,13 +162,13 @@ func (p *warm) read(dir string) error {
 				return err
 			}
 			if ext == "txt" || ext == "ubj" {
-				e, err := onnxgraph.Parse, error(nil)
+				parse := onnxgraph.Parse
 				if ext == "ubj" {
-					e = func(b []byte) (*onnxgraph.Ensemble, error) { return onnxgraph.ParseXGBoost(b, true) }
+					parse = func(b []byte) (*onnxgraph.Ensemble, error) { return onnxgraph.ParseXGBoost(b, true) }
 				}
-				trees, perr := e(raw)
-				if perr != nil {
-					return perr
+				trees, err := parse(raw)
+				if err != nil {
+					return err
 				}
 				if raw, err = trees.Forecast(onnxgraph.Interval{Low: []float64{-1}, High: []float64{1}, Group: -1, Level: -1}, nil); err != nil {
 					return err
@@ -190,24 +187,10 @@ func (p *warm) read(dir string) error {
 
 // extensions of the files, in order.
 func (p *warm) extensions() []string {
-	var out []string
-	for ext := range p.now {
-		out = append(out, ext)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(p.now))
 }
 
-// spent is the processor time of this process. Unlike the time that passes, it says what a core can do on a machine that has other work.
-func spent() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// ours encodes and applies all files of a pair.
+// ours encodes and applies all files of a pair. The times are the processor's: unlike the time that passes, they say what a core can do on a machine that has other work.
 func (p *warm) ours(l delta.Level) (n int, enc, dec time.Duration, err error) {
 	for _, ext := range p.extensions() {
 		base, now := p.old[ext], p.now[ext]
@@ -218,17 +201,17 @@ func (p *warm) ours(l delta.Level) (n int, enc, dec time.Duration, err error) {
 		}
 		var d, back bytes.Buffer
 		back.Grow(len(now))
-		began := spent()
+		began := ownCPU()
 		if err := delta.Encode(&d, a, b, l); err != nil {
 			return 0, 0, 0, err
 		}
-		enc += spent() - began
+		enc += ownCPU() - began
 		n += d.Len()
-		began = spent()
+		began = ownCPU()
 		if err := delta.Apply(&back, bytes.NewReader(base), int64(len(base)), &d, int64(len(now))); err != nil {
 			return 0, 0, 0, err
 		}
-		dec += spent() - began
+		dec += ownCPU() - began
 		if !bytes.Equal(back.Bytes(), now) {
 			return 0, 0, 0, fmt.Errorf("%s: what came back is another file", ext)
 		}
