@@ -39,10 +39,10 @@ func ParseClaims(b []byte) (out []Document, err error) {
 		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
-		line, _ := r.FieldPos(0)
 		if err != nil {
 			return nil, invalid("%v", err)
 		}
+		line, _ := r.FieldPos(0) // only of a row that was read: it panics where there is no field
 		if len(out) == MaxDocuments {
 			return nil, invalid("more than %d servers", MaxDocuments)
 		}

@@ -24,6 +24,7 @@ func TestAListOfExpectedServers(t *testing.T) {
 		"a field too many":     "name,serial\nward-3,CZ1,north\n",
 		"perhaps":              "name,serial,approve\nward-3,CZ1,perhaps\n",
 		"a quote without end":  "name,serial\nward-3,\"CZ1\n",
+		"a quote in the first": "name,serial\nwar\"d-3,CZ1\n",
 		"longer than all text": strings.Repeat("name,", overlay.MaxBytes/4),
 	} {
 		if docs, err := overlay.ParseClaims([]byte(text)); edgeward.KindOf(err) != edgeward.Invalid {

@@ -36,8 +36,9 @@ func Parse(b []byte) (out []Document, err error) {
 		if plain[i] { // an empty one, as between two ---
 			continue
 		}
-		if d = d.Settled(); d.Check() != nil {
-			return nil, d.Check()
+		d = d.Settled()
+		if err := d.Check(); err != nil {
+			return nil, err
 		}
 		out = append(out, d)
 	}
