@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"sync"
 	"time"
 	_ "time/tzdata" // servers in cellars have no zones of their own
 
@@ -65,7 +66,7 @@ func (s Span) Next(t time.Time, here *time.Location) time.Time {
 // begins an hour later, and one that comes twice counts the second time.
 func (s Span) begin(t time.Time, days int, here *time.Location) (time.Time, bool) {
 	if s.Zone != "" {
-		if l, err := time.LoadLocation(s.Zone); err == nil {
+		if l, ok := zone(s.Zone); ok {
 			here = l
 		}
 	}
@@ -103,10 +104,28 @@ func (s Span) Check() error {
 			return invalid("span", "%.20q is no day: mon, tue, wed, thu, fri, sat, sun", string(d))
 		}
 	}
-	if _, err := time.LoadLocation(s.Zone); err != nil || len(s.Zone) > 60 || s.Zone == "Local" {
+	if _, ok := zone(s.Zone); !ok || s.Zone == "Local" {
 		return invalid("span", "%.60q is no time zone such as Europe/Berlin", s.Zone)
 	}
 	return nil
+}
+
+// zones are those that were asked for, by name: a node asks each second, and time.LoadLocation reads a file each time.
+var zones sync.Map
+
+// zone finds a time zone by a name of at most 60 bytes, and reads it once.
+func zone(name string) (*time.Location, bool) {
+	if l, ok := zones.Load(name); ok {
+		return l.(*time.Location), true
+	}
+	if len(name) > 60 {
+		return nil, false
+	}
+	l, err := time.LoadLocation(name)
+	if err == nil {
+		zones.Store(name, l)
+	}
+	return l, err == nil
 }
 
 // Check reports why w is no window.
