@@ -67,11 +67,7 @@ func (v view) wanted(node Node) []spec.Endpoint {
 	}
 	out := make([]spec.Endpoint, 0, len(best))
 	for _, a := range best {
-		e := a.Endpoint
-		if v.set.Endpoints() {
-			e = v.set.Endpoint(e, n)
-		}
-		out = append(out, e)
+		out = append(out, v.set.Endpoint(a.Endpoint, n))
 	}
 	spec.Sort(out)
 	return out

@@ -14,7 +14,7 @@ import (
 type Set struct {
 	selections map[string]chosen
 	sites      map[string]Document
-	layers     []Document // windows, bandwidth, endpoint; by key
+	layers     []Document // windows, bandwidth, endpoint; in any order: over sorts
 	claims     []Document // by name
 }
 
@@ -26,8 +26,6 @@ type chosen struct {
 // New takes checked documents; of a selection that does not parse nobody is meant.
 func New(docs []Document) *Set {
 	s := &Set{selections: map[string]chosen{}, sites: map[string]Document{}}
-	docs = slices.Clone(docs)
-	slices.SortFunc(docs, func(a, b Document) int { return strings.Compare(a.Key(), b.Key()) })
 	for _, d := range docs {
 		switch d.Kind {
 		case Selection:
@@ -42,6 +40,7 @@ func New(docs []Document) *Set {
 			s.claims = append(s.claims, d)
 		}
 	}
+	slices.SortFunc(s.claims, func(a, b Document) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }
 
@@ -142,11 +141,6 @@ func (s *Set) Endpoint(e spec.Endpoint, n Server) spec.Endpoint {
 		}
 	}
 	return e
-}
-
-// Endpoints reports whether there is a setting of any endpoint.
-func (s *Set) Endpoints() bool {
-	return slices.ContainsFunc(s.layers, func(d Document) bool { return d.Kind == Endpoint })
 }
 
 // Claim is the one that expects a server which says f of itself. All that a claim names must fit; of several the one that names most, then the
