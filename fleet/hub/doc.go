@@ -104,7 +104,7 @@ type Assignment struct {
 }
 
 // Everywhere is the scope of all nodes.
-const Everywhere = "fleet"
+const Everywhere = overlay.Everywhere
 
 // Move is a rollout with the scope whose assignment it changes.
 type Move struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -54,9 +53,6 @@ func (h *Hub) Restart(ctx context.Context, made time.Time, hubs []string) error 
 	return h.put(ctx, w)
 }
 
-// maxHubs bounds the addresses nodes try.
-const maxHubs = 8
-
 // firstThen is a, then what of b is not in it.
 func firstThen(a, b []string) []string {
 	out := slices.Clone(a)
@@ -65,7 +61,7 @@ func firstThen(a, b []string) []string {
 			out = append(out, x)
 		}
 	}
-	return out[:min(len(out), maxHubs)]
+	return out[:min(len(out), spec.MaxHubs)]
 }
 
 // SetHubs says which addresses nodes call, in the order to try. They learn it from their next document.
@@ -75,11 +71,11 @@ func (h *Hub) SetHubs(ctx context.Context, by string, hubs []string, reason stri
 	if err := h.none(); err != nil {
 		return h.fleet, err
 	}
-	if len(hubs) == 0 || len(hubs) > maxHubs {
-		return h.fleet, edgeward.E("hub.SetHubs", edgeward.Invalid, "fleet.hubs", "one to %d addresses", maxHubs)
+	if len(hubs) == 0 || len(hubs) > spec.MaxHubs {
+		return h.fleet, edgeward.E("hub.SetHubs", edgeward.Invalid, "fleet.hubs", "one to %d addresses", spec.MaxHubs)
 	}
 	for _, a := range hubs {
-		if u, err := url.Parse(a); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if !spec.IsHub(a) {
 			return h.fleet, edgeward.E("hub.SetHubs", edgeward.Invalid, "fleet.hubs", "%.200q is no address nodes can call", a).WithHint("such as https://hub.hospital.lan:8443")
 		}
 	}

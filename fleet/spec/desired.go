@@ -136,8 +136,8 @@ func (d Desired) Check() error {
 	if d.Fleet == "" || d.Node == "" || d.Rev == 0 || d.Issued.IsZero() || d.Expires.Before(d.Issued) {
 		return invalid("desired", "fleet, node, rev, issued and expires are needed")
 	}
-	if len(d.Hubs) > 8 {
-		return invalid("desired", "more than 8 addresses of the hub")
+	if len(d.Hubs) > MaxHubs {
+		return invalid("desired", "more than %d addresses of the hub", MaxHubs)
 	}
 	for i, e := range d.Endpoints {
 		if i > 0 && d.Endpoints[i-1].Key().Compare(e.Key()) >= 0 {

@@ -44,7 +44,7 @@ func ParseCode(s string) (Code, error) {
 		return c, bad()
 	}
 	b, err := base64.RawURLEncoding.DecodeString(raw)
-	if err != nil || json.Unmarshal(b, &c) != nil || c.ID == "" || c.Secret == "" || len(c.Hubs) == 0 || len(c.Hubs) > 8 {
+	if err != nil || json.Unmarshal(b, &c) != nil || c.ID == "" || c.Secret == "" || len(c.Hubs) == 0 || len(c.Hubs) > MaxHubs {
 		return c, bad()
 	}
 	for _, d := range []edgeward.Digest{c.CA, c.Root} {
@@ -53,12 +53,21 @@ func ParseCode(s string) (Code, error) {
 		}
 	}
 	for _, h := range c.Hubs {
-		if u, err := url.Parse(h); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if !IsHub(h) {
 			return c, bad()
 		}
 	}
 	return c, nil
 }
+
+// IsHub reports whether s is an address at which nodes can call a hub, such as "https://hub.hospital.lan:8443".
+func IsHub(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+// MaxHubs bounds the addresses of a hub in a code or a document.
+const MaxHubs = 8
 
 // JoinRequest is what a new server sends with a code. Natural key: (Code, Node). A repetition with the same key gets the same answer.
 type JoinRequest struct {
