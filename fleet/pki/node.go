@@ -96,12 +96,18 @@ func (i Identity) TLS() (tls.Certificate, error) {
 	if err != nil {
 		return bad()
 	}
-	k, err := x509.ParsePKCS8PrivateKey(i.Key)
-	key, ok := k.(*ecdsa.PrivateKey)
-	if err != nil || !ok || !key.PublicKey.Equal(leaf.PublicKey) {
+	key, ok := i.key()
+	if !ok || !key.PublicKey.Equal(leaf.PublicKey) {
 		return bad()
 	}
 	return tls.Certificate{Certificate: i.Chain, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// key is the private key, if it can be read.
+func (i Identity) key() (*ecdsa.PrivateKey, bool) {
+	k, err := x509.ParsePKCS8PrivateKey(i.Key)
+	key, ok := k.(*ecdsa.PrivateKey)
+	return key, err == nil && ok
 }
 
 // ShouldRenew reports whether a third of the certificate's life is over, or whether it begins in the future: then the hub's clock was wrong.

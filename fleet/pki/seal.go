@@ -1,8 +1,6 @@
 package pki
 
 import (
-	"crypto/ecdh"
-	"crypto/ecdsa"
 	"crypto/hpke"
 	"crypto/x509"
 
@@ -32,13 +30,12 @@ func Seal(to *x509.Certificate, info, secret []byte) ([]byte, error) {
 // Unseal opens what was sealed to i.
 func (i Identity) Unseal(info, sealed []byte) ([]byte, error) {
 	const op = "pki.Unseal"
-	k, err := x509.ParsePKCS8PrivateKey(i.Key)
-	key, ok := k.(*ecdsa.PrivateKey)
-	if err != nil || !ok {
+	key, ok := i.key()
+	if !ok {
 		return nil, edgeward.E(op, edgeward.Invalid, "fleet.certificate", "this server's key cannot be read")
 	}
-	var e *ecdh.PrivateKey
-	if e, err = key.ECDH(); err != nil {
+	e, err := key.ECDH()
+	if err != nil {
 		return nil, edgeward.Wrap(op, err)
 	}
 	h, err := hpke.NewDHKEMPrivateKey(e)
