@@ -13,6 +13,7 @@ import (
 	"edgeward/fleet/inquiry"
 	"edgeward/fleet/overlay"
 	"edgeward/fleet/pki"
+	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
 	"edgeward/sync/tuf"
 )
@@ -83,9 +84,10 @@ type Hub struct {
 	boots       map[string]pki.Watch
 	guesses     guesses
 	freshened   time.Time
-	ringed      time.Time // the key rings of the sites were looked at
-	stale       bool      // something that documents are made of has changed since rendered
-	rendered    time.Time // last, all of them
+	ringed      time.Time              // the key rings of the sites were looked at
+	stale       bool                   // something that documents are made of has changed since rendered
+	rendered    time.Time              // last, all of them
+	rosters     map[string][]spec.Peer // of sites, as the last rendering saw them
 }
 
 type document struct {

@@ -127,23 +127,27 @@ func (h *Hub) render(ctx context.Context) error {
 	if since := now.Sub(h.rendered); !h.stale && since >= 0 && since < time.Minute {
 		return nil
 	}
-	sites := arounds{}
-	for _, n := range sorted(h.nodes) {
+	nodes := sorted(h.nodes)
+	h.rosters = rosters(nodes)
+	sites, err := h.arounds()
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
 		if n.Standing != Member || n.Unmet {
 			continue
 		}
 		if n.Held {
-			if !n.Got.After(h.fleet.Restored.At) || !h.asHub(n) {
+			if !n.Got.After(h.fleet.Restored.At) || !view.asHub(n) {
 				continue
 			}
 			n.Held, n.Content = false, ""
 		}
-		site, err := h.around(n, sites)
-		if err != nil {
-			return err
-		}
 		c := view.content(n)
-		c.Around, c.Hubs, c.Term = site, h.fleet.Hubs, h.fleet.Term
+		c.Hubs, c.Term = h.fleet.Hubs, h.fleet.Term
+		if gossips(n) {
+			c.Around = sites[n.Site]
+		}
 		b, err := canonical.JSON(c)
 		if err != nil {
 			return err

@@ -109,9 +109,9 @@ func (h *Hub) ahead(ctx context.Context, id string, have uint64) error {
 }
 
 // asHub reports whether the hub would tell a held node what it runs anyway.
-func (h *Hub) asHub(n Node) bool {
+func (v view) asHub(n Node) bool {
 	want := map[spec.Key]edgeward.Digest{}
-	for _, e := range h.view().wanted(n) {
+	for _, e := range v.wanted(n) {
 		want[e.Key()] = e.Digest
 	}
 	if len(want) != len(n.Last.Endpoints) {

@@ -141,17 +141,18 @@ func newRingKey() []byte {
 	return b
 }
 
-// roster names the nodes of a site that gossip, by id.
-func (h *Hub) roster(site string) (out []spec.Peer) {
-	for _, n := range sorted(h.nodes) {
-		if n.Site != site || !gossips(n) || len(out) == spec.MaxPeers {
+// rosters name the nodes of each site that gossip; nodes are by id.
+func rosters(nodes []Node) map[string][]spec.Peer {
+	out := map[string][]spec.Peer{}
+	for _, n := range nodes {
+		if !gossips(n) || len(out[n.Site]) == spec.MaxPeers {
 			continue
 		}
 		p := spec.Peer{Node: n.ID, Name: n.Last.Facts.Name, Certs: []edgeward.Digest{edgeward.DigestOf(n.Chain[0])}, Addresses: n.Last.Gossip.Addresses}
 		if n.Before != "" {
 			p.Certs = append(p.Certs, n.Before)
 		}
-		out = append(out, p)
+		out[n.Site] = append(out[n.Site], p)
 	}
 	return out
 }
@@ -162,20 +163,17 @@ type around struct {
 	Ring   uint64          `json:"ring,omitempty"`
 }
 
-// arounds remembers one site's while all nodes are looked at.
-type arounds map[string]around
-
-func (h *Hub) around(n Node, known arounds) (around, error) {
-	if !gossips(n) {
-		return around{}, nil
+// arounds are what surrounds the nodes of each site.
+func (h *Hub) arounds() (map[string]around, error) {
+	out := make(map[string]around, len(h.rosters))
+	for site, r := range h.rosters {
+		b, err := canonical.JSON(r)
+		if err != nil {
+			return nil, err
+		}
+		out[site] = around{edgeward.DigestOf(b), h.fleet.Rings[site].Epoch}
 	}
-	if a, ok := known[n.Site]; ok {
-		return a, nil
-	}
-	b, err := canonical.JSON(h.roster(n.Site))
-	a := around{edgeward.DigestOf(b), h.fleet.Rings[n.Site].Epoch}
-	known[n.Site] = a
-	return a, err
+	return out, nil
 }
 
 // addSite writes roster and key ring into a node's document.
@@ -192,6 +190,6 @@ func (h *Hub) addSite(d *spec.Desired, n Node) error {
 	if k.Sealed, err = pki.Seal(leaf, k.Info(d.Fleet, d.Site, d.Node), slices.Concat(ring.Keys...)); err != nil {
 		return err
 	}
-	d.Roster, d.Keyring = h.roster(n.Site), &k
+	d.Roster, d.Keyring = h.rosters[n.Site], &k
 	return nil
 }
