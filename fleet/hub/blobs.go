@@ -14,7 +14,7 @@ func (h *Hub) blob(w http.ResponseWriter, r *http.Request, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := h.mayHave(r.Context(), id, d); err != nil {
+	if _, err := h.part(r.Context(), id, d); err != nil {
 		return err
 	}
 	f, _, err := h.o.Bytes.Open(r.Context(), d)
@@ -36,21 +36,16 @@ func (h *Hub) delta(w http.ResponseWriter, r *http.Request, id string) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range []edgeward.Digest{to, from} {
-		if err := h.mayHave(r.Context(), id, d); err != nil {
-			return err
-		}
-	}
-	if h.o.Delta == nil {
-		return absent(to)
+	is, err := h.part(r.Context(), id, to)
+	if err != nil {
+		return err
 	}
 	was, err := h.part(r.Context(), id, from)
 	if err != nil {
 		return err
 	}
-	is, err := h.part(r.Context(), id, to)
-	if err != nil {
-		return err
+	if h.o.Delta == nil {
+		return absent(to)
 	}
 	f, _, err := h.o.Delta(r.Context(), was, is)
 	if err != nil {
@@ -66,49 +61,24 @@ func absent(d edgeward.Digest) error {
 	return edgeward.E("hub.blob", edgeward.NotFound, "blob.not_found", "no blob %s", d.Short())
 }
 
-// mayHave reports whether a node's document leads to d: its manifests, their files, and those of what the node says is live.
-func (h *Hub) mayHave(ctx context.Context, id string, d edgeward.Digest) error {
+// part is what d is in the versions that a node's document leads to, and those that the node says are live: a manifest, a file or a blob beside one.
+// Any other is absent.
+func (h *Hub) part(ctx context.Context, id string, d edgeward.Digest) (Part, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	set, err := h.reach(ctx, id)
 	if err != nil {
-		return err
-	}
-	if !set[d] {
-		return absent(d)
-	}
-	return nil
-}
-
-// part says what d is in a node's versions.
-func (h *Hub) part(ctx context.Context, id string, d edgeward.Digest) (Part, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	n, err := h.member(id)
-	if err != nil {
 		return Part{}, err
 	}
-	for _, e := range h.versions(n) {
-		m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
-		if err != nil {
-			continue
-		}
-		for _, f := range m.Files {
-			if f.Digest != d {
-				continue
-			}
-			p := Part{Digest: d, Name: f.Name}
-			if main, ok := m.File("model"); ok && f.Role == "data" {
-				p.Beside = main.Digest
-			}
-			return p, nil
-		}
+	p, ok := set[d]
+	if !ok {
+		return p, absent(d)
 	}
-	return Part{Digest: d}, nil
+	return p, nil
 }
 
 // reach is what a node's document leads to, computed once a revision and report of another live version.
-func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, error) {
+func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]Part, error) {
 	n, err := h.member(id)
 	if err != nil {
 		return nil, err
@@ -116,7 +86,12 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, e
 	if set := h.allowed[id]; set != nil {
 		return set, nil
 	}
-	set := map[edgeward.Digest]bool{}
+	set := map[edgeward.Digest]Part{}
+	note := func(p Part) { // the first version that has it as a file says what it is
+		if old, ok := set[p.Digest]; !ok || old.Name == "" {
+			set[p.Digest] = p
+		}
+	}
 	for _, e := range h.versions(n) {
 		m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
 		if edgeward.KindOf(err) == edgeward.NotFound {
@@ -125,9 +100,17 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]bool, e
 		if err != nil {
 			return nil, err
 		}
-		set[e.Digest] = true
-		for _, d := range m.Blobs() {
-			set[d] = true
+		note(Part{Digest: e.Digest})
+		main, ok := m.File("model")
+		for _, f := range m.Files {
+			p := Part{Digest: f.Digest, Name: f.Name}
+			if ok && f.Role == "data" {
+				p.Beside = main.Digest
+			}
+			note(p)
+		}
+		for _, d := range m.Beside() {
+			note(Part{Digest: d})
 		}
 	}
 	h.allowed[id] = set

@@ -80,7 +80,7 @@ type Hub struct {
 	documents   map[string]document // of nodes, as far as they were asked for
 	changed     map[string]chan struct{}
 	dirty       map[string]bool // nodes whose report is newer than the one kept
-	allowed     map[string]map[edgeward.Digest]bool
+	allowed     map[string]map[edgeward.Digest]Part
 	boots       map[string]pki.Watch
 	guesses     guesses
 	freshened   time.Time
@@ -98,7 +98,7 @@ type document struct {
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
 	h := &Hub{o: o, poke: make(chan struct{}, 1), storing: make(chan struct{}, maxStoring), stale: true,
-		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]bool{}, boots: map[string]pki.Watch{}}
+		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}}
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {
 		return nil, err
