@@ -132,12 +132,7 @@ const (
 func (h *Hub) Take(ctx context.Context, node string, way Way, list []spec.Event) (spec.EventsAnswer, error) {
 	h.mu.Lock()
 	_, err := h.member(node)
-	members := 0
-	for _, n := range h.nodes {
-		if n.Standing == Member {
-			members++
-		}
-	}
+	members := h.members
 	h.mu.Unlock()
 	if err != nil {
 		return spec.EventsAnswer{}, err

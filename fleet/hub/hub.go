@@ -88,6 +88,7 @@ type Hub struct {
 	stale       bool                   // something that documents are made of has changed since rendered
 	rendered    time.Time              // last, all of them
 	rosters     map[string][]spec.Peer // of sites, as the last rendering saw them
+	members     int                    // that it saw
 }
 
 type document struct {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 
 	"edgeward/fleet/spec"
 )
@@ -10,16 +11,11 @@ import (
 // gives way to the node's own word of the same id. A name that no member or more than one has is nobody's.
 func (h *Hub) Overhear(ctx context.Context, name string, e spec.Event) error {
 	h.mu.Lock()
-	id, n := "", 0
-	for _, x := range h.nodes {
-		if x.Standing == Member && x.Last.Facts.Name == name {
-			id, n = x.ID, n+1
-		}
-	}
+	found := slices.DeleteFunc(h.called(name), func(n Node) bool { return n.Standing != Member })
 	h.mu.Unlock()
-	if n != 1 {
+	if len(found) != 1 {
 		return nil
 	}
-	_, err := h.Take(ctx, id, OverMQTT, []spec.Event{e})
+	_, err := h.Take(ctx, found[0].ID, OverMQTT, []spec.Event{e})
 	return err
 }

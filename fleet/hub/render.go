@@ -133,8 +133,12 @@ func (h *Hub) render(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	members := 0
 	for _, n := range nodes {
-		if n.Standing != Member || n.Unmet {
+		if n.Standing != Member {
+			continue
+		}
+		if members++; n.Unmet {
 			continue
 		}
 		if n.Held {
@@ -162,7 +166,7 @@ func (h *Hub) render(ctx context.Context) error {
 			return err
 		}
 	}
-	h.stale, h.rendered = false, now
+	h.stale, h.rendered, h.members = false, now, members
 	for _, n := range w.Nodes {
 		delete(h.documents, n.ID)
 		delete(h.allowed, n.ID)
@@ -238,12 +242,7 @@ func (h *Hub) named(s string) (Node, error) {
 	if n, ok := h.nodes[s]; ok {
 		return n, nil
 	}
-	var found []Node
-	for _, n := range sorted(h.nodes) {
-		if n.Last.Facts.Name == s {
-			found = append(found, n)
-		}
-	}
+	found := h.called(s)
 	switch len(found) {
 	case 0:
 		return h.node(s)
@@ -251,4 +250,14 @@ func (h *Hub) named(s string) (Node, error) {
 		return found[0], nil
 	}
 	return Node{}, edgeward.E("hub.node", edgeward.Conflict, "fleet.node_ambiguous", "%d nodes are called %s", len(found), s).WithHint("say which by its id: edgeward fleet node list --select name=%s", s)
+}
+
+// called are the nodes of a name, in any order.
+func (h *Hub) called(name string) (found []Node) {
+	for _, n := range h.nodes {
+		if n.Last.Facts.Name == name {
+			found = append(found, n)
+		}
+	}
+	return found
 }
