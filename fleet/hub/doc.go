@@ -121,7 +121,7 @@ type Overlay struct {
 	overlay.Document
 	Changed time.Time `json:"changed"`
 	By      string    `json:"by"`
-	Move    string    `json:"move,omitempty"` // of an endpoint with a version: the rollout that stands for it; "" not yet
+	Move    string    `json:"move,omitempty"` // of an endpoint with a version: the rollout that stands for it; "" not yet, "none" none is needed
 	Met     string    `json:"met,omitempty"`  // of a claim: the node that met it
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/overlay"
+	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
 	"edgeward/sync/canonical"
 )
@@ -106,10 +107,8 @@ func (h *Hub) Apply(ctx context.Context, by, group string, docs []overlay.Docume
 	if err := p.versions(ctx, reason); err != nil {
 		return p.out, err
 	}
-	if err := p.compare(); err != nil {
-		return p.out, err
-	}
-	if dry || p.out.Changes+len(p.w.Moves) == 0 {
+	p.compare()
+	if dry || p.out.Changes+len(p.w.Overlays)+len(p.w.Moves) == 0 {
 		return p.out, nil
 	}
 	for _, m := range p.w.Moves {
@@ -276,19 +275,24 @@ func (p *plan) placed(n Node) Node {
 
 // versions begins the rollouts that the applied documents stand for.
 func (p *plan) versions(ctx context.Context, reason string) error {
+	open := p.h.open()
 	for _, key := range p.pinned {
 		o := p.overlays[key]
-		m, err := p.h.pin(ctx, o, p.set, reason, p.w.Moves)
+		m, err := p.h.pin(ctx, o, p.set, reason, open)
 		if err != nil {
 			return err
 		}
 		if m == nil {
+			if o.Move == "" {
+				o.Move = noMove
+				p.keep(o)
+			}
 			continue
 		}
 		s := Started{Scope: m.Scope, Endpoint: m.Endpoint.String(), From: m.From.Number, Model: m.To.Model, Version: m.To.Number}
-		if !p.h.busy(m.Endpoint, p.w.Moves) {
+		if !busy(m.Endpoint, open) {
 			s.ID, o.Move = m.ID, m.ID
-			p.w.Moves = append(p.w.Moves, *m)
+			p.w.Moves, open = append(p.w.Moves, *m), append(open, *m)
 			p.keep(o)
 		} else if o.Move != "" {
 			o.Move = "" // once more, when its turn comes
@@ -304,8 +308,8 @@ func (p *plan) keep(o Overlay) {
 	p.w.Overlays = append(slices.DeleteFunc(p.w.Overlays, func(x Overlay) bool { return x.Key() == o.Key() }), o)
 }
 
-// pin is the rollout that an endpoint document with a version stands for; nil if the version is there or on its way.
-func (h *Hub) pin(ctx context.Context, o Overlay, set *overlay.Set, reason string, more []Move) (*Move, error) {
+// pin is the rollout that an endpoint document with a version stands for; nil if the version is there, or on its way by one of those that are open.
+func (h *Hub) pin(ctx context.Context, o Overlay, set *overlay.Set, reason string, open []Move) (*Move, error) {
 	model, number, err := o.Pin()
 	if err != nil {
 		return nil, err
@@ -319,17 +323,30 @@ func (h *Hub) pin(ctx context.Context, o Overlay, set *overlay.Set, reason strin
 	if err != nil || m.From == m.To {
 		return nil, err
 	}
-	for _, x := range append(h.open(), more...) {
-		if x.Endpoint == m.Endpoint && x.Scope == m.Scope && x.To == m.To && x.State != "rolling-back" {
+	for _, x := range open {
+		if x.Endpoint == m.Endpoint && x.Scope == m.Scope && x.To == m.To && x.State != rollout.RollingBack {
 			return nil, nil
 		}
 	}
 	return &m, nil
 }
 
-// busy reports whether a rollout of an endpoint is under way.
-func (h *Hub) busy(k spec.Key, more []Move) bool {
-	return slices.ContainsFunc(append(h.open(), more...), func(m Move) bool { return m.Endpoint == k })
+// waits reports whether a rollout of o's endpoint is open, and none of o's version in its scope. It is cheap: pin verifies the whole repository.
+func (o Overlay) waits(open []Move) bool {
+	k := spec.Key{Group: o.Group, Name: o.Name}
+	model, number, err := o.Pin()
+	its := func(m Move) bool {
+		return m.Endpoint == k && m.Scope == o.Scope && m.To.Model == model && m.To.Number == number
+	}
+	return err == nil && busy(k, open) && !slices.ContainsFunc(open, its)
+}
+
+// noMove is the Move of a version that no rollout needs to bring: it is there or on its way, or cannot be rolled out.
+const noMove = "none"
+
+// busy reports whether one of the rollouts that are open is of an endpoint.
+func busy(k spec.Key, open []Move) bool {
+	return slices.ContainsFunc(open, func(m Move) bool { return m.Endpoint == k })
 }
 
 // startPinned begins rollouts of versions in documents that waited for another rollout of their endpoint.
@@ -341,15 +358,19 @@ func (h *Hub) startPinned(ctx context.Context) error {
 		}
 	}
 	slices.Sort(waits)
+	open := h.open()
 	for _, k := range waits {
 		o := h.overlays[k]
-		m, err := h.pin(ctx, o, h.set, "", nil)
+		if o.waits(open) {
+			continue
+		}
+		m, err := h.pin(ctx, o, h.set, "", open)
 		if err != nil {
 			h.o.Log.Warn("the version of a document is not rolled out", "endpoint", o.Name, "scope", o.Scope, "err", err)
-			o.Move = "none"
+			o.Move = noMove
 		} else if m == nil {
-			o.Move = "none" // it is there
-		} else if h.busy(m.Endpoint, nil) {
+			o.Move = noMove
+		} else if busy(m.Endpoint, open) {
 			continue
 		} else {
 			o.Move = m.ID
@@ -357,6 +378,7 @@ func (h *Hub) startPinned(ctx context.Context) error {
 		w, c := Facts{Overlays: []Overlay{o}}, []Change(nil)
 		if m != nil && err == nil {
 			w.Moves, c = []Move{*m}, []Change{h.change(o.By, "fleet.rollout.created", m.ID, m.Endpoint.Name, "")}
+			open = append(open, *m)
 		}
 		if err := h.put(ctx, w, c...); err != nil {
 			return err
@@ -366,7 +388,7 @@ func (h *Hub) startPinned(ctx context.Context) error {
 }
 
 // compare holds each member's document against the one it would get.
-func (p *plan) compare() error {
+func (p *plan) compare() {
 	was := p.h.view()
 	is := view{was.assignments, append(slices.Clone(was.moves), p.w.Moves...), p.set}
 	for _, n := range sorted(p.h.nodes) {
@@ -384,7 +406,6 @@ func (p *plan) compare() error {
 	slices.SortFunc(p.out.Nodes, func(a, b NodeChange) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
-	return nil
 }
 
 // lines are all that is said of n, for people.
@@ -412,7 +433,7 @@ func (v view) lines(n Node) map[string]string {
 	}
 	for _, m := range v.moves { // what a rollout is to bring, though nobody was told yet
 		if at := "endpoint " + m.Endpoint.String() + " version"; v.set.Rank(m.Scope, s) >= 0 && out[at] != version(m.To.Model, m.To.Number) {
-			if to := version(m.To.Model, m.To.Number); m.State != "rolling-back" {
+			if to := version(m.To.Model, m.To.Number); m.State != rollout.RollingBack {
 				out[at] = strings.TrimSpace(out[at] + " → " + to + " by a rollout")
 			}
 		}

@@ -224,6 +224,51 @@ func TestAVersionInAFileIsRolledOut(t *testing.T) {
 	h.want("a selection that holds a version", err, "fleet.selection_used")
 }
 
+// A document that is applied again, unchanged, while another rollout of its endpoint is under way is said to follow it, and does.
+func TestADocumentAppliedAgainFollowsAnotherRollout(t *testing.T) {
+	h := founded(t)
+	h.sign(1)
+	h.sign(2)
+	h.joins("n1", "north")
+	h.reports("n1", 1)
+	seq := uint64(1)
+	settles := func() {
+		t.Helper()
+		for range 60 {
+			seq++
+			h.now = h.now.Add(20 * time.Second)
+			h.reports("n1", seq, committed(h.desired("n1", 0).Endpoints[0].Version))
+			h.turn()
+		}
+		if slices.ContainsFunc(h.Rollouts(), func(m hub.Move) bool { return m.State != rollout.Succeeded }) {
+			t.Fatalf("%+v", h.Rollouts())
+		}
+	}
+	pin := "kind: endpoint\nscope: site/north\nname: triage\nversion: triage/1\nrollout: {waves: [100%]}\n"
+	h.applies(pin, "new; n1: endpoint main/triage version; triage/1 in site/north now")
+	settles()
+	o := order(2)
+	o.Scope = "site/north"
+	_, err := h.StartRollout(t.Context(), "user:ann", "main", o)
+	h.ok(err)
+	h.turn()
+	settles()
+	m, err := h.StartRollout(t.Context(), "user:ann", "main", order(1)) // of the whole fleet: it is for nobody
+	h.ok(err)
+	h.turn()
+	h.applies(pin, "same; triage/1 in site/north later")
+	h.turn()
+	if n := len(h.Rollouts()); n != 3 {
+		t.Fatalf("%d rollouts", n)
+	}
+	_, err = h.Say(t.Context(), "user:ann", m.ID, "abort", "not needed")
+	h.ok(err)
+	h.turn()
+	if all := h.Rollouts(); len(all) != 4 || !slices.ContainsFunc(all, func(m hub.Move) bool { return m.Scope == "site/north" && m.To.Number == 1 && !m.State.Final() }) {
+		t.Errorf("it did not follow: %d rollouts", len(all))
+	}
+}
+
 func TestARolloutBySelector(t *testing.T) {
 	h := founded(t)
 	h.sign(1)
