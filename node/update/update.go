@@ -153,7 +153,7 @@ func (u *Update) Start(ctx context.Context, by auth.Principal, name, reason, id 
 	if err != nil {
 		return wire.Update{}, err
 	}
-	n, err := u.pick(s, name)
+	n, err := pick(s, name)
 	if err != nil {
 		return wire.Update{}, err
 	}
@@ -187,7 +187,7 @@ func clip(s string) string {
 }
 
 // pick is the slot to try.
-func (u *Update) pick(s slot.State, name string) (slot.Name, error) {
+func pick(s slot.State, name string) (slot.Name, error) {
 	for _, n := range []slot.Name{slot.A, slot.B} {
 		if s.Program(n).Digest == "" || n == s.Active {
 			continue

@@ -57,9 +57,6 @@ func newDir(f files, root, database string, window time.Duration) *Dir {
 	return &Dir{fs: f, root: root, database: database, window: window, checked: map[string]seen{}}
 }
 
-// Window is how long a start on trial has.
-func (d *Dir) Window() time.Duration { return d.window }
-
 func slotDir(n Name) string  { return path.Join(Folder, string(n)) }
 func slotFile(n Name) string { return path.Join(Folder, string(n), binary) }
 

@@ -209,7 +209,7 @@ func Propose(s Set, add []Target, remove []string, now time.Time) (Proposal, err
 	}
 	for _, path := range remove {
 		if _, ok := models[path]; !ok {
-			return Proposal{}, edgeward.E(op, edgeward.NotFound, "fleet.unsigned", "%.200q is not among the signed versions", path).WithHint("edgeward fleet trust lists them")
+			return Proposal{}, edgeward.E(op, edgeward.NotFound, "fleet.unsigned", "%.200q is not among the signed versions", path).WithHint("edgeward fleet trust show lists them")
 		}
 		delete(models, path)
 	}
