@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,14 @@ func TestMedianAndRange(t *testing.T) {
 		if got := s.String(); got != want {
 			t.Errorf("%v: got %q, want %q", []float64(s), got, want)
 		}
+	}
+}
+
+func TestRatioToNothingIsNoSample(t *testing.T) {
+	tb := newTable("ratio")
+	tb.add("a", "ratio", 1/tb.last("b", "ratio"))
+	if b, err := json.Marshal(tb); err != nil || len(tb.cells) != 0 {
+		t.Fatalf("%s, %v; %v", b, err, tb.cells)
 	}
 }
 

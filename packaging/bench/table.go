@@ -86,7 +86,11 @@ func newTable(columns ...string) *table {
 	return &table{columns: columns, cells: map[[2]string]sample{}}
 }
 
+// add adds a sample; what is not a number, such as a ratio to something that was not measured, is none.
 func (t *table) add(row, column string, v float64) {
+	if math.IsNaN(v) {
+		return
+	}
 	if !slices.Contains(t.rows, row) {
 		t.rows = append(t.rows, row)
 	}
