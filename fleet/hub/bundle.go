@@ -2,11 +2,13 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"edgeward"
@@ -27,7 +29,7 @@ type Plan struct {
 func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.none(); err != nil {
+	if err := cmp.Or(h.none(), h.over()); err != nil {
 		return nil, err
 	}
 	scope, err := h.scope(scope, h.set)
@@ -43,7 +45,7 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 	p := &Plan{small: map[string][]byte{}, bytes: h.o.Bytes,
 		Index: bundle.Index{Format: bundle.Format, Kind: bundle.Updates, Fleet: h.fleet.ID, Name: h.fleet.Name, Made: h.o.Now().UTC().Truncate(time.Second), Until: h.o.Now().Add(documentLife)}}
 	h.planTrust(p)
-	manifests, blobs := map[edgeward.Digest]bool{}, map[edgeward.Digest]bool{}
+	manifests, blobs, view := map[edgeward.Digest]bool{}, map[edgeward.Digest]bool{}, h.view()
 	for _, n := range sorted(h.nodes) {
 		if n.Standing != Member || h.set.Rank(scope, n.server()) < 0 {
 			continue
@@ -52,14 +54,14 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		word, err := h.word(ctx, h.nodes[n.ID])
+		word, err := h.word(ctx, n)
 		if err != nil {
 			return nil, err
 		}
 		p.Nodes = append(p.Nodes, n.ID)
 		p.add("desired/"+n.ID, d.envelope)
 		p.add("word/"+n.ID, word)
-		for _, e := range h.view().wanted(n) {
+		for _, e := range view.wanted(n) {
 			m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
 			if err != nil {
 				return nil, err
@@ -90,7 +92,7 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 		if order[x] != order[y] || order[x] == 0 {
 			return order[x] - order[y]
 		}
-		return bytes.Compare([]byte(idA), []byte(idB))
+		return strings.Compare(idA, idB)
 	})
 	return p, nil
 }
@@ -205,6 +207,11 @@ func (h *Hub) TakeReceipt(ctx context.Context, by string, s bundle.SignedReceipt
 	if out.Older, err = h.observed(ctx, by, r); err != nil {
 		return out, err
 	}
+	if !out.Older {
+		if err := h.met(ctx, r); err != nil {
+			return out, err
+		}
+	}
 	for list := range slices.Chunk(r.Events, spec.MaxEvents) {
 		a, err := h.Take(ctx, r.Node, OverFile, slices.DeleteFunc(slices.Clone(list), func(e spec.Event) bool { return e.Check() != nil }))
 		if err != nil {
@@ -222,6 +229,14 @@ func (h *Hub) TakeReceipt(ctx context.Context, by string, s bundle.SignedReceipt
 	return out, nil
 }
 
+// met holds what a node had when it made a receipt against what this hub has issued, as its call for a document would. What it had before a restore says nothing.
+func (h *Hub) met(ctx context.Context, r bundle.Receipt) error {
+	if f := h.Fleet(); f.Restored != nil && !r.State.At.After(f.Restored.At) {
+		return nil
+	}
+	return h.ahead(ctx, r.Node, r.State.Rev)
+}
+
 // observed takes the state of a receipt, unless a newer one is known.
 func (h *Hub) observed(ctx context.Context, by string, r bundle.Receipt) (older bool, err error) {
 	h.mu.Lock()
@@ -230,9 +245,13 @@ func (h *Hub) observed(ctx context.Context, by string, r bundle.Receipt) (older 
 	if err != nil {
 		return false, err
 	}
+	if err := h.superseded(ctx, r.State.Term); err != nil {
+		return false, err
+	}
 	if !r.State.At.After(n.Last.At) {
 		return true, nil
 	}
+	h.stale = h.stale || n.Held
 	n.Last, n.Got, n.Receipt = r.State, r.State.At, h.o.Now()
 	delete(h.allowed, n.ID)
 	c := h.change(by, "fleet.node.receipt", n.ID, n.Last.Facts.Name, "")

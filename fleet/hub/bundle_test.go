@@ -148,3 +148,48 @@ func TestAReceiptIsTheNodesWord(t *testing.T) {
 		t.Errorf("a revoked node's receipt: %v", err)
 	}
 }
+
+// TestAReceiptMeetsARestoredHub: a node that only files reach is met by its receipt, as others are by their call.
+func TestAReceiptMeetsARestoredHub(t *testing.T) {
+	h := founded(t)
+	one, two := h.identity("north", "n1"), h.identity("north", "n2")
+	h.turn()
+	backup, made := h.shelf.clone(), h.now
+	rev := h.desired("n1", 0).Rev
+	first := h.Hub
+	h.shelf, h.o.Store = backup, backup
+	h.restart()
+	h.now = h.now.Add(time.Hour)
+	h.ok(h.Restart(t.Context(), made, nil))
+	h.restart()
+	state := func(node string, rev, term uint64, at time.Time) bundle.Receipt {
+		return bundle.Receipt{Format: 1, Fleet: "fleet1", Node: node, Made: at, State: spec.Reported{Format: 1, Node: node, Boot: "b-" + node, Seq: 1, At: at, Rev: rev, Term: term}}
+	}
+	_, err := h.TakeReceipt(t.Context(), "user:ann", signed(t, one, state("n1", rev, 0, made.Add(time.Minute))))
+	h.ok(err)
+	if n, _ := h.Node("n1"); !n.Unmet {
+		t.Error("what it had before the restore says what it has now")
+	}
+	h.now = h.now.Add(time.Hour)
+	_, err = h.TakeReceipt(t.Context(), "user:ann", signed(t, one, state("n1", rev, 0, h.now)))
+	h.ok(err)
+	_, err = h.TakeReceipt(t.Context(), "user:ann", signed(t, two, state("n2", rev+7, 0, h.now)))
+	h.ok(err)
+	if n, _ := h.Node("n1"); n.Unmet || n.Held {
+		t.Errorf("the one that has what the hub issued: %+v", n)
+	}
+	if n, _ := h.Node("n2"); n.Unmet || !n.Held || n.Rev != rev+7 {
+		t.Errorf("the one that has more: %+v", n)
+	}
+	h.turn()
+	if d := h.desired("n1", rev); d == nil || d.Rev != rev+1 || d.Term != 1 {
+		t.Errorf("it is told %+v", d)
+	}
+
+	// The hub that was backed up lives as well: who follows the restored one ends that, and no stick is made of it any more.
+	h.Hub = first
+	_, err = h.TakeReceipt(t.Context(), "user:ann", signed(t, one, state("n1", rev+1, 1, h.now)))
+	h.ok(err)
+	_, err = h.PlanBundle(t.Context(), "site/north")
+	h.want("a bundle of a hub that is over", err, "fleet.superseded")
+}
