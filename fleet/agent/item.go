@@ -182,14 +182,11 @@ func (i Item) staged(o Observed, now time.Time) (Item, []Act) {
 		i.State.Code, i.State.Reason = o.Waits.Code, edgeward.Words(&o.Waits)
 		return i, nil
 	}
-	if !o.Activate {
-		if i.State.Phase == spec.Verified {
-			i = i.enter(spec.Staged, now)
-		}
-		return i.waits(o), nil
-	}
 	if i.State.Phase == spec.Verified {
 		i = i.enter(spec.Staged, now)
+	}
+	if !o.Activate {
+		return i.waits(o), nil
 	}
 	i.State.Evidence = spec.Evidence{}
 	if o.Live == "" { // nothing to be a shadow of

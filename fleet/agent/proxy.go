@@ -3,7 +3,7 @@ package agent
 import (
 	"net/http"
 	"net/url"
-	"regexp"
+	"slices"
 
 	"edgeward"
 )
@@ -30,12 +30,12 @@ func ParseProxy(address, user, password string) (Proxy, error) {
 	return http.ProxyURL(u), nil
 }
 
-// proxyStatus is how net/http says that a proxy refused a tunnel: the text of its status line, and nothing else.
-var proxyStatus = regexp.MustCompile(`^(Proxy Authentication Required|Forbidden|Method Not Allowed|Bad Gateway|Service Unavailable|Gateway Timeout|Not Found|Bad Request|Unauthorized)$`)
+// refusals are how net/http says that a proxy refused a tunnel: the text of its status line, and nothing else.
+var refusals = []string{"Proxy Authentication Required", "Forbidden", "Method Not Allowed", "Bad Gateway", "Service Unavailable", "Gateway Timeout", "Not Found", "Bad Request", "Unauthorized"}
 
 // refusedByProxy is the status a proxy refused a tunnel with, if it did.
 func refusedByProxy(err error) string {
-	if err == nil || !proxyStatus.MatchString(err.Error()) {
+	if err == nil || !slices.Contains(refusals, err.Error()) {
 		return ""
 	}
 	return err.Error()
