@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"edgeward/fleet/inquiry"
 )
 
 // desired waits until the document is newer than what the node has.
@@ -19,7 +21,7 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 		return err
 	}
 	if asked {
-		w.Header().Set(hintHeader, "1")
+		w.Header().Set(inquiry.Hint, "1")
 	}
 	if d == nil {
 		w.WriteHeader(http.StatusNotModified)

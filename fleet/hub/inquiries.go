@@ -9,9 +9,6 @@ import (
 	"edgeward/fleet/inquiry"
 )
 
-// hintHeader tells a node, in the answer to its long poll, that somebody asks something of it.
-const hintHeader = "Edgeward-Inquiry"
-
 // Inquire asks something of a member on behalf of a person.
 func (h *Hub) Inquire(ctx context.Context, by, node string, w inquiry.What, lines int, reason string) (inquiry.Inquiry, error) {
 	h.mu.Lock()

@@ -29,6 +29,9 @@ import (
 // Payload is the DSSE payload type of an Order.
 const Payload = "application/vnd.edgeward.inquiry+json"
 
+// Hint is the header that tells a node, in the answer to its long poll, that somebody asks something of it.
+const Hint = "Edgeward-Inquiry"
+
 // Bounds.
 const (
 	MaxFile  = 16 << 20
