@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"slices"
 	"time"
 
@@ -58,9 +56,5 @@ func (w *Wire) Next() {
 
 // Return gives the hub signed files that are newer than its own.
 func (w *Wire) Return(ctx context.Context, s tuf.Set) error {
-	b, err := json.Marshal(s)
-	if err == nil {
-		_, err = w.do(ctx, http.MethodPut, "trust", b, 1<<16)
-	}
-	return err
+	return w.put(ctx, "trust", s)
 }

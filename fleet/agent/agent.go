@@ -174,8 +174,32 @@ func (a *Agent) Heard(t time.Time) {
 	a.kept.Clock = a.kept.Clock.Heard(a.o.Now(), t)
 }
 
-// now is the time to judge by.
+// now is the time to judge by; clock is that for who does not hold the lock.
 func (a *Agent) now() time.Time { return a.kept.Clock.At(a.o.Now()) }
+
+func (a *Agent) clock() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.now()
+}
+
+// opened is what an envelope holds that the hub signed, by its present key.
+func (a *Agent) opened(envelope []byte, kind string, limit int) ([]byte, error) {
+	key, err := a.HubKey()
+	if err != nil {
+		return nil, err
+	}
+	return tuf.OpenEnvelope(envelope, kind, limit, key)
+}
+
+// document is the desired document in an envelope.
+func (a *Agent) document(envelope []byte) (spec.Desired, error) {
+	payload, err := a.opened(envelope, spec.PayloadDesired, spec.MaxDesired)
+	if err != nil {
+		return spec.Desired{}, err
+	}
+	return spec.ParseDesired(payload)
+}
 
 // Run works until ctx ends.
 func (a *Agent) Run(ctx context.Context) error {

@@ -11,7 +11,6 @@ import (
 	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
 	"edgeward/sync/pull"
-	"edgeward/sync/tuf"
 )
 
 // Brought is what came of a bundle.
@@ -121,17 +120,14 @@ func (b *bringing) document(ctx context.Context) error {
 	if b.envelope == nil {
 		return edgeward.E("agent.Bring", edgeward.Forbidden, "fleet.bundle_other", "nothing in the bundle is for this server").WithHint("the hub makes one for this server's site: edgeward fleet bundle export --site NAME")
 	}
-	a.mu.Lock()
-	now := a.now()
-	a.mu.Unlock()
-	if err := a.verifier.Refresh(ctx, b.file, now); err != nil {
+	if err := a.verifier.Refresh(ctx, b.file, a.clock()); err != nil {
 		return err
 	}
-	rev, err := a.revision(b.envelope)
+	d, err := a.document(b.envelope)
 	if err != nil {
 		return err
 	}
-	if k, _ := a.Kept(); rev != k.Rev {
+	if k, _ := a.Kept(); d.Rev != k.Rev {
 		if err := a.Take(ctx, b.envelope); err != nil {
 			return err
 		}
@@ -161,26 +157,8 @@ func (b *bringing) file(_ context.Context, name string, _ int64) ([]byte, error)
 	return raw, nil
 }
 
-// revision returns which one an envelope of the hub's key holds.
-func (a *Agent) revision(envelope []byte) (uint64, error) {
-	c, err := a.verifier.Charter()
-	if err != nil {
-		return 0, err
-	}
-	payload, err := tuf.OpenEnvelope(envelope, spec.PayloadDesired, spec.MaxDesired, c.Hub)
-	if err != nil {
-		return 0, err
-	}
-	d, err := spec.ParseDesired(payload)
-	return d.Rev, err
-}
-
 func (a *Agent) word(envelope []byte) (bundle.Word, error) {
-	c, err := a.verifier.Charter()
-	if err != nil {
-		return bundle.Word{}, err
-	}
-	payload, err := tuf.OpenEnvelope(envelope, bundle.PayloadWord, bundle.MaxWord, c.Hub)
+	payload, err := a.opened(envelope, bundle.PayloadWord, bundle.MaxWord)
 	if err != nil {
 		return bundle.Word{}, err
 	}
@@ -198,10 +176,7 @@ func (b *bringing) manifest(ctx context.Context, e bundle.Entry, r io.Reader) er
 		return err
 	}
 	a := b.a
-	a.mu.Lock()
-	now := a.now()
-	a.mu.Unlock()
-	t, err := a.verifier.Target(w.Group, w.Model, d, now)
+	t, err := a.verifier.Target(w.Group, w.Model, d, a.clock())
 	if err != nil {
 		return err
 	}

@@ -8,23 +8,15 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/inquiry"
-	"edgeward/sync/tuf"
 )
 
 // Order verifies an order of the hub: signed by the director's key, for this node, and in time.
 func (a *Agent) Order(envelope []byte) (inquiry.Order, error) {
-	charter, err := a.verifier.Charter()
+	payload, err := a.opened(envelope, inquiry.Payload, inquiry.MaxOrder)
 	if err != nil {
 		return inquiry.Order{}, err
 	}
-	payload, err := tuf.OpenEnvelope(envelope, inquiry.Payload, inquiry.MaxOrder, charter.Hub)
-	if err != nil {
-		return inquiry.Order{}, err
-	}
-	a.mu.Lock()
-	now := a.now()
-	a.mu.Unlock()
-	return inquiry.ParseOrder(payload, a.o.Fleet, a.o.Node, now)
+	return inquiry.ParseOrder(payload, a.o.Fleet, a.o.Node, a.clock())
 }
 
 // Asked has a value when the hub said that something is asked of this node.
@@ -51,9 +43,5 @@ func (w *Wire) Answer(ctx context.Context, id string, b []byte) error {
 
 // Refuse says why nothing is sent.
 func (w *Wire) Refuse(ctx context.Context, id string, r inquiry.Refusal) error {
-	b, err := json.Marshal(r)
-	if err == nil {
-		_, err = w.do(ctx, http.MethodPut, "inquiries/"+url.PathEscape(id)+"?refused=1", b, 1<<16)
-	}
-	return err
+	return w.put(ctx, "inquiries/"+url.PathEscape(id)+"?refused=1", r)
 }

@@ -59,9 +59,7 @@ func (a *Agent) listen(ctx context.Context) {
 
 // refresh brings the signed repository up to date.
 func (a *Agent) refresh(ctx context.Context) error {
-	a.mu.Lock()
-	now := a.now()
-	a.mu.Unlock()
+	now := a.clock()
 	err := a.verifier.Refresh(ctx, a.o.Hub.Trust, now)
 	if w, ok := a.o.Hub.(returner); ok && edgeward.CodeOf(err) == "fleet.rollback" {
 		if err := w.Return(ctx, a.verifier.Set()); err == nil { // a hub that was restored from a backup gets back what persons signed since
@@ -136,15 +134,7 @@ func (a *Agent) heard(err error) {
 // Take verifies an envelope and makes its document the wanted state. What was taken before and is older changes nothing.
 func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	const op = "agent.Take"
-	charter, err := a.verifier.Charter()
-	if err != nil {
-		return err
-	}
-	payload, err := tuf.OpenEnvelope(envelope, spec.PayloadDesired, spec.MaxDesired, charter.Hub)
-	if err != nil {
-		return err
-	}
-	d, err := spec.ParseDesired(payload)
+	d, err := a.document(envelope)
 	if err != nil {
 		return err
 	}

@@ -33,10 +33,7 @@ func (a *Agent) forward(ctx context.Context, i Item) error {
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	now := a.now()
-	a.mu.Unlock()
-	next, acts := Next(i, o, now)
+	next, acts := Next(i, o, a.clock())
 	if next.State.Phase == spec.Fetching && !o.Download {
 		a.halt(i.Want.Key())
 	}

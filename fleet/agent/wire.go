@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/inquiry"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 )
@@ -65,7 +66,7 @@ func (w *Wire) call(ctx context.Context, method, path string, body []byte, heade
 		res, err := w.client.Do(r)
 		if err == nil {
 			w.answered(hubs[at])
-			if res.Header.Get("Edgeward-Inquiry") != "" {
+			if res.Header.Get(inquiry.Hint) != "" {
 				poke(w.asked)
 			}
 			if t, err := http.ParseTime(res.Header.Get("Date")); err == nil && w.heard != nil {
@@ -124,6 +125,15 @@ func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit i
 	return b, nil
 }
 
+// put gives the hub v as JSON; the answer says nothing.
+func (w *Wire) put(ctx context.Context, path string, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.do(ctx, http.MethodPut, path, b, 1<<16)
+	}
+	return err
+}
+
 // problem reads an error of the hub (RFC 9457).
 func problem(res *http.Response, b []byte) error {
 	var p struct {
@@ -156,11 +166,7 @@ func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]
 
 // Report implements Hub.
 func (w *Wire) Report(ctx context.Context, r spec.Reported) error {
-	b, err := json.Marshal(r)
-	if err == nil {
-		_, err = w.do(ctx, http.MethodPut, "state", b, 1<<16)
-	}
-	return err
+	return w.put(ctx, "state", r)
 }
 
 // Events brings events to the hub; its answer says that they are on its disk.
