@@ -2,6 +2,7 @@ package summary
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -321,20 +322,15 @@ func (c *Counter) Flush(now time.Time) (State, bool) {
 		}
 	}
 	c.kept = recent(c.kept, now)
-	st := State{Kept: slices.Clone(c.kept), Cursors: map[string]uint64{}}
+	st := State{Kept: slices.Clone(c.kept), Cursors: maps.Clone(c.cursors)}
 	for s, n := range c.fresh {
-		st.Fresh = append(st.Fresh, Fresh{s, *n})
-	}
-	for k, v := range c.cursors {
-		st.Cursors[k] = v
+		st.Fresh = append(st.Fresh, Fresh{s, Counts{}.Merge(*n)}) // counting goes on while it is written
 	}
 	return st, true
 }
 
 func (c *Counter) take(s Summary, n Counts) {
-	i := slices.IndexFunc(c.kept, func(k Kept) bool {
-		return k.Day == s.Day && k.Digest == s.Digest && k.Group == s.Group && k.Endpoint == s.Endpoint
-	})
+	i := c.find(s)
 	if i < 0 {
 		c.kept = append(c.kept, Kept{Summary: s})
 		i = len(c.kept) - 1
@@ -342,6 +338,13 @@ func (c *Counter) take(s Summary, n Counts) {
 	k := &c.kept[i]
 	k.Seq++
 	k.Counts = Counts{}.Merge(k.Counts).Merge(n) // what was handed out stays as it is
+}
+
+// find is where the kept summary is of which s is a state, -1 where there is none.
+func (c *Counter) find(s Summary) int {
+	return slices.IndexFunc(c.kept, func(k Kept) bool {
+		return k.Day == s.Day && k.Digest == s.Digest && k.Group == s.Group && k.Endpoint == s.Endpoint
+	})
 }
 
 // recent leaves out what is too old, and the oldest of too many.
@@ -386,11 +389,9 @@ func (c *Counter) Taken(list []Summary) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range list {
-		for i := range c.kept {
-			if k := &c.kept[i]; k.Day == s.Day && k.Digest == s.Digest && k.Group == s.Group && k.Endpoint == s.Endpoint {
-				k.Taken = max(k.Taken, s.Seq)
-				c.changed = true
-			}
+		if i := c.find(s); i >= 0 {
+			c.kept[i].Taken = max(c.kept[i].Taken, s.Seq)
+			c.changed = true
 		}
 	}
 }

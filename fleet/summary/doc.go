@@ -3,7 +3,7 @@
 //
 // # Parties
 //
-// A Counter on each node takes every answer the prediction log takes (Add) and every truth that came (Judge). Once in a while Flush makes
+// A Counter on each node takes every answer the prediction log takes (Add) and every truth that came (Pairs). Once in a while Flush makes
 // Summaries of them: one of each endpoint, version and day. The hub keeps the newest of each node, and Merged adds those of all nodes up
 // and compares them with what the version was trained on.
 //

@@ -229,7 +229,7 @@ func (s *Shape) moved(name string, ref, cur []int64, ordered int, share float64)
 	return m
 }
 
-// days are the newest KeptDays, the oldest first.
+// days are those of by, the oldest first.
 func (s *Shape) days(by map[string]*Counts, r baseline) []Day {
 	out := []Day{}
 	for day, n := range by {

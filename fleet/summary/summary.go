@@ -88,7 +88,7 @@ type Counts struct {
 	Truth     Truth   `json:"truth,omitzero"`
 }
 
-// Merge returns the counts of both. Neither may be used on.
+// Merge returns the counts of both. c may not be used on; o shares nothing with what is returned.
 func (c Counts) Merge(o Counts) Counts {
 	c.Requests, c.Errors, c.LatencyUS = c.Requests+o.Requests, c.Errors+o.Errors, c.LatencyUS+o.LatencyUS
 	c.Latency, c.Answers, c.Truth = c.Latency.merge(o.Latency), c.Answers.merge(o.Answers), c.Truth.merge(o.Truth)

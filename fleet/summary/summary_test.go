@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -278,6 +279,36 @@ func TestWhatIsNotCounted(t *testing.T) {
 	c.Flush(now)
 	if got := c.Due(); len(got) != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhatIsKeptStandsStill writes a state, as the store does, while counting goes on.
+func TestWhatIsKeptStandsStill(t *testing.T) {
+	c := counter(forecaster())
+	rows := rowsOf(rand.New(rand.NewPCG(5, 5)), summary.MinCases-1, false)
+	for _, x := range rows[:3] {
+		c.Add(x.p)
+	}
+	st, ok := c.Flush(now)
+	if !ok || len(st.Fresh) != 1 {
+		t.Fatalf("%v %+v", ok, st)
+	}
+	want := text(st)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		for _, x := range rows[3:] {
+			c.Add(x.p)
+		}
+	})
+	for range 20 {
+		if got := text(st); got != want {
+			t.Fatalf("the state became another: %s, was %s", got, want)
+		}
+	}
+	wg.Wait()
+	if got := text(st); got != want {
+		t.Errorf("the state became another: %s, was %s", got, want)
 	}
 }
 
