@@ -99,6 +99,7 @@ func (d *Desk) happened(q Inquiry, by, action, reason string) Happened {
 }
 
 func (d *Desk) put(ctx context.Context, q Inquiry, e ...Happened) error {
+	q.Got = 0 // is of the moment
 	if err := d.store.PutInquiry(ctx, q, e...); err != nil {
 		return err
 	}
@@ -175,6 +176,10 @@ func (d *Desk) List(node string) []Inquiry {
 func (d *Desk) Get(id string) (Inquiry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.get(id)
+}
+
+func (d *Desk) get(id string) (Inquiry, error) {
 	q, ok := d.all[id]
 	if !ok {
 		return q, edgeward.E("inquiry.Get", edgeward.NotFound, "fleet.inquiry.not_found", "no inquiry %.60q", id).WithHint("edgeward fleet inquiry list shows them; they are deleted after some days")
@@ -185,7 +190,7 @@ func (d *Desk) Get(id string) (Inquiry, error) {
 
 // of returns one a node may answer; those of others are absent to it.
 func (d *Desk) of(node, id string) (Inquiry, error) {
-	q, err := d.Get(id)
+	q, err := d.get(id)
 	if err == nil && (q.Node != node || !q.Open() && q.State != Here && q.State != Refused) {
 		err = edgeward.E("inquiry.of", edgeward.NotFound, "fleet.inquiry.not_found", "no inquiry %.60q waits for this node", id)
 	}
@@ -194,13 +199,13 @@ func (d *Desk) of(node, id string) (Inquiry, error) {
 
 // Refuse takes a node's refusal.
 func (d *Desk) Refuse(ctx context.Context, node, id string, r Refusal) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	q, err := d.of(node, id)
 	if err != nil || !q.Open() {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	q.State, q.Code, q.Why, q.Until, q.Got = Refused, cut(r.Code, 100), cut(r.Why, 2000), d.now().Add(Kept), 0
+	q.State, q.Code, q.Why, q.Until = Refused, cut(r.Code, 100), cut(r.Why, 2000), d.now().Add(Kept)
 	return d.put(ctx, q)
 }
 
@@ -209,7 +214,9 @@ func cut(s string, n int) string { return s[:min(len(s), n)] }
 // Take takes a node's file, whose digest it names.
 func (d *Desk) Take(ctx context.Context, node, id string, digest edgeward.Digest, r io.Reader) error {
 	const op = "inquiry.Take"
+	d.mu.Lock()
 	q, err := d.of(node, id)
+	d.mu.Unlock()
 	if err != nil || !q.Open() {
 		return err
 	}
@@ -241,8 +248,11 @@ func (d *Desk) Take(ctx context.Context, node, id string, digest edgeward.Digest
 	if err := os.Rename(f.Name(), filepath.Join(d.dir, id)); err != nil {
 		return disk.Err(op, err)
 	}
+	if err := disk.SyncDir(d.dir); err != nil {
+		return disk.Err(op, err)
+	}
 	now := d.now()
-	q.State, q.Size, q.Digest, q.Came, q.Until, q.Got = Here, n, digest, now, now.Add(Kept), 0
+	q.State, q.Size, q.Digest, q.Came, q.Until = Here, n, digest, now, now.Add(Kept)
 	return d.put(ctx, q)
 }
 
@@ -273,7 +283,9 @@ func (c *counted) Read(b []byte) (int, error) {
 
 // Read gives a person the file; that it was read is in the audit before the first byte.
 func (d *Desk) Read(ctx context.Context, by, id string) (io.ReadCloser, Inquiry, error) {
-	q, err := d.Get(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q, err := d.get(id)
 	if err != nil {
 		return nil, q, err
 	}
@@ -284,10 +296,7 @@ func (d *Desk) Read(ctx context.Context, by, id string) (io.ReadCloser, Inquiry,
 	if err != nil {
 		return nil, q, disk.Err("inquiry.Read", err)
 	}
-	d.mu.Lock()
-	err = d.put(ctx, q, d.happened(q, by, "fleet.inquiry.read", ""))
-	d.mu.Unlock()
-	if err != nil {
+	if err := d.put(ctx, q, d.happened(q, by, "fleet.inquiry.read", "")); err != nil {
 		return nil, q, errors.Join(err, f.Close())
 	}
 	return f, q, nil
@@ -295,12 +304,12 @@ func (d *Desk) Read(ctx context.Context, by, id string) (io.ReadCloser, Inquiry,
 
 // Drop ends an inquiry and deletes its file.
 func (d *Desk) Drop(ctx context.Context, by, id string) (Inquiry, error) {
-	q, err := d.Get(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q, err := d.get(id)
 	if err != nil || q.State == Gone {
 		return q, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	return d.end(ctx, q, Gone, d.happened(q, by, "fleet.inquiry.dropped", ""))
 }
 
