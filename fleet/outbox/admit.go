@@ -60,11 +60,10 @@ type Hour struct {
 	SumUS    uint64    `json:"latency_sum_us"`
 }
 
-// Message makes an event of a message that is for others too, such as over MQTT: key is its natural key, the same on every way. A
-// schema that is not for the hub is false.
-func Message(schema, key string, body []byte, at time.Time) (spec.Event, bool) {
-	e := spec.Event{ID: key, What: schema, At: at.UTC(), Body: body}
-	out, err := Admit(e)
+// Message makes an event of a message that is for others too, such as over MQTT: key is its natural key, the same on every way. Its time
+// is in the body. A schema that is not for the hub is false.
+func Message(schema, key string, body []byte) (spec.Event, bool) {
+	out, err := Admit(spec.Event{ID: key, What: schema, Body: body})
 	return out, err == nil
 }
 

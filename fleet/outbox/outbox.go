@@ -66,36 +66,24 @@ type Store interface {
 // Send brings events to the hub. When it returns nil they are on the hub's disk.
 type Send func(ctx context.Context, list []spec.Event) (spec.EventsAnswer, error)
 
-// Options are what an Outbox is made of. Store, Send, Node and Log are needed.
+// Options are what an Outbox is made of. All are needed.
 type Options struct {
 	Store Store
 	Send  Send
 	Node  string
 	Log   *slog.Logger
-	Retry time.Duration // shortest longest wait after a failed call; 0: two seconds
-	Poll  time.Duration // how often is looked without Wake; 0: two seconds
 }
 
 // Outbox empties a store to the hub. Its methods are safe for concurrent use; Run may be called once.
 type Outbox struct {
 	o    Options
-	wake chan struct{}
 	back chan struct{}
 }
 
 // New returns one that Run sets to work.
 func New(o Options) *Outbox {
-	if o.Retry <= 0 {
-		o.Retry = 2 * time.Second
-	}
-	if o.Poll <= 0 {
-		o.Poll = 2 * time.Second
-	}
-	return &Outbox{o: o, wake: make(chan struct{}, 1), back: make(chan struct{}, 1)}
+	return &Outbox{o: o, back: make(chan struct{}, 1)}
 }
-
-// Wake says that something new waits.
-func (o *Outbox) Wake() { poke(o.wake) }
 
 // Answered says that the hub answered a call of this node, whatever it was.
 func (o *Outbox) Answered() { poke(o.back) }
@@ -125,7 +113,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 			continue
 		}
 		if len(list) == 0 {
-			o.pause(ctx, o.o.Poll, o.wake)
+			o.pause(ctx, poll, nil)
 			continue
 		}
 		events := make([]spec.Event, len(list))
@@ -165,8 +153,11 @@ func (o *Outbox) sent(ctx context.Context, list []Entry) {
 	}
 }
 
-// longest is the longest pause between two calls.
-const longest = 10 * time.Minute
+const (
+	poll    = 2 * time.Second  // how often is looked
+	retry   = 2 * time.Second  // shortest longest wait after a failed call
+	longest = 10 * time.Minute // pause between two calls
+)
 
 // wait passes the time after a call that failed.
 func (o *Outbox) wait(ctx context.Context, fails, spread int, err error) {
@@ -175,9 +166,9 @@ func (o *Outbox) wait(ctx context.Context, fails, spread int, err error) {
 		o.pause(ctx, least+time.Duration(rand.Int64N(int64(least))), nil)
 		return
 	}
-	d := time.Duration(rand.Int64N(int64(min(longest, o.o.Retry<<min(fails, 12)))))
-	if o.pause(ctx, max(d, o.o.Retry/2), o.back) { // others of this node's calls are answered again
-		o.pause(ctx, Share(o.o.Node, spread)+time.Duration(rand.Int64N(int64(o.o.Retry))), nil)
+	d := time.Duration(rand.Int64N(int64(min(longest, retry<<min(fails, 12)))))
+	if o.pause(ctx, max(d, retry/2), o.back) { // others of this node's calls are answered again
+		o.pause(ctx, Share(o.o.Node, spread)+time.Duration(rand.Int64N(int64(retry))), nil)
 	}
 }
 

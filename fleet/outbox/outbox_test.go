@@ -295,7 +295,7 @@ func FuzzAdmit(f *testing.F) {
 	f.Add(outbox.AlertSchema, []byte(`{"at":"2026-11-02T00:00:00Z","code":"x"}`))
 	f.Add(outbox.PerformanceSchema, []byte(`{"version":-1}`))
 	f.Fuzz(func(t *testing.T, schema string, body []byte) {
-		e, ok := outbox.Message(schema, "key", body, time.Unix(0, 0))
+		e, ok := outbox.Message(schema, "key", body)
 		if ok && (e.Check() != nil || len(e.Body) > 4<<10) {
 			t.Errorf("%+v", e)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/outbox"
 	"edgeward/node/events"
 	"edgeward/runtime/alerts"
 	"edgeward/runtime/loop"
@@ -166,7 +167,7 @@ func (m *Monitor) alert(ctx context.Context, w *watched, o alerts.Observation) e
 		if err != nil {
 			return err
 		}
-		out = append(out, Message{Topic: topic, Schema: alertSchema, Key: m.Node + "/" + a.Key, Body: body})
+		out = append(out, Message{Topic: topic, Schema: outbox.AlertSchema, Key: m.Node + "/" + a.Key, Body: body})
 	}
 	return m.save(ctx, w, news, out)
 }

@@ -84,9 +84,6 @@ func (m *Monitor) candidate(ctx context.Context, w *watched, c loop.Candidate) (
 	return r, nil
 }
 
-// alertSchema names the payload.
-const alertSchema = "edgeward.event/1"
-
 // alertBody is what the broker is told of an alert: no value of the data.
 func alertBody(m *Monitor, w *watched, a alerts.Action) ([]byte, error) {
 	return json.Marshal(struct {

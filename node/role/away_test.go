@@ -148,7 +148,7 @@ func daysWithoutTheHub(t *testing.T, days, perDay int) {
 				for range perDay / 24 {
 					alerts++
 					body := fmt.Appendf(nil, `{"endpoint":"triage","state":"firing","at":%q,"code":%q}`, time.Now().UTC().Format(time.RFC3339), strings.Repeat("x", 3000))
-					e, _ := outbox.Message(outbox.AlertSchema, fmt.Sprintf("ward-3/%d", alerts), body, time.Time{})
+					e, _ := outbox.Message(outbox.AlertSchema, fmt.Sprintf("ward-3/%d", alerts), body)
 					if err := tx.PutFleetEvent(e); err != nil {
 						return err
 					}

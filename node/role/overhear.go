@@ -27,7 +27,7 @@ func (r *Role) Overhear(ctx context.Context, o mqtt.Options) error {
 		if err != nil || m.Key == "" {
 			return nil // not ours: nothing would change if it came again
 		}
-		e, ok := outbox.Message(m.Schema, m.Key, m.Payload, r.p.Now())
+		e, ok := outbox.Message(m.Schema, m.Key, m.Payload)
 		if !ok {
 			return nil
 		}

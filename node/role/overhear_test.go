@@ -142,7 +142,7 @@ func TestMQTTIsCountedOnce(t *testing.T) {
 			if _, err := tx.Send(store.Outgoing{Topic: topic, Schema: outbox.AlertSchema, Key: key, Body: b}); err != nil {
 				return err
 			}
-			e, _ := outbox.Message(outbox.AlertSchema, key, b, time.Now())
+			e, _ := outbox.Message(outbox.AlertSchema, key, b)
 			return tx.PutFleetEvent(e)
 		}); err != nil {
 			t.Fatal(err)

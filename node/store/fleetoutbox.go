@@ -46,7 +46,7 @@ func (db *DB) PutFleetEvent(ctx context.Context, e spec.Event) error {
 
 // tellHub keeps what the monitor has to say for the hub too.
 func (tx *Tx) tellHub(m monitor.Message) error {
-	e, ok := outbox.Message(m.Schema, m.Key, m.Body, time.Time{})
+	e, ok := outbox.Message(m.Schema, m.Key, m.Body)
 	if !ok {
 		return nil
 	}
