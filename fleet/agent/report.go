@@ -50,6 +50,18 @@ func (a *Agent) Report() spec.Reported {
 	defer a.mu.Unlock()
 	a.seq++
 	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
+	r.Endpoints = a.states()
+	return r
+}
+
+// States are where the fleet's endpoints stand here.
+func (a *Agent) States() []spec.State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.states()
+}
+
+func (a *Agent) states() (out []spec.State) {
 	for _, i := range a.kept.Items {
 		if i.Gone {
 			continue
@@ -58,7 +70,7 @@ func (a *Agent) Report() spec.Reported {
 		if p, ok := a.progress[i.Want.Key()]; ok && s.Phase == spec.Fetching {
 			s.Done, s.Total = p[0], p[1]
 		}
-		r.Endpoints = append(r.Endpoints, s)
+		out = append(out, s)
 	}
-	return r
+	return out
 }

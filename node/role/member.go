@@ -43,8 +43,7 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 	if k.Site != "" {
 		out.Site = k.Site
 	}
-	reported := a.Report()
-	out.Items, out.Queue = reported.Endpoints, reported.Queue
+	out.Items, out.Queue = a.States(), r.queue()
 	return out, nil
 }
 
