@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"strconv"
 	"sync"
 	"time"
@@ -21,7 +20,7 @@ type hourly struct {
 }
 
 // since returns what each version did since the call before; versions that did nothing are left out.
-func (h *hourly) since(_ context.Context, to time.Time) (out []outbox.Hour) {
+func (h *hourly) since(to time.Time) (out []outbox.Hour) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := map[string]serve.Counters{}

@@ -60,13 +60,13 @@ func (c *Count) Turn(ctx context.Context, wanted []spec.Endpoint, send func(cont
 		}
 		c.Counter.Pairs(g, w.Name, func(cursor uint64) ([]record.Pair, uint64) { return c.Records.After(g, w.Name, cursor, maxPairs) })
 	}
-	if err := c.keep(ctx); err != nil {
+	if err := c.Keep(ctx); err != nil {
 		return err
 	}
 	for {
 		list := c.Counter.Due()
 		if len(list) == 0 {
-			return c.keep(ctx)
+			return c.Keep(ctx)
 		}
 		if err := send(ctx, list); err != nil {
 			return err
@@ -75,7 +75,8 @@ func (c *Count) Turn(ctx context.Context, wanted []spec.Endpoint, send func(cont
 	}
 }
 
-func (c *Count) keep(ctx context.Context) error {
+// Keep keeps what was counted.
+func (c *Count) Keep(ctx context.Context) error {
 	if s, ok := c.Counter.Flush(c.Follow.Work.Now()); ok {
 		return c.Follow.Store.PutFleetCounts(ctx, s)
 	}

@@ -14,9 +14,6 @@ const countEvery = 20 * time.Second
 
 // count tells the hub of this node's versions' work until ctx ends. A hub that is away gets it later; a hub that knows no such reports never does.
 func (r *Role) count(ctx context.Context, a *agent.Agent, line *agent.Wire) {
-	if r.p.Count == nil {
-		return
-	}
 	r.p.Count.Counter.On(true)
 	defer r.p.Count.Counter.On(false)
 	var rev uint64
@@ -34,12 +31,11 @@ func (r *Role) count(ctx context.Context, a *agent.Agent, line *agent.Wire) {
 		if err != nil && ctx.Err() == nil {
 			r.p.Log.Debug("the hub was not told of the versions' work", "err", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(countEvery):
-		}
+		pause(ctx, countEvery)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = r.p.Count.Turn(last, nil, func(context.Context, []summary.Summary) error { return context.Canceled }) // keeps what was counted
+	if err := r.p.Count.Keep(last); err != nil {
+		r.p.Log.Warn("what was counted of the versions' work since the last report is not kept", "err", err)
+	}
 }

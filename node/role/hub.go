@@ -59,10 +59,7 @@ func (r *Role) runHub(ctx context.Context) {
 		}
 		r.p.Listens(r.p.Address, err)
 		r.p.Log.Error("nodes of the fleet cannot call this hub", "address", r.p.Address, "err", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(10 * time.Second):
-		}
+		pause(ctx, 10*time.Second)
 	}
 	wg.Wait()
 }

@@ -161,10 +161,7 @@ func (r *Role) follow(parent context.Context, m store.Membership) {
 	}()
 	if err := r.act(ctx, m); err != nil && ctx.Err() == nil {
 		r.p.Log.Error("this server does not follow its fleet", "err", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(10 * time.Second):
-		}
+		pause(ctx, 10*time.Second)
 	}
 }
 
@@ -212,24 +209,22 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		r.agent, r.site = nil, nil
 		r.mu.Unlock()
 	}()
-	counted := make(chan struct{})
-	go func() { defer close(counted); r.count(ctx, a, line) }()
-	defer func() { <-counted }()
-	var gossip sync.WaitGroup
-	defer gossip.Wait()
-	gossip.Go(func() { here.run(ctx, a, m) })
 	if k, _ := a.Kept(); len(k.Hubs) > 0 {
 		line.Addresses(k.Hubs)
 	}
-	go r.answer(ctx, a, line)
-	go r.renew(ctx, m, line, func(c tls.Certificate) {
-		r.mu.Lock()
-		cert = c
-		r.mu.Unlock()
-		line.Close()
-	})
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	defer wg.Wait() // each ends with ctx, and writes to the store until then
+	wg.Go(func() { here.run(ctx, a, m) })
+	wg.Go(func() { r.count(ctx, a, line) })
+	wg.Go(func() { r.answer(ctx, a, line) })
+	wg.Go(func() {
+		r.renew(ctx, m, line, func(c tls.Certificate) {
+			r.mu.Lock()
+			cert = c
+			r.mu.Unlock()
+			line.Close()
+		})
+	})
 	wg.Go(func() { _ = box.Run(ctx) })
 	wg.Go(func() { r.hours(ctx) })
 	return a.Run(ctx)

@@ -15,10 +15,8 @@ var overheard = []string{"edgeward/v1/+/+/drift/+", "edgeward/v1/+/+/event/+"}
 // came over HTTPS. It waits until there is a fleet, and ends with ctx.
 func (r *Role) Overhear(ctx context.Context, o mqtt.Options) error {
 	for r.hub.Fleet().ID == "" {
-		select {
-		case <-ctx.Done():
+		if pause(ctx, 5*time.Second); ctx.Err() != nil {
 			return nil
-		case <-time.After(5 * time.Second):
 		}
 	}
 	o.ClientID += "-hub"

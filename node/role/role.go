@@ -38,7 +38,7 @@ type Parts struct {
 	Store       *store.DB
 	Blobs       *blobs.Store
 	Local       agent.Local
-	Count       *follow.Count   // nil: nothing is counted for the fleet
+	Count       *follow.Count   // what is counted for the fleet
 	Node        string          // id of this server
 	Dir         string          // fleet/ in the data directory
 	Address     string          // the hub listens here, once there is a fleet; "off" never
@@ -50,9 +50,9 @@ type Parts struct {
 	Refuse      hub.Refuse
 	Now         func() time.Time
 	NewID       func() string
-	Listens     func(address string, err error)                       // the hub began to listen, or could not
-	SiteListens func(address string, err error)                       // a node began to listen for its site, or could not
-	Hours       func(ctx context.Context, to time.Time) []outbox.Hour // what endpoints did since the call before
+	Listens     func(address string, err error)  // the hub began to listen, or could not
+	SiteListens func(address string, err error)  // a node began to listen for its site, or could not
+	Hours       func(to time.Time) []outbox.Hour // what endpoints did since the call before
 	Log         *slog.Logger
 }
 
@@ -126,6 +126,14 @@ func (r *Role) Run(ctx context.Context) error {
 	wg.Go(func() { r.runMember(ctx) })
 	wg.Wait()
 	return nil
+}
+
+// pause ends early with ctx.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func poke(c chan struct{}) {

@@ -179,13 +179,6 @@ func (s *site) run(ctx context.Context, a *agent.Agent, m store.Membership) {
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // listen opens the port, and gossips over it as soon as the hub has said with whom.
 func (s *site) listen(ctx context.Context, m store.Membership) error {
 	streams, packets, err := openPort(ctx, s.r.p.SiteAddress)
