@@ -188,8 +188,7 @@ type Reader struct {
 	z       *zstd.Decoder
 	t       *tar.Reader
 	left    []Entry
-	open    *counter // the present entry
-	size    int64    // of the present entry
+	open    *exact // the present entry
 	skipped int64
 }
 
@@ -274,18 +273,17 @@ func (r *Reader) Next() (Entry, io.Reader, error) {
 	if h.Name != e.Name || h.Size != e.Size || h.Typeflag != tar.TypeReg {
 		return e, nil, bad("entry %.80q is not the one the index names", h.Name)
 	}
-	r.left, r.size = r.left[1:], e.Size
-	r.open = &counter{r: r.t}
-	return e, exact{r.open, e.Size}, nil
+	r.left, r.open = r.left[1:], &exact{counter{r: r.t}, e.Size}
+	return e, r.open, nil
 }
 
 // exact says with a good word what is wrong with the bytes of an entry.
 type exact struct {
-	*counter
+	counter
 	size int64
 }
 
-func (x exact) Read(b []byte) (int, error) {
+func (x *exact) Read(b []byte) (int, error) {
 	n, err := x.counter.Read(b)
 	if err == io.EOF && x.n == x.size {
 		return n, io.EOF
@@ -298,23 +296,22 @@ func (x exact) Read(b []byte) (int, error) {
 
 // skip passes over what was not read of the present entry.
 func (r *Reader) skip() error {
-	if r.open == nil {
+	if r.open == nil || r.open.n == r.open.size {
 		return nil
 	}
 	buf := make([]byte, 256<<10)
-	for r.open.n < r.size {
+	for r.open.n < r.open.size {
 		n, err := r.open.Read(buf)
 		if r.skipped += int64(n); r.skipped > freeSkip && r.skipped/maxRatio > r.in.n {
 			return bad("it expands by more than %d", maxRatio)
 		}
-		if err == io.EOF && r.open.n == r.size {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return broken(err)
+			return err
 		}
 	}
-	r.open = nil
 	return nil
 }
 
