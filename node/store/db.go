@@ -204,23 +204,31 @@ func (db *DB) prepare(fresh bool, now func() time.Time) error {
 	return syncDir(db.dir)
 }
 
-func putMeta(tx *Tx, m meta) error {
-	data, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	return tx.put(bucketMeta, []byte("format"), 1, data)
-}
+func putMeta(tx *Tx, m meta) error { return tx.setMeta("format", m) }
 
 func getMeta(tx *Tx) (m meta, found bool, err error) {
-	_, data, found, err := tx.get(bucketMeta, []byte("format"))
+	found, err = tx.meta("format", &m)
+	return m, found, err
+}
+
+// meta reads what the database knows of itself under key into v.
+func (tx *Tx) meta(key string, v any) (found bool, err error) {
+	_, data, found, err := tx.get(bucketMeta, []byte(key))
 	if err != nil || !found {
-		return m, found, err
+		return found, err
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		return m, false, damaged(bucketMeta, []byte("format"))
+	if err := json.Unmarshal(data, v); err != nil {
+		return false, damaged(bucketMeta, []byte(key))
 	}
-	return m, true, nil
+	return true, nil
+}
+
+func (tx *Tx) setMeta(key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return edgeward.Wrap("store.setMeta", err)
+	}
+	return tx.put(bucketMeta, []byte(key), 1, data)
 }
 
 // empty reports whether the file was made and never written: the process died between the two.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -24,6 +23,7 @@ var (
 		Key: func(t *hub.Tally) (string, string) { return "", t.Node }}
 )
 
+// eventNumber is a number as a key that sorts by it.
 func eventNumber(n uint64) string { return fmt.Sprintf("%016x", n) }
 
 // AddFleetEvents implements hub.Store.
@@ -62,7 +62,7 @@ func (db *DB) AddFleetEvents(ctx context.Context, node string, way hub.Way, now 
 		if err := fleetTallies.Put(tx, t); err != nil {
 			return err
 		}
-		return tx.setLastFleetEvent(last)
+		return tx.setMeta(fleetEventsKey, last)
 	})
 	return stored, err
 }
@@ -71,19 +71,8 @@ func (db *DB) AddFleetEvents(ctx context.Context, node string, way hub.Way, now 
 const fleetEventsKey = "fleet_events"
 
 func (tx *Tx) lastFleetEvent() (n uint64, err error) {
-	_, data, found, err := tx.get(bucketMeta, []byte(fleetEventsKey))
-	if err == nil && found && json.Unmarshal(data, &n) != nil {
-		err = damaged(bucketMeta, []byte(fleetEventsKey))
-	}
+	_, err = tx.meta(fleetEventsKey, &n)
 	return n, err
-}
-
-func (tx *Tx) setLastFleetEvent(n uint64) error {
-	data, err := json.Marshal(n)
-	if err != nil {
-		return edgeward.Wrap("store.AddFleetEvents", err)
-	}
-	return tx.put(bucketMeta, []byte(fleetEventsKey), 1, data)
 }
 
 // FleetEvents implements hub.Store.

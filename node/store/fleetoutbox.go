@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -32,7 +31,7 @@ type hubQueue struct {
 
 var (
 	hubEvents = Collection[hubEvent]{Noun: "fleet.event", Bucket: "fleet_outbox", Schema: 1, Quiet: true,
-		Key: func(e *hubEvent) (string, string) { return string(e.Event.Class), fmt.Sprintf("%016x", e.N) }}
+		Key: func(e *hubEvent) (string, string) { return string(e.Event.Class), eventNumber(e.N) }}
 	hubQueues = Collection[hubQueue]{Noun: "fleet.queue", Bucket: "fleet_queue", Schema: 1, Quiet: true,
 		Key: func(*hubQueue) (string, string) { return "", "fleet" }}
 )
@@ -190,7 +189,7 @@ func (db *DB) SentFleetEvents(ctx context.Context, list []outbox.Entry) error {
 				q.Audit = max(q.Audit, e.N)
 				continue
 			}
-			old, err := hubEvents.Get(tx, string(e.Event.Class), fmt.Sprintf("%016x", e.N))
+			old, err := hubEvents.Get(tx, string(e.Event.Class), eventNumber(e.N))
 			if edgeward.KindOf(err) == edgeward.NotFound {
 				continue // it gave way meanwhile, or is acknowledged twice
 			}

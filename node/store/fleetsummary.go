@@ -31,10 +31,11 @@ func (db *DB) PutFleetSummaries(ctx context.Context, node string, list []summary
 			if err != nil {
 				return err
 			}
-			if old, found, err := fleetSummaries.load(tx, key); err != nil || found && old.Seq >= s.Seq {
-				if err != nil {
-					return err
-				}
+			old, found, err := fleetSummaries.load(tx, key)
+			if err != nil {
+				return err
+			}
+			if found && old.Seq >= s.Seq {
 				continue
 			}
 			if err := fleetSummaries.Put(tx, v); err != nil {

@@ -147,17 +147,10 @@ func (db *DB) Len(ctx context.Context) (n int, err error) {
 }
 
 func (tx *Tx) outboxCount() (c outboxCount, err error) {
-	_, data, found, err := tx.get(bucketMeta, []byte("outbox"))
-	if err == nil && found && json.Unmarshal(data, &c) != nil {
-		err = damaged(bucketMeta, []byte("outbox"))
-	}
+	_, err = tx.meta("outbox", &c)
 	return c, err
 }
 
 func (tx *Tx) setOutboxCount(c outboxCount) error {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return edgeward.Wrap("store.Send", err)
-	}
-	return tx.put(bucketMeta, []byte("outbox"), 1, data)
+	return tx.setMeta("outbox", c)
 }
