@@ -15,8 +15,7 @@ import (
 func (s *Server) fleetMove() {
 	handle(s, op{id: "fleet.backup", method: http.MethodPost, path: "/fleet/backup", summary: "A backup of the hub with its keys, encrypted under a passphrase (age), while everything goes on", verb: auth.Create, resource: auth.Backup, free: onlyAsks},
 		func(ctx context.Context, in *struct{ Body wire.SealRequest }) (*huma.StreamResponse, error) {
-			if len(in.Body.Passphrase) < sealed.MinPassphrase {
-				_, err := sealed.Writer(io.Discard, in.Body.Passphrase)
+			if err := sealed.Check(in.Body.Passphrase); err != nil {
 				return nil, err
 			}
 			return stream("application/octet-stream", func(w io.Writer) error {

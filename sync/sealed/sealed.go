@@ -20,11 +20,19 @@ const (
 	maxWork = 20
 )
 
+// Check reports whether a passphrase is long enough to write under: for who answers before the first byte. Error: Invalid "sealed.passphrase".
+func Check(passphrase string) error {
+	if len(passphrase) < MinPassphrase {
+		return edgeward.E("sealed.Check", edgeward.Invalid, "sealed.passphrase", "the passphrase has fewer than %d bytes", MinPassphrase).
+			WithHint("take several words, and keep them apart from the file")
+	}
+	return nil
+}
+
 // Writer encrypts what is written to it into w. Close ends it, and does not close w. Error: Invalid "sealed.passphrase".
 func Writer(w io.Writer, passphrase string) (io.WriteCloser, error) {
-	if len(passphrase) < MinPassphrase {
-		return nil, edgeward.E("sealed.Writer", edgeward.Invalid, "sealed.passphrase", "the passphrase has fewer than %d bytes", MinPassphrase).
-			WithHint("take several words, and keep them apart from the file")
+	if err := Check(passphrase); err != nil {
+		return nil, err
 	}
 	r, err := age.NewScryptRecipient(passphrase)
 	if err != nil {
