@@ -51,8 +51,7 @@ func (c *Client) Card(ctx context.Context, name string, n int) (string, error) {
 
 // Bench measures a version alone; 0 is the newest.
 func (c *Client) Bench(ctx context.Context, model string, n int, r BenchRequest) (Bench, error) {
-	var out Bench
-	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/models/" + segment(model) + "/versions/" + itoa(n) + "/bench", Body: r}, &out)
+	return post[Bench](ctx, c, "/api/v1/models/"+segment(model)+"/versions/"+itoa(n)+"/bench", r)
 }
 
 // Train queues a training job.

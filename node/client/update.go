@@ -26,11 +26,11 @@ func (c *Client) TakeUpdate(ctx context.Context, d edgeward.Digest, size int64, 
 }
 
 // StartUpdate has the staged binary run instead of the one that does.
-func (c *Client) StartUpdate(ctx context.Context, reason string) (out Update, err error) {
-	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/node/update/start", Body: wire.StartUpdate{Reason: reason}}, &out)
+func (c *Client) StartUpdate(ctx context.Context, reason string) (Update, error) {
+	return post[Update](ctx, c, "/api/v1/node/update/start", wire.StartUpdate{Reason: reason})
 }
 
 // RollbackUpdate has what ran before the last update run again.
-func (c *Client) RollbackUpdate(ctx context.Context, reason string) (out Update, err error) {
-	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/node/update/rollback", Body: map[string]string{"reason": reason}}, &out)
+func (c *Client) RollbackUpdate(ctx context.Context, reason string) (Update, error) {
+	return post[Update](ctx, c, "/api/v1/node/update/rollback", map[string]string{"reason": reason})
 }
