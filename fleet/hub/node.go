@@ -196,6 +196,9 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 	return nil
 }
 
+// Online reports whether n is a member that called lately.
+func (n Node) Online(now time.Time) bool { return n.Standing == Member && now.Sub(n.Seen) < Online }
+
 // seen notes that a node called.
 func (h *Hub) seen(id string) {
 	if n, ok := h.nodes[id]; ok {

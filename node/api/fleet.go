@@ -133,7 +133,7 @@ func (s *Server) fleetView() (wire.FleetView, error) {
 		if n.Held {
 			v.Nodes["held"]++
 		}
-		if n.Standing == hub.Member && s.parts.Now().Sub(n.Seen) < hub.Online {
+		if n.Online(s.parts.Now()) {
 			v.Nodes["online"]++
 		}
 	}

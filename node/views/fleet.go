@@ -86,8 +86,8 @@ func (f *Fleet) Matrix(site, where string) (wire.FleetMatrix, error) {
 	}
 	names := f.names()
 	var nodes []hub.Node
-	for _, n := range f.Hub.Nodes() {
-		if n.Standing == hub.Pending || n.Standing == hub.Declined || site != "" && n.Site != site || !sel.Matches(known(n)) {
+	for _, n := range f.Hub.Select(sel) {
+		if n.Standing == hub.Pending || n.Standing == hub.Declined || site != "" && n.Site != site {
 			continue
 		}
 		nodes = append(nodes, n)
@@ -100,7 +100,7 @@ func (f *Fleet) Matrix(site, where string) (wire.FleetMatrix, error) {
 	slices.SortFunc(out.Endpoints, spec.Key.Compare)
 	for _, n := range nodes {
 		r := wire.FleetMatrixNode{ID: n.ID, Name: cmp.Or(n.Last.Facts.Name, n.ID), Site: n.Site, Tags: n.Tags, Standing: string(n.Standing), Seen: n.Seen, Software: n.Last.Facts.Version,
-			Online: n.Standing == hub.Member && f.Now().Sub(n.Seen) < hub.Online, Cells: make([]wire.FleetMatrixCell, len(out.Endpoints))}
+			Online: n.Online(f.Now()), Cells: make([]wire.FleetMatrixCell, len(out.Endpoints))}
 		for i, k := range out.Endpoints {
 			r.Cells[i].State = "none"
 			for _, s := range n.Last.Endpoints {
@@ -115,30 +115,6 @@ func (f *Fleet) Matrix(site, where string) (wire.FleetMatrix, error) {
 		return cmp.Or(strings.Compare(a.Site, b.Site), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	return out, nil
-}
-
-// known is what a selector asks about a node.
-func known(n hub.Node) func(string) (string, bool) {
-	return func(key string) (string, bool) {
-		switch f := n.Last.Facts; key {
-		case "arch":
-			return f.Arch, true
-		case "name":
-			return f.Name, true
-		case "os":
-			return f.OS, true
-		case "pair":
-			return n.Pair, n.Pair != ""
-		case "site":
-			return n.Site, true
-		case "standing":
-			return string(n.Standing), true
-		case "version":
-			return f.Version, true
-		}
-		v, ok := n.Tags[key]
-		return v, ok
-	}
 }
 
 func cellOf(s spec.State, names map[edgeward.Digest]string) wire.FleetMatrixCell {
