@@ -32,8 +32,6 @@ type FleetRef struct {
 const fleetOnce = "the hub takes each word once: it names the proposal, code or rollout it means, and what does not fit its state is refused"
 
 func (s *Server) fleet() {
-	s.fleetEvents()
-	s.fleetBundles()
 	handle(s, op{id: "fleet.get", method: http.MethodGet, path: "/fleet", summary: "The fleet this server is the hub of", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetView], error) {
 			return answer(s.fleetView())
