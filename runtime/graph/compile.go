@@ -56,7 +56,7 @@ func (g Graph) Compile(signature SignatureFunc) (*Plan, error) {
 		c.inputs[in.Name] = in.Spec
 		p.Signature.Inputs = append(p.Signature.Inputs, in.Spec)
 	}
-	if p.Pictures, err = g.declared(); err != nil {
+	if p.Pictures, err = g.declared(p.Signature); err != nil {
 		return nil, err
 	}
 	for _, k := range order {

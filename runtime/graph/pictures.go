@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"edgeward"
 	"edgeward/runtime/picture"
@@ -43,12 +44,10 @@ func (in Input) pictures() (p picture.Preprocessing, ok bool, err error) {
 	return p, true, nil
 }
 
-// declared are the complete declarations of a graph's inputs, as a manifest has them.
-func (g Graph) declared() ([]picture.Preprocessing, error) {
+// declared are the complete declarations of a graph's inputs, which are those of sig, as a manifest has them.
+func (g Graph) declared(sig tensor.Signature) ([]picture.Preprocessing, error) {
 	var all []picture.Preprocessing
-	sig := tensor.Signature{}
 	for _, in := range g.Inputs {
-		sig.Inputs = append(sig.Inputs, in.Spec)
 		p, ok, err := in.pictures()
 		if err != nil {
 			return nil, err
@@ -85,7 +84,7 @@ var byModel = []byte(`"model"`)
 // Inherit replaces the declaration "model" of inputs by that of the model versions that they go to, which pictures tells by
 // the digest of a part and the name of its input.
 func (g Graph) Inherit(pictures func(edgeward.Digest, string) (picture.Preprocessing, bool)) (Graph, error) {
-	inputs := append([]Input(nil), g.Inputs...)
+	inputs := slices.Clone(g.Inputs)
 	for i := range inputs {
 		if in := &inputs[i]; bytes.Equal(bytes.TrimSpace(in.Image), byModel) {
 			var err error
