@@ -11,6 +11,7 @@ import (
 	"edgeward/runtime/graph"
 	"edgeward/runtime/infer"
 	"edgeward/runtime/models"
+	"edgeward/runtime/profile"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
@@ -138,6 +139,18 @@ func plausible(all []train.Residual) *serve.Range {
 // Residuals are the validation residuals of a version, its drift reference.
 func (w *Work) Residuals(ctx context.Context, v models.Version) ([]train.Residual, error) {
 	return readJSON[[]train.Residual](ctx, w.Blobs, v.Manifest.Residuals)
+}
+
+// features is the profile of the features that a version was trained on, nil for one that has none.
+func (w *Work) features(ctx context.Context, v models.Version) (*profile.Profile, error) {
+	if v.Manifest.FeatureProfile == "" {
+		return nil, nil
+	}
+	b, err := w.Blobs.ReadAll(ctx, v.Manifest.FeatureProfile, profile.MaxEncoded)
+	if err != nil {
+		return nil, err
+	}
+	return profile.Decode(b)
 }
 
 // report makes the engine report of a version and returns it as the manifest keeps it.

@@ -21,11 +21,7 @@ func (w *Work) Evidence(ctx context.Context, v models.Version, from, to time.Tim
 	if v.Manifest.FeatureProfile == "" || l.TrainFrom == nil || l.TrainTo == nil {
 		return nil, nil
 	}
-	b, err := w.Blobs.ReadAll(ctx, v.Manifest.FeatureProfile, profile.MaxEncoded)
-	if err != nil {
-		return nil, err
-	}
-	reference, err := profile.Decode(b)
+	reference, err := w.features(ctx, v)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 
 	"edgeward/fleet/summary"
 	"edgeward/runtime/models"
-	"edgeward/runtime/profile"
 )
 
 // Shape is what a version's answers and features are counted in, for sums over a fleet.
@@ -20,15 +19,9 @@ func (w *Work) Shape(ctx context.Context, v models.Version) (summary.Shape, erro
 			forecasts = append(forecasts, r.Forecast)
 		}
 	}
-	var features *profile.Profile
-	if v.Manifest.FeatureProfile != "" {
-		b, err := w.Blobs.ReadAll(ctx, v.Manifest.FeatureProfile, profile.MaxEncoded)
-		if err != nil {
-			return summary.Shape{}, err
-		}
-		if features, err = profile.Decode(b); err != nil {
-			return summary.Shape{}, err
-		}
+	features, err := w.features(ctx, v)
+	if err != nil {
+		return summary.Shape{}, err
 	}
 	return summary.ShapeOf(v.Manifest, forecasts, features), nil
 }

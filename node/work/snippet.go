@@ -15,7 +15,6 @@ import (
 	"edgeward/node/wire"
 	"edgeward/runtime/models"
 	"edgeward/runtime/picture"
-	"edgeward/runtime/profile"
 	"edgeward/runtime/serve"
 	"edgeward/runtime/tensor"
 )
@@ -76,15 +75,9 @@ func (w *Work) exampleFields(ctx context.Context, v *models.Version) ([]wire.Fie
 	if err != nil {
 		return nil, err
 	}
-	var p *profile.Profile
-	if v.Manifest.FeatureProfile != "" {
-		b, err := w.Blobs.ReadAll(ctx, v.Manifest.FeatureProfile, profile.MaxEncoded)
-		if err != nil {
-			return nil, err
-		}
-		if p, err = profile.Decode(b); err != nil {
-			return nil, err
-		}
+	p, err := w.features(ctx, *v)
+	if err != nil {
+		return nil, err
 	}
 	for i := range fields {
 		f := &fields[i]
