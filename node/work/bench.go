@@ -125,19 +125,17 @@ func (w *Work) benched(ctx context.Context, v models.Version) (runner, serve.Abo
 		return nil, serve.About{}, nil, err
 	}
 	about := serve.About{Engine: "graph", Device: "CPU"}
-	sessions, done, err := w.loadParts(ctx, p, parts)
+	loaded, err := w.loadParts(ctx, p, parts)
 	if err != nil {
 		return nil, about, nil, err
 	}
-	for _, s := range sessions {
+	for _, s := range loaded {
 		about.Bytes += s.About().Bytes
 	}
 	return func(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
-		out, _, err := p.Run(ctx, in, func(ctx context.Context, i int, in []tensor.Tensor) ([]tensor.Tensor, error) {
-			return sessions[i].Run(ctx, in)
-		})
+		out, _, err := p.Run(ctx, in, loaded.ask)
 		return out, err
-	}, about, done, nil
+	}, about, loaded.close, nil
 }
 
 // repeated are inputs of so many rows, where the model takes any number, and how many rows they are.

@@ -184,7 +184,7 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 			}
 		}
 		if examples, err = rawInputs(m, example); err == nil {
-			examples, err = prepared(ctx, m, examples)
+			examples, err = w.Serve.Develop(ctx, m, examples)
 		}
 		if err == nil {
 			err = m.Signature.Check(examples)
@@ -196,14 +196,12 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 	if examples == nil {
 		return nil // nothing can be made up for texts or whole numbers: the version is only loaded, and its status says so
 	}
-	sessions, done, err := w.loadParts(ctx, p, parts)
+	loaded, err := w.loadParts(ctx, p, parts)
 	if err != nil {
 		return err
 	}
-	defer done()
-	golden, _, err := p.Run(ctx, examples, func(ctx context.Context, i int, in []tensor.Tensor) ([]tensor.Tensor, error) {
-		return sessions[i].Run(ctx, in)
-	})
+	defer loaded.close()
+	golden, _, err := p.Run(ctx, examples, loaded.ask)
 	if err != nil {
 		if example == nil && edgeward.KindOf(err) == edgeward.Invalid {
 			return edgeward.Wrap("work.graph", fmt.Errorf("with numbers made up, because the graph brings no example: %w", err))
@@ -223,38 +221,30 @@ func (w *Work) proveGraph(ctx context.Context, m *models.Manifest, p *graph.Plan
 	return err
 }
 
-// loadParts loads the parts of a graph for one proof or measurement; done takes them away.
-func (w *Work) loadParts(ctx context.Context, p *graph.Plan, parts map[edgeward.Digest]models.Version) (sessions []serve.Session, done func(), err error) {
-	done = func() {
-		for _, s := range sessions {
-			_ = s.Close() // nobody else asks it
-		}
+// loaded are the parts of a graph in a plan's order, loaded for one proof or measurement.
+type loaded []serve.Session
+
+func (l loaded) ask(ctx context.Context, part int, in []tensor.Tensor) ([]tensor.Tensor, error) {
+	return l[part].Run(ctx, in)
+}
+
+func (l loaded) close() {
+	for _, s := range l {
+		_ = s.Close() // nobody else asks it
 	}
+}
+
+func (w *Work) loadParts(ctx context.Context, p *graph.Plan, parts map[edgeward.Digest]models.Version) (loaded, error) {
+	var all loaded
 	for _, d := range p.Parts {
 		s, err := Runner{w}.Load(ctx, parts[d], serve.Terms{})
 		if err != nil {
-			done()
-			return nil, nil, fmt.Errorf("%s: %w", parts[d].Ref(), err)
+			all.close()
+			return nil, fmt.Errorf("%s: %w", parts[d].Ref(), err)
 		}
-		sessions = append(sessions, s)
+		all = append(all, s)
 	}
-	return sessions, done, nil
-}
-
-// prepared makes tensors of the pictures among the inputs of an example.
-func prepared(ctx context.Context, m *models.Manifest, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
-	for i, t := range inputs {
-		p, ok := picture.Of(m.Preprocessing, t.Name)
-		if !ok || t.Datatype != tensor.Bytes {
-			continue
-		}
-		spec, _ := m.Signature.Input(t.Name) // a plan was checked
-		var err error
-		if inputs[i], err = p.Tensor(ctx, t, spec); err != nil {
-			return nil, err
-		}
-	}
-	return inputs, nil
+	return all, nil
 }
 
 // readGraph reads the graph of a version with its parts, from the version's own files.

@@ -24,15 +24,15 @@ func (s *Server) take(ctx context.Context, in *instance, r *Request, c *counters
 	default:
 		r.Inputs = r.sent
 	}
-	if r.Inputs, err = s.develop(ctx, &in.version.Manifest, r.Inputs); err != nil {
+	if r.Inputs, err = s.Develop(ctx, &in.version.Manifest, r.Inputs); err != nil {
 		return err
 	}
 	return in.accept(r.Inputs, c)
 }
 
-// develop makes tensors of the pictures among inputs. So many pictures are decoded at once as there are processors: what one
-// takes in memory is bounded, and so is the whole.
-func (s *Server) develop(ctx context.Context, m *models.Manifest, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
+// Develop makes tensors of the pictures among inputs. So many pictures are decoded at once as there are processors: what one
+// takes in memory is bounded, and so is the whole. m was checked.
+func (s *Server) Develop(ctx context.Context, m *models.Manifest, inputs []tensor.Tensor) ([]tensor.Tensor, error) {
 	var out []tensor.Tensor
 	for _, p := range m.Preprocessing {
 		i := slices.IndexFunc(inputs, func(t tensor.Tensor) bool { return t.Name == p.Input })
@@ -43,7 +43,7 @@ func (s *Server) develop(ctx context.Context, m *models.Manifest, inputs []tenso
 		select {
 		case s.decoding <- struct{}{}:
 		case <-ctx.Done():
-			return nil, edgeward.E("serve.develop", edgeward.Unavailable, "endpoint.late", "the request ended before its pictures were decoded: %w", ctx.Err())
+			return nil, edgeward.E("serve.Develop", edgeward.Unavailable, "endpoint.late", "the request ended before its pictures were decoded: %w", ctx.Err())
 		}
 		t, err := p.Tensor(ctx, inputs[i], spec)
 		<-s.decoding
