@@ -84,14 +84,17 @@ export const put = <T>(p: string, body: unknown, match = '*') => send('PUT', p, 
 export const patch = <T>(p: string, body: unknown, match = '*') => send('PATCH', p, undefined, body, undefined, match).then((r) => answer<T>(r));
 export const remove = <T>(p: string, match = seen(p)) => send('DELETE', p, undefined, undefined, undefined, match).then((r) => answer<T>(r));
 
-/** Has the browser keep an answer as a file. */
-export async function save(p: string, name: string) {
+/** Has the browser keep bytes as a file. */
+export function keep(b: Blob, name: string) {
   const a = document.createElement('a');
-  a.href = URL.createObjectURL(await (await send('GET', p)).blob());
+  a.href = URL.createObjectURL(b);
   a.download = name;
   a.click();
   URL.revokeObjectURL(a.href);
 }
+
+/** Has the browser keep an answer as a file. */
+export const save = async (p: string, name: string) => keep(await (await send('GET', p)).blob(), name);
 
 /** Streams a file as the body. XMLHttpRequest, since fetch tells nothing about how far an upload is. */
 export function upload<T>(p: string, query: Query, file: Blob, progress: (share: number) => void): Promise<T> {

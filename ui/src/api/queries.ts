@@ -55,15 +55,15 @@ export const useScoringRuns = (name: string) => useGet<T.List<T.Job>>('scoring',
 export const useDeliveries = (name: string) => useGet<T.List<T.Delivery>>('scoring', `/scorings/${name}/deliveries`, { limit: 50 }, every(3000));
 
 export const useFleet = () => useGet<T.FleetView>('fleet', '/fleet', {}, every(3000));
-export const useFleetNodes = (select = '') => useGet<T.List<T.FleetNode>>('fleet', '/fleet/nodes', { limit: 500, select: select || undefined }, every(2000));
+export const useFleetNodes = (select = '') => useGet<T.List<T.FleetNode>>('fleet', '/fleet/nodes', { limit: 500, select }, every(2000));
 export const useFleetGaps = () => useGet<T.List<T.FleetGap>>('fleet', '/fleet/gaps', { limit: 200 }, every(3000));
 export const useFleetOverlays = () => useGet<T.List<T.FleetOverlay>>('fleet', '/fleet/overlays', { limit: 500 }, every(5000));
 export const useFleetNode = (id: string) => useGet<T.FleetNode>('fleet', `/fleet/nodes/${id}`, {}, every(2000));
 export const useInquiries = (node: string) => useGet<T.List<T.Inquiry>>('fleet', '/fleet/inquiries', { node }, every(2000));
-export const useFleetMatrix = (site: string, selector: string) => useGet<T.FleetMatrix>('fleet', '/fleet/matrix', { site: site || undefined, selector: selector || undefined }, every(3000));
+export const useFleetMatrix = (site: string, selector: string) => useGet<T.FleetMatrix>('fleet', '/fleet/matrix', { site, selector }, every(3000));
 export const useFleetMonitor = (group: string, model: string, days: number) => useGet<T.FleetMonitor>('fleet', `/fleet/models/${group}/${model}/monitor`, { days }, every(10000));
 export const useRollouts = () => useGet<T.List<T.Rollout>>('fleet', '/fleet/rollouts', { limit: 20 }, every(2000));
-export const useFleetEvents = (node: string, kind: string) => useGet<T.FleetEvents>('fleet', '/fleet/events', { node: node || undefined, class: kind || undefined, limit: 50 }, every(5000));
+export const useFleetEvents = (node: string, kind: string) => useGet<T.FleetEvents>('fleet', '/fleet/events', { node, class: kind, limit: 50 }, every(5000));
 export const useSite = () => useGet<T.FleetSite>('fleet', '/fleet/site', {}, every(3000));
 export const useMembership = () => useGet<T.Membership>('fleet', '/fleet/membership', {}, every(3000));
 

@@ -64,11 +64,11 @@ const colours: Record<string, string> = {
   running: 'blue', queued: 'gray', loading: 'blue', starting: 'blue', canary: 'blue', shadow: 'grape', registered: 'gray', candidate: 'blue',
   suspected: 'yellow', degraded: 'orange', pending: 'yellow', approval: 'yellow', cool_down: 'yellow', retraining: 'blue', evaluating: 'blue',
   promoting: 'blue', alarm: 'red', firing: 'red', failed: 'red', lost: 'orange', rejected: 'orange', taken: 'orange', cancelled: 'gray',
-  asked: 'gray', told: 'blue', here: 'green', expired: 'gray', gone: 'gray', committed: 'green', probation: 'blue', fetching: 'blue', reverted: 'orange', refused: 'orange', 'rolled-back': 'orange', 'rolling-back': 'orange', aborted: 'gray', 'awaiting-approval': 'yellow',
+  asked: 'gray', told: 'blue', here: 'green', expired: 'gray', gone: 'gray', alive: 'green', suspect: 'yellow', dead: 'red', committed: 'green', probation: 'blue', fetching: 'blue', reverted: 'orange', refused: 'orange', 'rolled-back': 'orange', 'rolling-back': 'orange', aborted: 'gray', 'awaiting-approval': 'yellow',
 };
 
 /** A state in words and colour; the words come first. */
-export function State({ of, kind = 'state' }: { of: string | undefined; kind?: 'state' | 'phase' | 'rollout' | 'inquiry' | 'drift' | 'verdict' | 'role' }) {
+export function State({ of, kind = 'state' }: { of: string | undefined; kind?: 'state' | 'phase' | 'rollout' | 'inquiry' | 'memberState' | 'drift' | 'verdict' | 'role' }) {
   if (!of) return null;
   return <Badge color={(kind === 'verdict' && of === 'lost' ? 'orange' : colours[of]) ?? 'gray'}>{word(kind, of)}</Badge>;
 }

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Alert, FileButton, Group, Stack, Text } from '@mantine/core';
+import { Alert, Anchor, FileButton, Group, Stack, Text } from '@mantine/core';
 import { upload } from '../../api/client';
 import { useAct } from '../../api/queries';
 import { rows, type BundleResult } from '../../api/types';
@@ -20,7 +20,7 @@ export function Bundle({ hub }: { hub: boolean }) {
         <FileButton accept=".edgebundle" onChange={(f) => f && take.mutate(f)}>
           {(p) => <MayButton verb="create" on="fleet" size="xs" variant="default" loading={take.isPending} {...p}>{t(hub ? 'fleet.takeReceipt' : 'fleet.takeBundle')}</MayButton>}
         </FileButton>
-        <a href={hub ? '/api/v1/fleet/bundle?scope=fleet' : '/api/v1/fleet/membership/receipt'} download={hub ? 'fleet.edgebundle' : 'receipt.edgebundle'}>{t(hub ? 'fleet.makeBundle' : 'fleet.makeReceipt')}</a>
+        <Anchor size="sm" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : '/api/v1/fleet/membership/receipt'} download={hub ? 'fleet.edgebundle' : 'receipt.edgebundle'}>{t(hub ? 'fleet.makeBundle' : 'fleet.makeReceipt')}</Anchor>
         {take.isPending && <Text size="sm" className="quiet">{percent(share)}</Text>}
       </Group>
       <Trouble error={take.error} />

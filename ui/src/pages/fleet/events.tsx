@@ -20,7 +20,7 @@ export function Events({ nodes }: { nodes: FleetNode[] }) {
     <Card title={t('fleet.events')}>
       <Group gap="sm" mb="sm">
         <NativeSelect size="xs" aria-label={t('fleet.node')} value={node} onChange={(e) => setNode(e.currentTarget.value)} data={[{ value: '', label: t('fleet.allNodes') }, ...nodes.map((n) => ({ value: n.id, label: n.name || n.id }))]} />
-        <NativeSelect size="xs" aria-label={t('fleet.class')} value={kind} onChange={(e) => setKind(e.currentTarget.value)} data={[{ value: '', label: t('fleet.allClasses') }, ...classes.map((c) => ({ value: c, label: word('eventClass', c) }))]} />
+        <NativeSelect size="xs" aria-label={t('fleet.kind')} value={kind} onChange={(e) => setKind(e.currentTarget.value)} data={[{ value: '', label: t('fleet.allClasses') }, ...classes.map((c) => ({ value: c, label: word('eventClass', c) }))]} />
       </Group>
       <Loaded query={events}>
         {(l) => (
@@ -29,7 +29,7 @@ export function Events({ nodes }: { nodes: FleetNode[] }) {
             {rows(l.items).length === 0 ? <Text className="quiet">{t('fleet.noEvents')}</Text> : (
               <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.events')}>
                 <Table miw={700}>
-                  <Table.Thead><Table.Tr><Table.Th>{t('fleet.when')}</Table.Th><Table.Th>{t('fleet.node')}</Table.Th><Table.Th>{t('fleet.what')}</Table.Th><Table.Th>{t('fleet.by')}</Table.Th><Table.Th>{t('fleet.ways')}</Table.Th></Table.Tr></Table.Thead>
+                  <Table.Thead><Table.Tr><Table.Th>{t('fleet.when')}</Table.Th><Table.Th>{t('fleet.node')}</Table.Th><Table.Th>{t('fleet.what')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('fleet.ways')}</Table.Th></Table.Tr></Table.Thead>
                   <Table.Tbody>
                     {rows(l.items).map((k) => (
                       <Table.Tr key={k.n}>

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { Alert, Button, Stack, Text, Textarea } from '@mantine/core';
 import { post } from '../../api/client';
-import { useAct, useFleet, useFleetNodes, useMembership, useRollouts, useSite } from '../../api/queries';
+import { useAct, useFleet, useFleetNodes, useMembership, useRollouts } from '../../api/queries';
 import { rows, type FleetView, type Membership } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Twin } from '../../parts/copy';
@@ -26,13 +26,12 @@ import { Trust } from './trust';
 export default function Fleet() {
   const fleet = useFleet();
   const member = useMembership();
-  const site = useSite();
   return (
     <Page title={t('fleet.title')} intro={t('fleet.intro')}>
       <Stack gap="md">
         <Loaded query={fleet}>{(f) => (f.id ? <Hub fleet={f} /> : null)}</Loaded>
         <Loaded query={member}>{(m) => <Member of={m} hub={!!fleet.data?.id} />}</Loaded>
-        {member.data?.fleet && <Loaded query={site}>{(s) => <Site of={s} />}</Loaded>}
+        {member.data?.fleet && <Site />}
         {fleet.data && !fleet.data.id && <Empty title={t('fleet.noHub')} cli={'edgeward fleet init hospital --keys ./keys'}>{t('fleet.noHubWhat')}</Empty>}
       </Stack>
     </Page>

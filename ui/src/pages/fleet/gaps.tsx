@@ -24,7 +24,7 @@ export function Gaps() {
         {(l) => rows(l.items).length === 0 ? <Text className="quiet">{t('fleet.noGaps')}</Text> : (
           <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.gaps')}>
             <Table miw={620}>
-              <Table.Thead><Table.Tr><Table.Th>{t('fleet.node')}</Table.Th><Table.Th>{t('fleet.endpointOf')}</Table.Th><Table.Th>{t('fleet.wanted')}</Table.Th><Table.Th>{t('fleet.observed')}</Table.Th><Table.Th>{t('fleet.phase')}</Table.Th><Table.Th>{t('fleet.since')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
+              <Table.Thead><Table.Tr><Table.Th>{t('fleet.node')}</Table.Th><Table.Th>{t('endpoints.one')}</Table.Th><Table.Th>{t('fleet.wanted')}</Table.Th><Table.Th>{t('fleet.observed')}</Table.Th><Table.Th>{t('fleet.phase')}</Table.Th><Table.Th>{t('fleet.since')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
               <Table.Tbody>
                 {rows(l.items).map((g) => (
                   <Table.Tr key={`${g.node} ${g.endpoint.group}/${g.endpoint.name}`}>

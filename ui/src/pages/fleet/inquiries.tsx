@@ -23,7 +23,7 @@ export function Inquiries({ n }: { n: FleetNode }) {
     <Card title={t('inquiry.title')} actions={(
       <Group gap="xs">
         <MayButton verb="export" on="fleet" size="xs" variant="default" onClick={() => setAsking('logs')}>{t('inquiry.logs')}</MayButton>
-        <MayButton verb="export" on="fleet" size="xs" variant="default" onClick={() => setAsking('bundle')}>{t('inquiry.bundle')}</MayButton>
+        <MayButton verb="export" on="fleet" size="xs" variant="default" onClick={() => setAsking('bundle')}>{word('inquiryOf', 'bundle')}</MayButton>
       </Group>
     )}>
       <Text size="sm" className="quiet" mb="xs">{t('inquiry.what')}</Text>
@@ -31,7 +31,7 @@ export function Inquiries({ n }: { n: FleetNode }) {
         {(l) => rows(l.items).length === 0 ? <Text className="quiet">{t('inquiry.none')}</Text> : (
           <div className="scroll" tabIndex={0} role="group" aria-label={t('inquiry.title')}>
             <Table miw={560}>
-              <Table.Thead><Table.Tr><Table.Th>{t('inquiry.request')}</Table.Th><Table.Th>{t('inquiry.state')}</Table.Th><Table.Th>{t('col.why')}</Table.Th><Table.Th className="num">{t('inquiry.size')}</Table.Th><Table.Th>{t('inquiry.until')}</Table.Th><Table.Th>{t('access.actions')}</Table.Th></Table.Tr></Table.Thead>
+              <Table.Thead><Table.Tr><Table.Th>{t('inquiry.request')}</Table.Th><Table.Th>{t('col.state')}</Table.Th><Table.Th>{t('col.why')}</Table.Th><Table.Th className="num">{t('inquiry.size')}</Table.Th><Table.Th>{t('inquiry.until')}</Table.Th><Table.Th>{t('access.actions')}</Table.Th></Table.Tr></Table.Thead>
               <Table.Tbody>
                 {rows(l.items).map((q) => (
                   <Table.Tr key={q.id}>
@@ -42,7 +42,7 @@ export function Inquiries({ n }: { n: FleetNode }) {
                     <Table.Td>{moment(q.until)}</Table.Td>
                     <Table.Td>
                       <Group gap={4}>
-                        {q.state === 'here' && may('export', 'fleet') && <Button component="a" size="compact-xs" variant="default" href={`/api/v1/fleet/inquiries/${q.id}/file`} download={`${n.name}-${q.what}${q.what === 'logs' ? '.txt.gz' : '.tar.gz'}`}>{t('inquiry.save')}</Button>}
+                        {q.state === 'here' && may('export', 'fleet') && <Button component="a" size="compact-xs" variant="default" href={`/api/v1/fleet/inquiries/${q.id}/file`} download={`${n.name}-${q.what}${q.what === 'logs' ? '.txt.gz' : '.tar.gz'}`}>{t('action.save')}</Button>}
                         {q.state !== 'gone' && <MayButton verb="export" on="fleet" size="compact-xs" variant="default" onClick={() => drop.mutate(q.id)}>{t('inquiry.drop')}</MayButton>}
                       </Group>
                     </Table.Td>

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { Badge, Button, Group, Select, Table, Text, TextInput } from '@mantine/core';
+import { keep } from '../../api/client';
 import { useFleetMatrix } from '../../api/queries';
 import { rows, type FleetMatrix } from '../../api/types';
 import { Twin } from '../../parts/copy';
@@ -37,17 +38,20 @@ export function Matrix() {
                 {rows(m.rows).map((n) => (
                   <Table.Tr key={n.id}>
                     <Table.Td><To href={`/fleet/nodes/${n.id}`}><b>{n.name}</b></To><br /><span className="quiet">{n.site}{n.online ? '' : ` · ${t('fleet.offline')}`}</span></Table.Td>
-                    {rows(n.cells).map((c, i) => (
-                      <Table.Td key={rows(m.endpoints)[i]!.group + rows(m.endpoints)[i]!.name}>
-                        {c.state === 'none' ? <span className="quiet">–</span> : (
-                          <>
-                            {c.live ? <To href={monitorOf(rows(m.endpoints)[i]!.group, c.live)}>{c.live}</To> : t('fleet.nothing')}{c.want ? ` → ${c.want}` : ''}{' '}
-                            <Badge color={colour[c.state] ?? 'gray'}>{c.state === 'same' ? word('cell', 'same') : word('phase', c.phase ?? '')}</Badge>
-                            {c.reason && <><br /><span className="quiet">{c.reason}</span></>}
-                          </>
-                        )}
-                      </Table.Td>
-                    ))}
+                    {rows(n.cells).map((c, i) => {
+                      const e = rows(m.endpoints)[i]!;
+                      return (
+                        <Table.Td key={e.group + e.name}>
+                          {c.state === 'none' ? <span className="quiet">–</span> : (
+                            <>
+                              {c.live ? <To href={monitorOf(e.group, c.live)}>{c.live}</To> : t('fleet.nothing')}{c.want ? ` → ${c.want}` : ''}{' '}
+                              <Badge color={colour[c.state] ?? 'gray'}>{c.state === 'same' ? word('cell', 'same') : word('phase', c.phase ?? '')}</Badge>
+                              {c.reason && <><br /><span className="quiet">{c.reason}</span></>}
+                            </>
+                          )}
+                        </Table.Td>
+                      );
+                    })}
                   </Table.Tr>
                 ))}
               </Table.Tbody>
@@ -61,7 +65,7 @@ export function Matrix() {
   );
 }
 
-/** The page that adds up a model's work over all nodes. */
+/** The page that adds up a model's work over all nodes, of a model or a version of it. */
 export const monitorOf = (group: string, version: string) => `/fleet/models/${group}/${version.split('/')[0]}`;
 
 /** One line a node and endpoint. What a spreadsheet would compute is quoted by an apostrophe. */
@@ -69,9 +73,5 @@ function save(m: FleetMatrix) {
   const quote = (s: string) => `"${(/^[=+\-@\t\r]/.test(s) ? `'${s}` : s).replaceAll('"', '""')}"`;
   const lines = [['node', 'name', 'site', 'online', 'group', 'endpoint', 'state', 'live', 'wanted', 'phase', 'reason']];
   for (const n of rows(m.rows)) rows(n.cells).forEach((c, i) => lines.push([n.id, n.name, n.site, String(n.online), m.endpoints![i]!.group, m.endpoints![i]!.name, c.state, c.live ?? '', c.want ?? '', c.phase ?? '', c.reason ?? '']));
-  const a = document.createElement('a');
-  a.href = URL.createObjectURL(new Blob([lines.map((l) => l.map(quote).join(',')).join('\r\n')], { type: 'text/csv' }));
-  a.download = 'fleet.csv';
-  a.click();
-  setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
+  keep(new Blob([lines.map((l) => l.map(quote).join(',')).join('\r\n')], { type: 'text/csv' }), 'fleet.csv');
 }

@@ -5,7 +5,7 @@ import { rows, type FleetMonitorRow, type FleetMoved, type FleetNodeWork } from 
 import { Twin } from '../../parts/copy';
 import { Empty } from '../../parts/empty';
 import { day, millis, num, percent, sig } from '../../parts/format';
-import { Card, Page, To } from '../../parts/page';
+import { Card, Page, Stats, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 
@@ -36,13 +36,13 @@ function Version({ v, names }: { v: FleetMonitorRow; names: Record<string, strin
   const moved = rows(v.all.drift);
   return (
     <Card title={`${v.endpoint}: ${v.model}/${v.version}`}>
-      <div className="stats">
-        <Stat of={num(v.all.requests)} what={t('fleetMonitor.requests')} />
-        <Stat of={v.all.requests ? percent(v.all.errors / v.all.requests, 2) : '–'} what={t('fleetMonitor.errors')} />
-        <Stat of={v.all.p50_us ? millis(v.all.p50_us / 1000) : '–'} what="p50" />
-        <Stat of={v.all.p99_us ? millis(v.all.p99_us / 1000) : '–'} what="p99" />
-        <Stat of={num(rows(v.nodes).length)} what={t('fleet.nodes')} />
-      </div>
+      <Stats of={[
+        [t('fleetMonitor.requests'), num(v.all.requests)],
+        [t('fleetMonitor.errors'), v.all.requests ? percent(v.all.errors / v.all.requests, 2) : '–'],
+        ['p50', v.all.p50_us ? millis(v.all.p50_us / 1000) : '–'],
+        ['p99', v.all.p99_us ? millis(v.all.p99_us / 1000) : '–'],
+        [t('fleet.nodes'), num(rows(v.nodes).length)],
+      ]} />
       <Text mt="sm">{quality(v.all)} {word('driftReference', v.reference)}</Text>
       {rows(v.all.answers).length > 0 && <Answers cells={rows(v.all.answers)} base={rows(v.base)} names={rows(v.classes)} />}
       {moved.length > 0 && <Movements list={moved} />}
@@ -51,8 +51,6 @@ function Version({ v, names }: { v: FleetMonitorRow; names: Record<string, strin
     </Card>
   );
 }
-
-const Stat = ({ of, what }: { of: string; what: string }) => <div className="stat"><b>{of}</b><span>{what}</span></div>;
 
 /** Where answers fell, beside the reference. */
 function Answers({ cells, base, names, small }: { cells: number[]; base?: number[]; names: string[]; small?: boolean }) {
@@ -90,7 +88,7 @@ function Movements({ list }: { list: FleetMoved[] }) {
               <Table.Td className="num">{sig(m.psi)}</Table.Td>
               <Table.Td className="num">{m.ks ? sig(m.ks) : '–'}</Table.Td>
               <Table.Td className="num">{sig(m.js_distance)}</Table.Td>
-              <Table.Td><Badge color={m.moved ? 'red' : 'green'}>{m.moved ? t('fleetMonitor.yes') : t('fleetMonitor.no')}</Badge></Table.Td>
+              <Table.Td><Badge color={m.moved ? 'red' : 'green'}>{m.moved ? t('engines.yes') : t('engines.no')}</Badge></Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>

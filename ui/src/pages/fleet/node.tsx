@@ -1,4 +1,4 @@
-import { Alert, Anchor, Badge, Stack, Table, Text } from '@mantine/core';
+import { Alert, Anchor, Stack, Table, Text } from '@mantine/core';
 import { useFleetNode } from '../../api/queries';
 import { rows, type FleetNode as NodeView } from '../../api/types';
 import { Twin } from '../../parts/copy';
@@ -6,7 +6,10 @@ import { ago, bytes, day, lasting, moment, num, seconds, short, some } from '../
 import { Card, Facts, Page, State, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
+import { why } from './gaps';
 import { Inquiries } from './inquiries';
+import { monitorOf } from './matrix';
+import { Standing, tagsOf } from './standing';
 
 /** All the hub knows of one node, as it was reported last. */
 export default function FleetNode({ id }: { id: string }) {
@@ -14,7 +17,7 @@ export default function FleetNode({ id }: { id: string }) {
   const n = node.data;
   return (
     <Page title={n?.name || id} crumbs={[[t('fleet.title'), '/fleet']]}
-      marks={n && (n.standing === 'member' ? <Badge color={n.online ? 'green' : 'orange'}>{n.online ? t('fleet.online') : t('fleet.offline')}</Badge> : <Badge color="yellow">{word('standing', n.standing)}</Badge>)}
+      marks={n && <Standing of={n} />}
       intro={n && t('fleetNode.intro', { site: n.site, when: ago(n.seen) })}>
       <Loaded query={node}>{(x) => <All n={x} />}</Loaded>
     </Page>
@@ -59,7 +62,7 @@ function All({ n }: { n: NodeView }) {
           <Facts of={[
             ['ID', <span className="mono" key="id">{n.id}</span>],
             [t('fleet.site'), n.site],
-            [t('fleetNode.tags'), Object.entries(n.tags ?? {}).map(([k, v]) => `${k}=${v}`).join(', ')],
+            [t('fleetNode.tags'), tagsOf(n)],
             [t('fleetNode.pair'), n.pair ?? ''],
             [t('fleetNode.seen'), some(n.seen) ? moment(n.seen) : '–'],
             [t('fleetNode.skew'), t('fleetNode.skewOf', { s: seconds(Math.round(n.clock_skew_s * 10) / 10 || 0) })],
@@ -73,7 +76,7 @@ function All({ n }: { n: NodeView }) {
         {rows(n.endpoints).length === 0 ? <Text className="quiet">{t('fleetNode.noEndpoints')}</Text> : (
           <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.runs')}>
             <Table miw={620}>
-              <Table.Thead><Table.Tr><Table.Th>{t('fleetNode.endpoint')}</Table.Th><Table.Th>{t('fleet.live')}</Table.Th><Table.Th>{t('fleet.phase')}</Table.Th><Table.Th>{t('fleetNode.since')}</Table.Th><Table.Th>{t('fleetNode.where')}</Table.Th><Table.Th className="num">{t('fleetNode.answered')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
+              <Table.Thead><Table.Tr><Table.Th>{t('endpoints.one')}</Table.Th><Table.Th>{t('fleet.live')}</Table.Th><Table.Th>{t('fleet.phase')}</Table.Th><Table.Th>{t('fleet.since')}</Table.Th><Table.Th>{t('fleetNode.where')}</Table.Th><Table.Th className="num">{t('fleetNode.answered')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
               <Table.Tbody>
                 {rows(n.endpoints).map((s) => {
                   const here = rows(m.loaded).filter((l) => l.group === s.group && l.endpoint === s.name);
@@ -81,12 +84,12 @@ function All({ n }: { n: NodeView }) {
                   return (
                     <Table.Tr key={`${s.group}/${s.name}`}>
                       <Table.Td><b>{s.name}</b><br /><span className="quiet">{s.group}</span></Table.Td>
-                      <Table.Td>{live ? <To href={`/fleet/models/${s.group}/${live.model}`}>{`${live.model}/${live.version}`}</To> : <span className="mono">{short(s.live)}</span>}</Table.Td>
+                      <Table.Td>{live ? <To href={monitorOf(s.group, live.model)}>{`${live.model}/${live.version}`}</To> : <span className="mono">{short(s.live)}</span>}</Table.Td>
                       <Table.Td><State of={s.phase} kind="phase" /></Table.Td>
                       <Table.Td>{ago(s.since)}</Table.Td>
                       <Table.Td>{here.map((l) => <div key={`${l.version}${l.role}`}>{l.role ? `${word('role', l.role)}: ` : ''}{[l.engine, l.device, l.memory ? bytes(l.memory) : ''].filter(Boolean).join(', ')}{l.error ? ` ${l.error}` : ''}</div>)}</Table.Td>
                       <Table.Td className="num">{live ? num(live.requests ?? 0) : '–'}</Table.Td>
-                      <Table.Td>{s.reason}</Table.Td>
+                      <Table.Td>{why(s)}</Table.Td>
                     </Table.Tr>
                   );
                 })}

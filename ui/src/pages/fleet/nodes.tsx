@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Badge, Checkbox, Group, NumberInput, Stack, Table, Text, TextInput } from '@mantine/core';
+import { Checkbox, Group, NumberInput, Stack, Table, Text, TextInput } from '@mantine/core';
 import { post } from '../../api/client';
 import { useAct, useFleetNodes } from '../../api/queries';
 import { rows, type FleetCode, type FleetNode } from '../../api/types';
@@ -13,6 +13,7 @@ import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Waits } from './events';
 import { why } from './gaps';
+import { Standing, tagsOf } from './standing';
 
 /** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
 export function Nodes() {
@@ -48,10 +49,10 @@ export function Nodes() {
               {rows(l.items).map((x) => (
                 <Table.Tr key={x.id}>
                   <Table.Td><To href={`/fleet/nodes/${x.id}`}><b>{x.name || x.id}</b></To><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span>
-                    {Object.keys(x.tags ?? {}).length > 0 && <><br /><span className="quiet">{Object.entries(x.tags ?? {}).map(([k, v]) => `${k}=${v}`).join(', ')}</span></>}</Table.Td>
+                    {tagsOf(x) && <><br /><span className="quiet">{tagsOf(x)}</span></>}</Table.Td>
                   <Table.Td>{x.site}</Table.Td>
                   <Table.Td>
-                    {x.standing === 'member' ? <Badge color={x.online ? 'green' : 'orange'}>{x.online ? t('fleet.online') : t('fleet.offline')}</Badge> : <Badge color="yellow">{word('standing', x.standing)}</Badge>}
+                    <Standing of={x} />
                     <br /><span className="quiet">{x.why || ago(x.seen)}</span><Waits queue={x.queue} />
                   </Table.Td>
                   <Table.Td>

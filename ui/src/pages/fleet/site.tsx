@@ -1,14 +1,19 @@
-import { Alert, Badge, Table, Text } from '@mantine/core';
+import { Alert, Table, Text } from '@mantine/core';
+import { useSite } from '../../api/queries';
 import { rows, type FleetSite } from '../../api/types';
 import { Twin } from '../../parts/copy';
 import { ago, some } from '../../parts/format';
-import { Card } from '../../parts/page';
-import { t, word } from '../../text';
-
-const colours: Record<string, string> = { alive: 'green', suspect: 'yellow', dead: 'red', left: 'gray', unseen: 'gray' };
+import { Card, State } from '../../parts/page';
+import { Loaded } from '../../parts/trouble';
+import { t } from '../../text';
 
 /** The other servers of this node's site, as this server sees them. */
-export function Site({ of }: { of: FleetSite }) {
+export function Site() {
+  const query = useSite();
+  return <Loaded query={query}>{(s) => <Gossip of={s} />}</Loaded>;
+}
+
+function Gossip({ of }: { of: FleetSite }) {
   const members = rows(of.members);
   return (
     <Card title={t('site.title', { site: of.site ?? '' })}>
@@ -21,14 +26,14 @@ export function Site({ of }: { of: FleetSite }) {
           <Table miw={640}>
             <Table.Thead>
               <Table.Tr>
-                <Table.Th>{t('col.name')}</Table.Th><Table.Th>{t('site.state')}</Table.Th><Table.Th>{t('site.address')}</Table.Th><Table.Th className="num">{t('site.revision')}</Table.Th><Table.Th>{t('site.seen')}</Table.Th>
+                <Table.Th>{t('col.name')}</Table.Th><Table.Th>{t('col.state')}</Table.Th><Table.Th>{t('site.address')}</Table.Th><Table.Th className="num">{t('site.revision')}</Table.Th><Table.Th>{t('site.seen')}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
               {members.map((m) => (
                 <Table.Tr key={m.node}>
                   <Table.Td><b>{m.name || m.node}</b><br /><span className="quiet">{m.version}</span></Table.Td>
-                  <Table.Td><Badge color={colours[m.state] ?? 'gray'}>{word('memberState', m.state)}</Badge>{m.state === 'alive' && !m.hub && <><br /><span className="quiet">{t('site.noHub')}</span></>}<br /><span className="quiet">{m.reason}</span></Table.Td>
+                  <Table.Td><State of={m.state} kind="memberState" />{m.state === 'alive' && !m.hub && <><br /><span className="quiet">{t('site.noHub')}</span></>}<br /><span className="quiet">{m.reason}</span></Table.Td>
                   <Table.Td className="mono">{m.address}</Table.Td>
                   <Table.Td className="num">{m.rev || ''}</Table.Td>
                   <Table.Td>{some(m.seen) ? ago(m.seen) : ''}{m.rtt_ms ? <><br /><span className="quiet">{m.rtt_ms} ms</span></> : ''}</Table.Td>

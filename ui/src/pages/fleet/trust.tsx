@@ -1,7 +1,7 @@
 import { Alert, Stack, Table, Text } from '@mantine/core';
 import { rows, type FleetView } from '../../api/types';
 import { Twin } from '../../parts/copy';
-import { day } from '../../parts/format';
+import { day, short } from '../../parts/format';
 import { Card } from '../../parts/page';
 import { t } from '../../text';
 
@@ -27,17 +27,17 @@ export function Trust({ fleet }: { fleet: FleetView }) {
         )}
         {first && !late && <Text size="sm" className="quiet">{t('fleet.validUntil', { day: day(first.expires) })}</Text>}
         {rows(fleet.revoked).length > 0 && (
-          <Table.ScrollContainer minWidth={480}>
-            <Table>
-              <Table.Thead><Table.Tr><Table.Th>{t('fleet.revokedVersion')}</Table.Th><Table.Th>{t('fleet.why')}</Table.Th></Table.Tr></Table.Thead>
+          <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.revokedVersion')}>
+            <Table miw={480}>
+              <Table.Thead><Table.Tr><Table.Th>{t('fleet.revokedVersion')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
               <Table.Tbody>
                 {rows(fleet.revoked).map((r) => {
                   const v = rows(fleet.signed).find((s) => s.manifest === r.manifest);
-                  return <Table.Tr key={r.manifest}><Table.Td>{v ? `${v.model}/${v.version}` : <span className="mono">{r.manifest.slice(7, 19)}</span>}</Table.Td><Table.Td>{r.reason}</Table.Td></Table.Tr>;
+                  return <Table.Tr key={r.manifest}><Table.Td>{v ? `${v.model}/${v.version}` : <span className="mono">{short(r.manifest)}</span>}</Table.Td><Table.Td>{r.reason}</Table.Td></Table.Tr>;
                 })}
               </Table.Tbody>
             </Table>
-          </Table.ScrollContainer>
+          </div>
         )}
         <Twin>{'edgeward fleet trust show\nedgeward fleet trust revoke MODEL/VERSION --reason WHY --key FILE\nedgeward fleet trust amend --remove models:NAME --add models:NAME=KEY --key root.key'}</Twin>
       </Stack>
