@@ -15,6 +15,7 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
+	"edgeward/sync/pull"
 	"edgeward/sync/tuf"
 )
 
@@ -251,26 +252,9 @@ func (s *Server) blob(w http.ResponseWriter, r *http.Request, node string) error
 	}
 	defer f.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(w, r, "", time.Time{}, limited{r.Context(), f, s.o.Limit})
+	http.ServeContent(w, r, "", time.Time{}, struct {
+		io.Reader
+		io.Seeker
+	}{pull.Limited(r.Context(), f, s.o.Limit), f})
 	return nil
-}
-
-// limited reads no faster than its limiter allows.
-type limited struct {
-	ctx context.Context
-	io.ReadSeeker
-	l *rate.Limiter
-}
-
-func (x limited) Read(b []byte) (int, error) {
-	if x.l == nil {
-		return x.ReadSeeker.Read(b)
-	}
-	n, err := x.ReadSeeker.Read(b[:min(len(b), x.l.Burst())])
-	if n > 0 {
-		if werr := x.l.WaitN(x.ctx, n); werr != nil {
-			return n, werr
-		}
-	}
-	return n, err
 }

@@ -130,7 +130,7 @@ func (p *Puller) difference(ctx context.Context, src Source, w Want) (Got, error
 	defer r.Close()
 	stop := stalled(r)
 	defer stop.end()
-	in := &counted{r: p.limited(ctx, io.LimitReader(r, w.Size)), each: stop.count} // longer than the whole is no use
+	in := &counted{r: Limited(ctx, io.LimitReader(r, w.Size), p.Limit), each: stop.count} // longer than the whole is no use
 	pr, pw := io.Pipe()
 	applied := make(chan struct{})
 	go func() {
@@ -219,7 +219,7 @@ func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, hav
 	stop := stalled(r)
 	defer stop.end()
 	buf, n := make([]byte, 256<<10), int64(0)
-	in := p.limited(ctx, io.LimitReader(r, w.Size-from+1))
+	in := Limited(ctx, io.LimitReader(r, w.Size-from+1), p.Limit)
 	for {
 		k, rerr := in.Read(buf)
 		n += int64(k)
@@ -254,16 +254,16 @@ func (p *Puller) append(ctx context.Context, src Source, w Want, f *os.File, hav
 	return n, nil
 }
 
-// limited reads no faster than Limit allows.
-func (p *Puller) limited(ctx context.Context, r io.Reader) io.Reader {
-	if p.Limit == nil {
+// Limited reads no faster than l allows; nil: as fast as it goes.
+func Limited(ctx context.Context, r io.Reader, l *rate.Limiter) io.Reader {
+	if l == nil {
 		return r
 	}
 	return readerFunc(func(b []byte) (int, error) {
-		b = b[:min(len(b), p.Limit.Burst())]
+		b = b[:min(len(b), l.Burst())]
 		n, err := r.Read(b)
 		if n > 0 {
-			if werr := p.Limit.WaitN(ctx, n); werr != nil {
+			if werr := l.WaitN(ctx, n); werr != nil {
 				return n, werr
 			}
 		}
