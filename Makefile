@@ -20,6 +20,8 @@ GOBUILD := go build -trimpath -buildvcs=$(VCS) -ldflags "-s -w -buildid= '-extld
 # Every package gets this long; a hanging test fails with its goroutines instead of eating the night.
 TEST_TIMEOUT ?= 20m
 TESTFLAGS ?= -race
+# A program with the race detector sleeps for a second before it ends, in which nothing of ours runs; tests start a thousand of them.
+export GORACE ?= atexit_sleep_ms=0
 NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 
 # Tests that need Python modules use .ci/run's environment where it was made.

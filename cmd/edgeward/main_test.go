@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GORACE", cmp.Or(os.Getenv("GORACE"), "atexit_sleep_ms=0")) // else each command lives a second longer
 			e.Setenv("EDGEWARD_DATA_DIR", filepath.Join(e.WorkDir, "d"))
 			e.Setenv("EDGEWARD_HTTP_ADDRESS", "127.0.0.1:0")
 			e.Setenv("EDGEWARD_MQTT_ADDRESS", "127.0.0.1:0")

@@ -54,7 +54,7 @@ func environment(threads int) []string {
 		"CUDA_DEVICE_ORDER=PCI_BUS_ID"} // GPUs have the numbers of runtime/device
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
-		if slices.Contains([]string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "GOCOVERDIR"}, name) {
+		if slices.Contains([]string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "GOCOVERDIR", "GORACE"}, name) {
 			env = append(env, e)
 		}
 	}
