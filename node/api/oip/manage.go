@@ -134,13 +134,14 @@ func (h *handler) logSettings(c echo.Context, p auth.Principal) error {
 	return c.JSON(http.StatusOK, settings)
 }
 
-// object reads the body as one JSON object, key by key. No body is an empty one.
+// object reads the body as one JSON object, key by key. No body is an empty one. Inference-Header-Content-Length is not looked at:
+// Triton's Python client writes that of an inference into the caller's headers, where the next call finds it.
 func (h *handler) object(c echo.Context, each func(s *scanner, key string) error) error {
-	body, header, err := h.body(c)
+	body, err := h.read(c)
 	if err != nil || len(body) == 0 {
 		return err
 	}
-	s := &scanner{b: body[:header]}
+	s := &scanner{b: body}
 	if err := s.object(func(key string) error { return each(s, key) }); err != nil {
 		return err
 	}

@@ -616,6 +616,9 @@ func TestManagement(t *testing.T) {
 	if status, _, b := s.ask("POST", "/v2/logging", `{"log_verbose_level":0,"log_info":true}`, "Authorization", "Bearer admin"); status != 200 {
 		t.Errorf("an administrator, the same: %d %s", status, b)
 	}
+	if status, _, b := s.ask("POST", "/v2/repository/index", `{"ready":true}`, "Inference-Header-Content-Length", "187"); status != 200 { // left over from an inference
+		t.Errorf("with the header of an inference: %d %s", status, b)
+	}
 	if _, _, b := s.ask("POST", "/v2/repository/models/sums/unload", "", "Edgeward-Reason", "it drifts"); string(b) != "{}\n" {
 		t.Errorf("%s", b)
 	}

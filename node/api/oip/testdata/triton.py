@@ -63,9 +63,14 @@ assert list(r.as_numpy("x")) == [b"4095.000000:4095", b"4094.000000:4094"], r.as
 memory = shm.create_shared_memory_region("tensors", "/edgeward-rest-%d" % os.getpid(), 64)
 try:
     shm.set_shared_memory_region(memory, [x])
-    client.unregister_system_shared_memory(headers=auth())
-    client.unregister_cuda_shared_memory(headers=auth())
-    client.register_system_shared_memory("tensors", "/edgeward-rest-%d" % os.getpid(), 64, headers=auth())
+    kept = auth()  # and goes on with what the client wrote into it
+    i = http.InferInput("x", [2, 2], "FP32")
+    i.set_data_from_numpy(x)
+    client.infer("sums", [i], headers=kept)
+    assert "Inference-Header-Content-Length" in kept
+    client.unregister_system_shared_memory(headers=kept)
+    client.unregister_cuda_shared_memory(headers=kept)
+    client.register_system_shared_memory("tensors", "/edgeward-rest-%d" % os.getpid(), 64, headers=kept)
     assert client.get_system_shared_memory_status(headers=auth())[0]["byte_size"] == 64
     i = http.InferInput("x", [2, 2], "FP32")
     i.set_shared_memory("tensors", 16)
