@@ -100,6 +100,14 @@ func rows(t testing.TB, v ...float32) []tensor.Tensor {
 	return []tensor.Tensor{enginetest.Floats(t, "features", []int64{int64(len(v) / 4), 4}, v...)}
 }
 
+// TestAModelWithoutAnExampleIsTriedWithZeros: an input of every kind can be made up, also a map, whose keys and values are as many.
+func TestAModelWithoutAnExampleIsTriedWithZeros(t *testing.T) {
+	c := infer.NewClient(start(t, infer.Kind), start(t, infer.Kind))
+	for _, m := range []string{"affine", "strings", "scalars", "types", "half", "packed", "sequence", "containers", "dict", "zipmap", "anyrank", "constant"} {
+		load(t, c, request(m, enginetest.ONNX(t, m)))
+	}
+}
+
 func TestANetworkRunsOnBothEnginesAndTheyAgree(t *testing.T) {
 	c := infer.NewClient(start(t, infer.Kind), start(t, infer.Kind))
 	rep := load(t, c, request("digits", enginetest.ONNX(t, "digits"), image(t)))

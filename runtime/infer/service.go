@@ -276,7 +276,7 @@ func zeros(sig tensor.Signature) []tensor.Tensor {
 		for j, d := range spec.Shape {
 			if d == tensor.Any {
 				d = 1
-				if spec.Holds != "" && spec.Datatype == tensor.Bytes {
+				if spec.Datatype == tensor.Bytes && spec.Holds != "" && !strings.HasPrefix(spec.Holds, "map(") {
 					d = 0 // an empty sequence, nothing in an optional: an empty text is no tensor in it
 				}
 			}
