@@ -121,7 +121,7 @@ func newDemoBedsCommand(e env) *cobra.Command {
 			"to which as many come each day as were really admitted to a hospital. A condition model, a discharge model and the forecast\n" +
 			"of admissions become one endpoint, beds-tomorrow, with an interval whose coverage is measured. It prints a report and ends,\n" +
 			"with 0 only if every stage happened. On a directory where it has ended it prints that report again; one that was\n" +
-			"interrupted goes on.\n\n" +
+			"interrupted goes on. To watch it in the browser: edgeward up --demo=beds.\n\n" +
 			"It shows demand and occupancy of a simulated ward, not free beds. Not for care decisions.\n\n" + exitCodes,
 		Example: "  edgeward demo beds --data /tmp/beds\n  edgeward demo beds --json --data /tmp/beds > report.json",
 		Args:    cobra.NoArgs,

@@ -83,8 +83,8 @@ func newModelImport(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FILE|DIR NAME", Short: "Import a model as the next version of NAME", Args: cobra.ExactArgs(2),
 		Long: "Import a model as the next version of NAME: ONNX, OpenVINO IR, TensorFlow SavedModel or frozen graph, TFLite, PaddlePaddle,\n" +
-			"LightGBM text, XGBoost JSON or UBJ, or an MLflow folder with the flavour onnx. A model of several files is a folder, a .zip or\n" +
-			"a .tar. What it is is told by its content.",
+			"LightGBM text, XGBoost JSON or UBJ, or an MLflow folder with the flavour onnx, lightgbm or xgboost. A model of\n" +
+			"several files is a folder, a .zip or a .tar. What it is is told by its content.",
 		Example: "  edgeward model import digits.onnx digits --task image\n  edgeward model import saved_model/ segmenter\n" +
 			"  edgeward model import resnet.onnx scans --task image --image resize=256,crop=224,scale=1/255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225",
 	}

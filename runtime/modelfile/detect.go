@@ -169,7 +169,7 @@ func (t *tree) detect() (*Found, error) {
 	return nil, format("none of the %d files is a model that an engine here reads", len(t.names)).WithHint(readable_)
 }
 
-const readable_ = "ONNX, OpenVINO IR (.xml and .bin), TensorFlow SavedModel or frozen graph, TFLite, PaddlePaddle, LightGBM text, XGBoost JSON or UBJ, and MLflow folders with the flavour onnx are read"
+const readable_ = "ONNX, OpenVINO IR (.xml and .bin), TensorFlow SavedModel or frozen graph, TFLite, PaddlePaddle, LightGBM text, XGBoost JSON or UBJ, and MLflow folders with the flavour onnx, lightgbm or xgboost are read"
 
 func (t *tree) only(what string, names []string, take func(string) (*Found, error)) (*Found, error) {
 	if len(names) > 1 {
