@@ -22,6 +22,7 @@ const (
 	Targets   = metadata.TARGETS
 	Models    = "models"
 	Revoked   = "revoked"
+	Releases  = "release"
 	director  = "director"
 )
 
@@ -43,6 +44,8 @@ type Charter struct {
 	Root    Role   `json:"root"`
 	Targets Role   `json:"targets"` // zero: as Root
 	Models  Role   `json:"models"`
+	// Release says who may sign binaries of edgeward. Zero: nobody, as in fleets that were made before there was such a role.
+	Release Role   `json:"release,omitzero"`
 	Hub     Public `json:"hub"`
 }
 
@@ -57,7 +60,14 @@ func (c Charter) Settled() Charter {
 	if c.Models.Threshold == 0 {
 		c.Models.Threshold = 2
 	}
-	for _, r := range []*Role{&c.Root, &c.Targets, &c.Models} {
+	roles := []*Role{&c.Root, &c.Targets, &c.Models}
+	if len(c.Release.Holders) > 0 {
+		if c.Release.Threshold == 0 {
+			c.Release.Threshold = c.Models.Threshold
+		}
+		roles = append(roles, &c.Release)
+	}
+	for _, r := range roles {
 		r.Threshold = max(r.Threshold, 1)
 		r.Holders = slices.Clone(r.Holders)
 		slices.SortFunc(r.Holders, func(a, b Holder) int { return strings.Compare(a.Key.ID(), b.Key.ID()) })
@@ -77,7 +87,11 @@ func (c Charter) Check() error {
 		return err
 	}
 	names, keys := map[string]Public{}, map[Public]string{}
-	for role, r := range map[string]Role{Root: c.Root, Targets: c.Targets, Models: c.Models} {
+	all := map[string]Role{Root: c.Root, Targets: c.Targets, Models: c.Models}
+	if len(c.Release.Holders) > 0 {
+		all[Releases] = c.Release
+	}
+	for role, r := range all {
 		if r.Threshold < 1 || r.Threshold > len(r.Holders) || len(r.Holders) > 50 {
 			return bad("%s: %d of %d holders must sign", role, r.Threshold, len(r.Holders)).WithHint("name at least as many persons as must sign, and at most 50; models need two unless one is asked for")
 		}
@@ -161,12 +175,16 @@ func (c Charter) root(version int64, expires time.Time) metadata.RootType {
 }
 
 func (c Charter) targets(version int64, expires time.Time) metadata.TargetsType {
+	roles := []metadata.DelegatedRole{
+		{Name: Models, KeyIDs: c.Models.ids(), Threshold: c.Models.Threshold, Terminating: true, Paths: []string{"models/*/*/*"}},
+		{Name: Revoked, KeyIDs: c.Models.ids(), Threshold: 1, Terminating: true, Paths: []string{"revoked/*"}},
+		{Name: director, KeyIDs: []string{c.Hub.ID()}, Threshold: 1, Terminating: true, Paths: []string{"director/*"}}}
+	if len(c.Release.Holders) > 0 { // a fleet without the role has the bytes it always had
+		roles = append(roles, metadata.DelegatedRole{Name: Releases, KeyIDs: c.Release.ids(), Threshold: c.Release.Threshold, Terminating: true, Paths: []string{"release/*/*/*"}})
+	}
 	return metadata.TargetsType{Type: Targets, SpecVersion: metadata.SPECIFICATION_VERSION, Version: version, Expires: expires, Targets: map[string]*metadata.TargetFiles{},
-		Delegations: &metadata.Delegations{Keys: keysOf(c.Hub, c.Models), Roles: []metadata.DelegatedRole{
-			{Name: Models, KeyIDs: c.Models.ids(), Threshold: c.Models.Threshold, Terminating: true, Paths: []string{"models/*/*/*"}},
-			{Name: Revoked, KeyIDs: c.Models.ids(), Threshold: 1, Terminating: true, Paths: []string{"revoked/*"}},
-			{Name: director, KeyIDs: []string{c.Hub.ID()}, Threshold: 1, Terminating: true, Paths: []string{"director/*"}}}},
-		UnrecognizedFields: c.note(c.Models)}
+		Delegations:        &metadata.Delegations{Keys: keysOf(c.Hub, c.Models, c.Release), Roles: roles},
+		UnrecognizedFields: c.note(c.Models, c.Release)}
 }
 
 // charterOf reads what root and targets say. Whether they say nothing else is seen by building them again (Review).
@@ -208,8 +226,11 @@ func charterOf(root metadata.RootType, targets metadata.TargetsType) (Charter, e
 	}
 	if d := targets.Delegations; d != nil {
 		for _, r := range d.Roles {
-			if r.Name == Models {
+			switch r.Name {
+			case Models:
 				c.Models = role(d.Keys, r.KeyIDs, r.Threshold)
+			case Releases:
+				c.Release = role(d.Keys, r.KeyIDs, r.Threshold)
 			}
 		}
 	}

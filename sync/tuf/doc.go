@@ -9,7 +9,8 @@
 //	targets    persons, offline, mostly those of root: say who may sign models, and which key is the director's
 //	models     two or more persons, threshold 2: this version may exist. With threshold 1 there are no four eyes; the
 //	           Charter says so (FourEyes) and everything that shows it must
-//	revoked    any one person of models: this version must not be installed any more
+//	revoked    any one person of models: this version, or binary, must not be installed any more
+//	release    two or more persons, as models: this binary of edgeward may run. A fleet that names none has no such role
 //	hub        online: snapshot and timestamp (what is the latest), and director (which node should run what)
 //
 // Private keys of persons never reach the hub. Two signatures of one key count once, and one key stands for one name.
@@ -21,16 +22,17 @@
 //	root/<n>      every one since 1, each signed by the threshold of the one before and by its own
 //	timestamp     digest and version of the snapshot; hub; 7 days
 //	snapshot/<n>  version, length and digest of each file below; hub; 30 days
-//	targets/<n>   lists no targets; delegates models/*/*/* to "models", revoked/* to "revoked", director/* to "director"
+//	targets/<n>   lists no targets; delegates models/*/*/* to "models", revoked/* to "revoked", release/*/*/* to "release" if there is one, director/* to "director"
 //	models/<n>    models/<group>/<model>/<hex digest>: length and SHA-256 of the version's manifest, {"epoch":1,"version":3}
 //	revoked/<n>   revoked/<hex digest>, {"reason":"…"}
+//	release/<n>   release/<os>/<arch>/<hex digest of the binary>, {"version":"0.2.0","store":1,"reads":1,"libc":"2.34"}
 //
-// Expiry of root, targets, models and revoked is 365 days. An independent TUF client reads the same bytes under the names of the specification
+// Expiry of root, targets, models, revoked and release is 365 days. An independent TUF client reads the same bytes under the names of the specification
 // (1.root.json and so on); the tests let one do it. Nobody publishes metadata for "director": its keys verify envelopes.
 //
 // # How a change is made
 //
-// A Proposal holds the next version of one or more files. Begin and Amend make one for the charter, Propose for models,
+// A Proposal holds the next version of one or more files. Begin and Amend make one for the charter, Propose for models, ProposeRelease for binaries,
 // Revoke for revocations, Renew to lengthen a life. Its signed bytes never change; ID names them. A person's client calls
 // Review, which verifies what the hub calls published from the person's own pin, and returns exactly what would change: a payload with
 // anything else in it than the grammar above is refused, not shown. Then Sign; the hub calls Add, and at the threshold Publish, which

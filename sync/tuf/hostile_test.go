@@ -202,6 +202,7 @@ func FuzzProposal(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(`{"files":[{"role":"models","version":2,"payload":"e30="}]}`))
+	f.Add([]byte(`{"files":[{"role":"release","version":1,"payload":"e30="}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		prop, err := tuf.ParseProposal(b)
 		if err != nil {

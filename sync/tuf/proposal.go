@@ -21,7 +21,7 @@ const year = 365 * 24 * time.Hour
 
 // Proposal is the next version of one or more files, on its way to be signed and published together.
 type Proposal struct {
-	Files []File `json:"files"` // in the order root, targets, models, revoked; each at most once
+	Files []File `json:"files"` // in the order root, targets, models, revoked, release; each at most once
 }
 
 // File is one file of a proposal.
@@ -61,7 +61,7 @@ func ParseProposal(b []byte) (Proposal, error) {
 	return p, p.check()
 }
 
-var proposable = []string{Root, Targets, Models, Revoked}
+var proposable = []string{Root, Targets, Models, Revoked, Releases}
 
 func (p Proposal) check() error {
 	bad := func(why string) error {
@@ -175,6 +175,12 @@ func Amend(s Set, c Charter, now time.Time) (Proposal, error) {
 	}
 	if r := v.tm.Targets[Revoked]; r != nil && !enough(r.Signatures, Role{1, c.Models.Holders}) {
 		next(Revoked, revokedFile(v.revoked, r.Signed.Version+1, expiry(now)), r.Signed.Version+1)
+	}
+	if r := v.tm.Targets[Releases]; r != nil && len(c.Release.Holders) > 0 && !enough(r.Signatures, c.Release) {
+		next(Releases, releasesFile(v.release, r.Signed.Version+1, expiry(now)), r.Signed.Version+1)
+	}
+	if r := v.tm.Targets[Releases]; r != nil && len(c.Release.Holders) == 0 {
+		return p, edgeward.E(op, edgeward.Invalid, "fleet.charter", "binaries are signed already: somebody must hold the role release").WithHint("name other persons for it")
 	}
 	if err == nil && len(p.Files) == 0 {
 		err = edgeward.E(op, edgeward.Invalid, "fleet.proposal", "that is the charter already").WithHint("to lengthen the life of a file, renew it")
@@ -294,6 +300,8 @@ func (v view) build(role string, version int64, expires time.Time) any {
 		return v.charter.targets(version, expires)
 	case Models:
 		return modelsFile(v.models, version, expires)
+	case Releases:
+		return releasesFile(v.release, version, expires)
 	default:
 		return revokedFile(v.revoked, version, expires)
 	}

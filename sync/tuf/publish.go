@@ -120,7 +120,7 @@ func (s Set) seal(hub Key, fresh bool, now time.Time) (Set, error) {
 		return s, err
 	}
 	snap := metadata.SnapshotType{Type: Snapshot, SpecVersion: metadata.SPECIFICATION_VERSION, Version: sv, Expires: now.Add(snapshotLife), Meta: map[string]*metadata.MetaFiles{}}
-	for _, role := range []string{Targets, Models, Revoked} {
+	for _, role := range []string{Targets, Models, Revoked, Releases} {
 		if b := s.current(role); b != nil {
 			snap.Meta[role+".json"] = metaOf(b)
 		}

@@ -21,7 +21,8 @@ type Changes struct {
 	Removed  []Target        `json:"removed,omitempty"` // not installed any more once published
 	Lowered  []string        `json:"lowered,omitempty"` // "group/model" whose epoch goes down: old versions would be allowed again
 	Revoked  []Revocation    `json:"revoked,omitempty"`
-	FourEyes bool            `json:"four_eyes"` // as it would be
+	Released []Release       `json:"released,omitempty"` // binaries of edgeward that would be signed
+	FourEyes bool            `json:"four_eyes"`          // as it would be
 	Needs    []Need          `json:"needs"`
 }
 
@@ -80,6 +81,12 @@ func Review(pin edgeward.Digest, s Set, p Proposal) (Changes, error) {
 			c.Revoked = append(c.Revoked, Revocation{d, reason})
 		}
 	}
+	for path, r := range n.release {
+		if v.release[path] != r {
+			c.Released = append(c.Released, r)
+		}
+	}
+	slices.SortFunc(c.Released, func(a, b Release) int { return bytes.Compare([]byte(a.Path()), []byte(b.Path())) })
 	byPath := func(a, b Target) int { return bytes.Compare([]byte(a.Path()), []byte(b.Path())) }
 	slices.SortFunc(c.Added, byPath)
 	slices.SortFunc(c.Removed, byPath)
@@ -94,6 +101,7 @@ type outcome struct {
 	models       map[string]Target
 	revoked      map[edgeward.Digest]string
 	expires      map[string]time.Time
+	release      map[string]Release
 }
 
 // outcome verifies s (signatures, not expiry) and works out what p makes of it. Every payload is built again from what was
@@ -115,6 +123,7 @@ func (p Proposal) outcome(s Set) (view, outcome, error) {
 			root, targets, n.old = v.tm.Root.Signed, v.tm.Targets[Targets].Signed, v.charter
 		}
 		n.models, n.revoked, n.expires = maps.Clone(v.models), maps.Clone(v.revoked), map[string]time.Time{}
+		n.release = maps.Clone(v.release)
 		for _, f := range p.Files {
 			if has := versionOf(s.current(f.Role)); f.Version != has+1 {
 				return edgeward.E(op, edgeward.Conflict, "fleet.proposal_outdated", "it is version %d of %s, and version %d is published", f.Version, f.Role, has).
@@ -144,6 +153,8 @@ func (p Proposal) outcome(s Set) (view, outcome, error) {
 				n.models = readModels(m.Signed)
 			case Revoked:
 				n.revoked = readRevoked(m.Signed)
+			case Releases:
+				n.release = readReleases(m.Signed)
 			}
 		}
 		for role, at := range n.expires {
@@ -160,6 +171,11 @@ func (p Proposal) outcome(s Set) (view, outcome, error) {
 		for d := range v.revoked {
 			if _, ok := n.revoked[d]; !ok {
 				return edgeward.E(op, edgeward.Invalid, "fleet.proposal", "it takes back the revocation of %s", d.Short())
+			}
+		}
+		for path := range v.release {
+			if _, ok := n.release[path]; !ok {
+				return edgeward.E(op, edgeward.Invalid, "fleet.proposal", "it takes back a signed binary; revoke it instead")
 			}
 		}
 		return n.only(p, root, targets)
@@ -199,6 +215,8 @@ func (n outcome) only(p Proposal, root metadata.RootType, targets metadata.Targe
 			built = n.charter.targets(f.Version, n.expires[Targets])
 		case Models:
 			built = modelsFile(n.models, f.Version, n.expires[Models])
+		case Releases:
+			built = releasesFile(n.release, f.Version, n.expires[Releases])
 		case Revoked:
 			built = revokedFile(n.revoked, f.Version, n.expires[Revoked])
 			for d, reason := range n.revoked {
@@ -236,6 +254,8 @@ func (n outcome) needs(p Proposal) []Need {
 			add(f, n.charter.Targets, false)
 		case Models:
 			add(f, n.charter.Models, false)
+		case Releases:
+			add(f, n.charter.Release, false)
 		case Revoked:
 			add(f, Role{1, n.charter.Models.Holders}, false)
 		}

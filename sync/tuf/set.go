@@ -23,6 +23,7 @@ const (
 	MaxTargets   = 128 << 10
 	MaxModels    = 4 << 20
 	MaxRevoked   = 1 << 20
+	MaxReleases  = 1 << 20
 	MaxRoots     = 1024
 )
 
@@ -35,6 +36,7 @@ type Set struct {
 	Targets   []byte   `json:"targets"`
 	Models    []byte   `json:"models,omitempty"`  // none before the first model is signed
 	Revoked   []byte   `json:"revoked,omitempty"` // none before the first revocation
+	Release   []byte   `json:"release,omitempty"` // none before the first binary is signed
 }
 
 // File returns the bytes of the file that the wire calls name ("root/2", "timestamp", "models/7"), if s has exactly that.
@@ -73,6 +75,8 @@ func (s Set) current(role string) []byte {
 		return s.Models
 	case Revoked:
 		return s.Revoked
+	case Releases:
+		return s.Release
 	}
 	return nil
 }
@@ -91,6 +95,8 @@ func (s Set) with(role string, b []byte) Set {
 		s.Models = b
 	case Revoked:
 		s.Revoked = b
+	case Releases:
+		s.Release = b
 	}
 	return s
 }
@@ -130,7 +136,7 @@ type Life struct {
 // Lives are the files of s and how long each is valid. It verifies nothing.
 func (s Set) Lives() []Life {
 	var out []Life
-	for _, role := range []string{Root, Targets, Models, Revoked, Snapshot, Timestamp} {
+	for _, role := range []string{Root, Targets, Models, Revoked, Releases, Snapshot, Timestamp} {
 		if b := s.current(role); b != nil {
 			h := headOf(b).Signed
 			out = append(out, Life{role, h.Version, h.Expires})
@@ -146,6 +152,7 @@ type view struct {
 	models  map[string]Target
 	floors  map[[2]string]int // highest epoch, by group and model
 	revoked map[edgeward.Digest]string
+	release map[string]Release
 }
 
 // noTime is before every expiry: for looks at a Set that ask for signatures and not for freshness.
@@ -179,7 +186,7 @@ func (v *view) rest(s Set) error {
 			return err
 		}
 	}
-	for _, role := range []string{Models, Revoked} {
+	for _, role := range []string{Models, Revoked, Releases} {
 		b := s.current(role)
 		if _, listed := v.tm.Snapshot.Signed.Meta[role+".json"]; !listed && b == nil {
 			continue
@@ -198,6 +205,9 @@ func (v *view) rest(s Set) error {
 	}
 	if r := v.tm.Targets[Revoked]; r != nil {
 		v.revoked = readRevoked(r.Signed)
+	}
+	if r := v.tm.Targets[Releases]; r != nil {
+		v.release = readReleases(r.Signed)
 	}
 	return err
 }
@@ -232,7 +242,7 @@ func (s Set) bounds() error {
 	return nil
 }
 
-var limits = map[string]int{Root: MaxRoot, Timestamp: MaxTimestamp, Snapshot: MaxSnapshot, Targets: MaxTargets, Models: MaxModels, Revoked: MaxRevoked}
+var limits = map[string]int{Root: MaxRoot, Timestamp: MaxTimestamp, Snapshot: MaxSnapshot, Targets: MaxTargets, Models: MaxModels, Revoked: MaxRevoked, Releases: MaxReleases}
 
 // Charter says who may sign what in s, after verifying the signatures. Expiry does not matter here.
 func (s Set) Charter() (Charter, error) {
@@ -248,15 +258,16 @@ func (s Set) Signed() ([]Target, error) {
 
 // Contents are what a Set says.
 type Contents struct {
-	Charter Charter
-	Signed  []Target     // ordered by path
-	Revoked []Revocation // versions that must not be installed any more, by digest
+	Charter  Charter
+	Signed   []Target     // ordered by path
+	Revoked  []Revocation // versions and binaries that must not be installed any more, by digest
+	Releases []Release    // binaries of edgeward, ordered by path
 }
 
 // Read verifies s once and returns all that it says, for who wants more than one part of it. Expiry does not matter here.
 func (s Set) Read() (Contents, error) {
 	v, err := s.open(noTime)
-	c := Contents{Charter: v.charter, Signed: sortedTargets(v.models), Revoked: make([]Revocation, 0, len(v.revoked))}
+	c := Contents{Charter: v.charter, Signed: sortedTargets(v.models), Revoked: make([]Revocation, 0, len(v.revoked)), Releases: sortedReleases(v.release)}
 	for _, d := range slices.Sorted(maps.Keys(v.revoked)) {
 		c.Revoked = append(c.Revoked, Revocation{d, v.revoked[d]})
 	}

@@ -91,7 +91,7 @@ func (v *Verifier) Refresh(ctx context.Context, fetch Fetch, now time.Time) erro
 
 func equal(a, b Set) bool {
 	return slices.EqualFunc(a.Roots, b.Roots, bytes.Equal) && bytes.Equal(a.Timestamp, b.Timestamp) && bytes.Equal(a.Snapshot, b.Snapshot) &&
-		bytes.Equal(a.Targets, b.Targets) && bytes.Equal(a.Models, b.Models) && bytes.Equal(a.Revoked, b.Revoked)
+		bytes.Equal(a.Targets, b.Targets) && bytes.Equal(a.Models, b.Models) && bytes.Equal(a.Revoked, b.Revoked) && bytes.Equal(a.Release, b.Release)
 }
 
 // refresh is the client workflow of the specification (5.3 to 5.6), but for one thing: timestamp and snapshot are believed only
@@ -174,7 +174,7 @@ func refresh(ctx context.Context, was Set, known *view, fetch Fetch, now time.Ti
 			}
 			s.Snapshot = b
 		}
-		for _, role := range []string{Targets, Models, Revoked} {
+		for _, role := range []string{Targets, Models, Revoked, Releases} {
 			meta := v.tm.Snapshot.Signed.Meta[role+".json"]
 			if meta == nil {
 				continue
