@@ -15,6 +15,8 @@ import (
 	"edgeward/node/follow"
 	"edgeward/node/host"
 	"edgeward/node/role"
+	"edgeward/node/store"
+	"edgeward/node/update"
 	"edgeward/node/views"
 	"edgeward/runtime/engine"
 	"edgeward/runtime/models"
@@ -35,6 +37,9 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	}
 	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames, Proxy: proxy,
 		Answer: n.answer,
+		Programs: func() agent.Programs {
+			return update.Programs{Update: n.update, Blobs: n.blobs, Store: store.Readable, Free: n.local.Free}
+		},
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
 		Hours:  (&hourly{metrics: n.serve.AllMetrics, group: n.groupName}).since,
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),

@@ -37,6 +37,13 @@ func (n *Node) sweepOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	released, err := n.role.Hub().ReleaseBytes()
+	if err != nil {
+		return err
+	}
+	for _, d := range append(released, n.role.WantedProgram()) {
+		live[d] = true
+	}
 	swept, err := n.blobs.Sweep(ctx, func(d edgeward.Digest) bool { return live[d] }, sweepGrace, now)
 	if err == nil && swept.Removed > 0 {
 		n.log.Info("blobs swept", "blobs", swept.Removed, "bytes", swept.Freed)

@@ -26,19 +26,8 @@ import (
 // openUpdate makes the part that changes this server's own program.
 func (n *Node) openUpdate(context.Context) error {
 	n.update = update.New(update.Parts{Dir: slot.At(n.cfg.DataDir, store.File, n.cfg.Update.Window), Supervisor: n.o.Supervisor, Version: n.o.Version, Record: n.store.Record,
-		Prove: n.proveProgram, Answering: n.answering, Signed: n.signedProgram, Now: n.now, Log: n.log.With("part", "update")})
+		Prove: n.proveProgram, Answering: n.answering, Signed: n.role.SignedProgram, Reached: n.role.Reached, Now: n.now, Log: n.log.With("part", "update")})
 	return nil
-}
-
-// signedProgram lets a server of a fleet take no binary that the fleet did not sign. Nobody can sign one yet, so it takes none by this way; its
-// package still updates it.
-func (n *Node) signedProgram(ctx context.Context, _, _ string, _ edgeward.Digest) (needed bool, err error) {
-	m, err := n.role.Membership(ctx)
-	if err != nil || m.Fleet == "" {
-		return false, err
-	}
-	return true, edgeward.E("node.signedProgram", edgeward.Forbidden, "fleet.release_unsigned", "this server is of fleet %s, and the fleet has signed no such program", m.Name).
-		WithHint("update the package of edgeward, or leave the fleet first: edgeward fleet leave")
 }
 
 // answering are the endpoints of which some version answers, by the id of their group and their name.

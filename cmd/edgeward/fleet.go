@@ -44,6 +44,7 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetEvents(r),
 		newFleetSupport(r),
 		newFleetSign(r),
+		newFleetBinary(r),
 		newFleetProposal(r),
 		newFleetTrust(r),
 		newFleetKey(r),
@@ -69,9 +70,9 @@ func newFleetInit(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "init NAME", Short: "Make the server the hub of a new fleet, and the keys of those who sign", Args: cobra.ExactArgs(1),
 		Long: "init makes three keys in a folder and founds the fleet with them:\n\n" +
 			"  root.key       says who may sign; keep it offline, such as in a safe\n" +
-			"  author.key     signs model versions: give it to who makes them\n" +
+			"  author.key     signs model versions and binaries of edgeward: give it to who makes them\n" +
 			"  approver.key   signs them too: give it to who approves them\n\n" +
-			"A version needs both, so that no one person, and no taken-over hub, brings a model into the fleet. The file fleet.pin says\n" +
+			"Each needs both, so that no one person, and no taken-over hub, brings a model or a program into the fleet. The file fleet.pin says\n" +
 			"which fleet it is; every holder of a key keeps a copy beside the key. The keys never reach the server."}
 	cmd.Flags().StringVar(&dir, "keys", "", "`folder` for the keys; made if it is not there")
 	cmd.Flags().StringVar(&author, "author", "author", "`name` of the person who makes models")
@@ -108,6 +109,7 @@ func newFleetInit(r *remote) *cobra.Command {
 		if alone {
 			charter.Models.Threshold = 1
 		}
+		charter.Release = charter.Models
 		p, err := tuf.Begin(charter, time.Now())
 		if err != nil {
 			return err

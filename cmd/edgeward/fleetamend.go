@@ -25,7 +25,8 @@ func newTrustAmend(r *remote) *cobra.Command {
 	var a amendment
 	var hub bool
 	cmd := &cobra.Command{Use: "amend", Short: "Change who may sign, how many must, or the hub's key", Args: cobra.NoArgs,
-		Long: "amend needs the signatures of those who hold root keys, the old and the new. ROLE is root (who may change the charter) or models (who signs versions).\n" +
+		Long: "amend needs the signatures of those who hold root keys, the old and the new. ROLE is root (who may change the charter), models (who signs versions)\n" +
+			"or release (who signs binaries of edgeward).\n" +
 			"To replace a lost key, remove the person and add the person with the new key in one command. After --new-hub-key nodes believe the hub's old key no more.",
 		Example: `  edgeward fleet trust amend --remove models:ann --add models:eva=ed25519:… --key root.key
   edgeward fleet trust amend --threshold models=2 --key root.key
@@ -62,10 +63,10 @@ func newTrustAmend(r *remote) *cobra.Command {
 // apply returns c changed. Those who hold root hold targets too, as edgeward fleet init made it, unless the two differ already.
 func (a amendment) apply(c tuf.Charter) (tuf.Charter, error) {
 	bad := func(text, form string) error {
-		return edgeward.E("amend", edgeward.Invalid, "cli.usage", "%q is not of the form %s", text, form).WithHint("roles are root and models")
+		return edgeward.E("amend", edgeward.Invalid, "cli.usage", "%q is not of the form %s", text, form).WithHint("roles are root, models and release")
 	}
 	together := c.Targets.Threshold == c.Root.Threshold && slices.Equal(c.Targets.Holders, c.Root.Holders)
-	roles := map[string]*tuf.Role{tuf.Root: &c.Root, tuf.Models: &c.Models}
+	roles := map[string]*tuf.Role{tuf.Root: &c.Root, tuf.Models: &c.Models, tuf.Releases: &c.Release}
 	for _, text := range a.remove {
 		role, name, _ := strings.Cut(text, ":")
 		r := roles[role]

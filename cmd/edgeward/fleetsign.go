@@ -142,6 +142,9 @@ func printChanges(w io.Writer, c tuf.Changes) {
 	for _, x := range c.Revoked {
 		fmt.Fprintf(w, "  revoked: %s (%s)\n", x.Digest, x.Reason)
 	}
+	for _, x := range c.Released {
+		fmt.Fprintf(w, "  may run as edgeward %s on %s/%s: %s, %s\n", x.Version, x.OS, x.Arch, x.Digest, size(x.Length))
+	}
 	if c.After != nil {
 		printCharter(w, c.Before, *c.After)
 	}

@@ -111,23 +111,37 @@ func newTrustRevoke(r *remote) *cobra.Command {
 	var s signer
 	cmd := &cobra.Command{Use: "revoke VERSION…", Short: "Revoke signed versions, for good: they are never newly installed again", Args: cobra.MinimumNArgs(1),
 		Long: "revoke needs the signature of one person who signs models. Nodes install a revoked version no more, and end a trial of it. Where one is live it\n" +
-			"goes on answering, so that no ward stands without an answer: start a rollout of the version that is to replace it."}
+			"goes on answering, so that no ward stands without an answer: start a rollout of the version that is to replace it. A binary of edgeward is\n" +
+			"named by its digest."}
 	s.flags(cmd)
 	reason := reasonFlag(cmd, true)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		return s.propose(ctx, r, c, func(set tuf.Set) (tuf.Proposal, error) {
 			var add []tuf.Revocation
 			for _, text := range args {
-				t, err := target(set, text)
+				d, err := revocable(set, text)
 				if err != nil {
 					return tuf.Proposal{}, err
 				}
-				add = append(add, tuf.Revocation{Digest: t.Digest, Reason: *reason})
+				add = append(add, tuf.Revocation{Digest: d, Reason: *reason})
 			}
 			return tuf.Revoke(set, add, time.Now())
 		})
 	})
 	return cmd
+}
+
+// revocable is the digest of a signed version, or of a signed binary that is named by it.
+func revocable(s tuf.Set, text string) (edgeward.Digest, error) {
+	says, err := s.Read()
+	if err != nil {
+		return "", err
+	}
+	if i := slices.IndexFunc(says.Releases, func(r tuf.Release) bool { return string(r.Digest) == text }); i >= 0 {
+		return says.Releases[i].Digest, nil
+	}
+	t, err := target(s, text)
+	return t.Digest, err
 }
 
 func newTrustWithdraw(r *remote) *cobra.Command {
@@ -152,7 +166,7 @@ func newTrustWithdraw(r *remote) *cobra.Command {
 
 func newTrustRenew(r *remote) *cobra.Command {
 	var s signer
-	cmd := &cobra.Command{Use: "renew [FILE…]", Short: "Give signed files another year; those that soon expire, unless named", ValidArgs: []string{tuf.Root, tuf.Targets, tuf.Models, tuf.Revoked},
+	cmd := &cobra.Command{Use: "renew [FILE…]", Short: "Give signed files another year; those that soon expire, unless named", ValidArgs: []string{tuf.Root, tuf.Targets, tuf.Models, tuf.Revoked, tuf.Releases},
 		Args: cobra.OnlyValidArgs}
 	s.flags(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
@@ -209,6 +223,7 @@ var charterRoles = []struct {
 	{tuf.Root, func(c *tuf.Charter) *tuf.Role { return &c.Root }},
 	{tuf.Targets, func(c *tuf.Charter) *tuf.Role { return &c.Targets }},
 	{tuf.Models, func(c *tuf.Charter) *tuf.Role { return &c.Models }},
+	{tuf.Releases, func(c *tuf.Charter) *tuf.Role { return &c.Release }},
 }
 
 func holders(r tuf.Role) string {

@@ -26,7 +26,7 @@ func newFleetRollout(r *remote) *cobra.Command {
 		return r.print(listed(rs), func(w io.Writer) {
 			var rows [][]string
 			for _, x := range rs {
-				rows = append(rows, []string{x.ID, x.Endpoint.String(), fmt.Sprintf("%s/%d", x.To.Model, x.To.Number), string(x.State), fmt.Sprintf("%d of %d", x.Wave+1, len(x.Plan.Waves)), when(x.Since), x.Why})
+				rows = append(rows, []string{x.ID, x.Endpoint.String(), x.To.Ref(), string(x.State), fmt.Sprintf("%d of %d", x.Wave+1, len(x.Plan.Waves)), when(x.Since), x.Why})
 			}
 			table(w, "ID ENDPOINT VERSION STATE WAVE SINCE WHY", rows)
 		})
@@ -64,12 +64,16 @@ func newRolloutStart(r *remote) *cobra.Command {
 	var waves []string
 	var soak time.Duration
 	var wait bool
-	cmd := &cobra.Command{Use: "start MODEL/VERSION", Short: "Roll a signed version out", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames),
+	var binary string
+	cmd := &cobra.Command{Use: "start MODEL/VERSION | --binary FILE", Short: "Roll a signed version out, or a signed binary of edgeward", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
 		Long: "start brings a version behind an endpoint of the same name on every node of the scope, in waves. Each node fetches it, proves it,\n" +
 			"runs it beside the old one for its probation, and keeps it or goes back by itself. A node that goes back ends the rollout, and the\n" +
-			"others go back too.",
+			"others go back too.\n\n" +
+			"With --binary the nodes of the file's platform update edgeward itself: each proves the program on a copy of its data, switches without losing a\n" +
+			"request, and takes what ran before where the new one does not prove itself. They must run by edgeward supervise.",
 		Example: "  edgeward fleet rollout start triage/3 --endpoint triage --reason \"retrained on October\"\n" +
-			"  edgeward fleet rollout start triage/3 --endpoint triage --wave 1 --wave 25% --wave 100% --soak 10m --probation-requests 500 --reason test"}
+			"  edgeward fleet rollout start triage/3 --endpoint triage --wave 1 --wave 25% --wave 100% --soak 10m --probation-requests 500 --reason test\n" +
+			"  edgeward fleet rollout start --binary edgeward-0.2.0 --reason \"fix of the batch queue\""}
 	cmd.Flags().StringVar(&q.Endpoint, "endpoint", "", "`name` of the endpoint on the nodes")
 	cmd.Flags().StringVar(&q.Title, "title", "", "`name` that pages show")
 	cmd.Flags().StringVar(&q.Scope, "scope", "", "`part` of the fleet: fleet, selection/NAME, site/NAME or node/NAME")
@@ -85,16 +89,25 @@ func newRolloutStart(r *remote) *cobra.Command {
 	cmd.Flags().Float64Var(&q.Probation.Disagree, "disagree", 0, "largest `share` of rows with another class than the old version's; 0: 0.1")
 	cmd.Flags().StringVar(&q.Key, "key", "", "`name` for this order: the same again is the same rollout")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it has ended; the exit code says how")
-	must(cmd.MarkFlagRequired("endpoint"))
+	cmd.Flags().StringVar(&binary, "binary", "", "`file` of a signed binary of edgeward, or its digest, in place of a version")
+	cmd.MarkFlagsOneRequired("endpoint", "binary")
+	cmd.MarkFlagsMutuallyExclusive("endpoint", "binary")
 	reason := reasonFlag(cmd, true)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
-		name, n, err := ref("model", args[0])
+		var err error
+		switch q.Reason = *reason; {
+		case (binary == "") == (len(args) == 0):
+			return edgeward.E("rollout", edgeward.Invalid, "cli.usage", "roll what out?").WithHint("name MODEL/VERSION with --endpoint, or --binary alone")
+		case binary != "":
+			q.Binary, err = digestNamed(binary)
+		default:
+			q.Model, q.Version, err = ref("model", args[0])
+			if err == nil && q.Version == 0 {
+				err = edgeward.E("rollout", edgeward.Invalid, "cli.usage", "which version of %s?", q.Model).WithHint("write %s/3", q.Model)
+			}
+		}
 		if err != nil {
 			return err
-		}
-		q.Model, q.Version, q.Reason = name, n, *reason
-		if n == 0 {
-			return edgeward.E("rollout", edgeward.Invalid, "cli.usage", "which version of %s?", name).WithHint("write %s/3", name)
 		}
 		if q.Plan.Waves, err = rollout.ParseWaves(waves, soak); err != nil {
 			return err
@@ -125,7 +138,7 @@ func newRolloutStart(r *remote) *cobra.Command {
 }
 
 func printRollout(w io.Writer, x client.Rollout) {
-	facts(w, "rollout", x.ID, "endpoint", x.Endpoint.String(), "from", fmt.Sprintf("%s/%d", x.From.Model, x.From.Number), "to", fmt.Sprintf("%s/%d", x.To.Model, x.To.Number), "state", string(x.State), "why", x.Why,
+	facts(w, "rollout", x.ID, "endpoint", x.Endpoint.String(), "from", x.From.Ref(), "to", x.To.Ref(), "state", string(x.State), "why", x.Why,
 		"wave", fmt.Sprintf("%d of %d, %s", x.Wave+1, len(x.Plan.Waves), x.Step), "since", when(x.Since))
 	var rows [][]string
 	for _, n := range x.Nodes {

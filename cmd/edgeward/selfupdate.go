@@ -20,7 +20,7 @@ func newSelfUpdateCommand(e env) *cobra.Command {
 		Use:   "self-update FILE",
 		Short: "Give a server a new version of edgeward, without losing a request",
 		Long: "self-update FILE sends a binary of edgeward to the server, which looks whether it is for its machine. A server of a fleet\n" +
-			"refuses: fleets cannot sign programs yet; update its package. With --now it is run: it first proves itself on a copy of the server's data (database, models, golden\n" +
+			"takes only what the fleet signed (edgeward fleet binary sign). With --now it is run: it first proves itself on a copy of the server's data (database, models, golden\n" +
 			"answers), then takes the server's sockets over, and is kept once it answers as the one before did; else the one before runs again.\n" +
 			"The server must run by edgeward supervise, as the package's service does. The program of the package is never changed.\n\n" + exitCodes,
 		Example: "  edgeward self-update edgeward-0.2.0 --now --reason \"fix of the batch queue\"\n  edgeward self-update status\n  edgeward self-update rollback --reason \"slower here\"",

@@ -56,6 +56,7 @@ type Kept struct {
 	Keyring  *spec.Keyring `json:"keyring,omitempty"` // still sealed
 	Hubs     []string      `json:"hubs,omitempty"`    // addresses, from the last document that named some
 	Term     uint64        `json:"term,omitempty"`    // of the hub that is followed
+	Binary   *BinaryItem   `json:"binary,omitempty"`
 }
 
 // Store keeps what the agent and the verifier of signatures remember. Writes are durable when they return.
@@ -78,13 +79,14 @@ type Happened struct {
 	By     string
 }
 
-// Options are what an Agent is made of. All but Bring, Gossip, Took and Retry are needed.
+// Options are what an Agent is made of. All but Programs, Bring, Gossip, Took and Retry are needed.
 type Options struct {
 	Fleet, Node string
 	Pin         edgeward.Digest // of the first root
 	Root        []byte
 	Hub         Hub
 	Local       Local
+	Programs    Programs // nil: this server cannot change its program
 	Store       Store
 	Puller      *pull.Puller
 	Pace        *Pace  // the Puller's limit among others; nil: as fast as it goes
@@ -114,6 +116,7 @@ type Agent struct {
 	progress  map[spec.Key][2]int64
 	manifests map[edgeward.Digest]models.Manifest
 	contact   Contact
+	looked    time.Time // at the program
 }
 
 // Open starts from what the store has.
@@ -165,6 +168,11 @@ func (a *Agent) Signed() int64 {
 		return 0
 	}
 	return t.Signed.Version
+}
+
+// Release is the signed binary of a digest, if it may be newly installed now.
+func (a *Agent) Release(os, arch string, d edgeward.Digest) (tuf.Release, error) {
+	return a.verifier.Release(os, arch, d, a.clock())
 }
 
 // Heard takes the hub's time.

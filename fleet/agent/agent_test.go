@@ -324,7 +324,8 @@ type site struct {
 	a *agent.Agent
 	p *pull.Puller
 
-	pace *agent.Pace
+	pace     *agent.Pace
+	programs agent.Programs
 }
 
 func newSite(t testing.TB) *site {
@@ -343,7 +344,7 @@ func (s *site) run() (stop func()) {
 	s.t.Helper()
 	var err error
 	s.a, err = agent.Open(s.t.Context(), agent.Options{Fleet: "fleet1", Node: "n1", Pin: s.set.Pin(), Root: s.set.Roots[0], Hub: s.desk, Local: s.m, Store: s.m, Puller: s.p, Pace: s.pace,
-		Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Programs: s.programs, Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	s.ok(err)
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)

@@ -141,6 +141,11 @@ func (b *bringing) document(ctx context.Context) error {
 		}
 		b.out.Word = append(b.out.Word, w)
 	}
+	if w := k.Binary; w != nil && !w.Gone {
+		if r, err := a.Release(w.Want.OS, w.Want.Arch, w.Want.Digest); err == nil { // what is not signed waits, and the rest comes
+			b.wants[r.Digest] = pull.Want{Digest: r.Digest, Size: r.Length}
+		}
+	}
 	for _, i := range k.Items {
 		if !i.Gone {
 			b.manifests[i.Want.Digest] = i.Want

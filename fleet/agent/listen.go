@@ -34,6 +34,7 @@ func (a *Agent) listen(ctx context.Context) {
 		a.mu.Unlock()
 		err := a.refresh(ctx)
 		if err == nil {
+			a.answered()
 			var envelope []byte
 			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && envelope != nil {
 				if err = a.refresh(ctx); err == nil { // what was revoked while the call waited
@@ -54,6 +55,16 @@ func (a *Agent) listen(ctx context.Context) {
 		if !a.sleep(ctx, a.backoff(fails, err)) {
 			return
 		}
+	}
+}
+
+// answered notes that the hub does, where it had not since the start: the next call may wait for long.
+func (a *Agent) answered() {
+	a.mu.Lock()
+	never := a.contact.Last.IsZero()
+	a.mu.Unlock()
+	if never {
+		a.heard(nil)
 	}
 }
 
@@ -160,6 +171,7 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	if len(d.Hubs) > 0 {
 		k.Hubs = d.Hubs
 	}
+	k.Binary = wantsBinary(k.Binary, d.Binary, k.Clock.At(a.o.Now()))
 	k.Items = merge(k.Items, d.Endpoints, k.Clock.At(a.o.Now()))
 	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
 		return err

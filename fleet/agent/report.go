@@ -50,18 +50,35 @@ func (a *Agent) Report() spec.Reported {
 	defer a.mu.Unlock()
 	a.seq++
 	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
-	r.Endpoints = a.states()
+	r.Endpoints, r.Binary = a.endpoints(), a.binary()
 	return r
 }
 
-// States are where the fleet's endpoints stand here.
+// States are where the fleet's endpoints stand here, and the program as one more.
 func (a *Agent) States() []spec.State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.states()
+	out := a.endpoints()
+	if b := a.binary(); b != nil {
+		out = append(out, *b)
+	}
+	return out
 }
 
-func (a *Agent) states() (out []spec.State) {
+// binary is where the program stands that the fleet wants, also on its way back; nil if it wants none.
+func (a *Agent) binary() *spec.State {
+	b := a.kept.Binary
+	if b == nil {
+		return nil
+	}
+	s := b.State
+	if p, ok := a.progress[b.Want.Key()]; ok && s.Phase == spec.Fetching {
+		s.Done, s.Total = p[0], p[1]
+	}
+	return &s
+}
+
+func (a *Agent) endpoints() (out []spec.State) {
 	for _, i := range a.kept.Items {
 		if i.Gone {
 			continue

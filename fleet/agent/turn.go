@@ -17,6 +17,9 @@ func (a *Agent) Turn(ctx context.Context) {
 	wan, lan := a.kept.Policy.Speeds(a.now(), nil)
 	a.mu.Unlock()
 	a.o.Pace.set(wan, lan)
+	if err := a.turnBinary(ctx); err != nil && ctx.Err() == nil {
+		a.o.Log.Warn("the program of the fleet was not brought forward", "err", err)
+	}
 	for _, i := range items {
 		if ctx.Err() != nil {
 			return

@@ -93,6 +93,14 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]Part, e
 		}
 	}
 	for _, e := range h.versions(n) {
+		if e.Key().Binary() {
+			if ok, err := h.released(e.Digest); err != nil {
+				return nil, err
+			} else if ok {
+				note(Part{Digest: e.Digest})
+			}
+			continue
+		}
 		m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
 		if edgeward.KindOf(err) == edgeward.NotFound {
 			continue // the registry has forgotten what the node still runs
@@ -121,7 +129,7 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]Part, e
 func (h *Hub) versions(n Node) (out []spec.Endpoint) {
 	for _, e := range h.view().wanted(n) {
 		out = append(out, e)
-		for _, s := range n.Last.Endpoints {
+		for _, s := range n.States() {
 			if s.Key() != e.Key() {
 				continue
 			}

@@ -62,6 +62,10 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 		p.add("desired/"+n.ID, d.envelope)
 		p.add("word/"+n.ID, word)
 		for _, e := range view.wanted(n) {
+			if e.Key().Binary() {
+				blobs[e.Digest] = true
+				continue
+			}
 			m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)
 			if err != nil {
 				return nil, err

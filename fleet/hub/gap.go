@@ -2,7 +2,6 @@ package hub
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"edgeward"
@@ -45,7 +44,7 @@ func (h *Hub) Gaps() (out []Gap) {
 				out = append(out, observed(g, n, numbers))
 			}
 		}
-		for _, s := range n.Last.Endpoints {
+		for _, s := range n.States() {
 			if !slices.ContainsFunc(wanted, func(e spec.Endpoint) bool { return e.Key() == s.Key() }) {
 				g := Gap{Endpoint: s.Key(), Phase: s.Phase, Since: n.Issued, Code: "fleet.leaving", Why: "it is to go"}
 				out = append(out, observed(about(g, n, now), n, numbers))
@@ -57,16 +56,12 @@ func (h *Hub) Gaps() (out []Gap) {
 
 // gap says what of a wanted endpoint is not so.
 func gap(n Node, e spec.Endpoint, now time.Time) (Gap, bool) {
-	g := Gap{Endpoint: e.Key(), Wanted: rollout.Version{Model: e.Model, Number: e.Version, Digest: e.Digest}}
-	i := slices.IndexFunc(n.Last.Endpoints, func(s spec.State) bool { return s.Key() == e.Key() })
-	if i < 0 || n.Last.Endpoints[i].Want != e.Digest {
-		g.Since, g.Code, g.Why = n.Issued, "fleet.not_taken", "the node has not said that it took the document"
-		if i >= 0 {
-			g.Phase = n.Last.Endpoints[i].Phase
-		}
+	g := Gap{Endpoint: e.Key(), Wanted: versionOf(e)}
+	s := n.state(e.Key())
+	if s.Want != e.Digest {
+		g.Since, g.Code, g.Why, g.Phase = n.Issued, "fleet.not_taken", "the node has not said that it took the document", s.Phase
 		return about(g, n, now), true
 	}
-	s := n.Last.Endpoints[i]
 	g.Phase, g.Since, g.Opens, g.Code, g.Why = s.Phase, s.Since, s.Opens, s.Code, s.Reason
 	if s.Phase == spec.Committed && s.Live == e.Digest && s.Code == "" {
 		return g, false
@@ -88,19 +83,9 @@ func about(g Gap, n Node, now time.Time) Gap {
 }
 
 func observed(g Gap, n Node, numbers map[edgeward.Digest]rollout.Version) Gap {
-	for _, s := range n.Last.Endpoints {
-		if s.Key() == g.Endpoint && s.Live != "" {
-			g.Observed = numbers[s.Live]
-			g.Observed.Digest = s.Live
-		}
+	if live := n.state(g.Endpoint).Live; live != "" {
+		g.Observed = numbers[live]
+		g.Observed.Digest = live
 	}
 	return g
-}
-
-// version is a version as people write it.
-func version(model string, number int) string {
-	if number == 0 {
-		return ""
-	}
-	return model + "/" + strconv.Itoa(number)
 }

@@ -83,6 +83,7 @@ type Hub struct {
 	allowed     map[string]map[edgeward.Digest]Part
 	boots       map[string]pki.Watch
 	guesses     guesses
+	releases    releases
 	freshened   time.Time
 	ringed      time.Time              // the key rings of the sites were looked at
 	stale       bool                   // something that documents are made of has changed since rendered

@@ -13,19 +13,20 @@ import (
 	"edgeward/sync/tuf"
 )
 
-// Order is what a person asks for: this version behind this endpoint, on the nodes of a scope.
+// Order is what a person asks for: this version behind this endpoint, or this binary, on the nodes of a scope.
 type Order struct {
-	Key       string         `json:"key,omitempty"`    // a second Order with the same Key returns the first rollout
-	Scope     string         `json:"scope,omitempty"`  // Everywhere if empty
-	Select    string         `json:"select,omitempty"` // in place of Scope: the nodes that these tags mean (fleet/selector)
-	Endpoint  string         `json:"endpoint"`
-	Title     string         `json:"title,omitempty"`
-	Model     string         `json:"model"`
-	Version   int            `json:"version"`
-	Plan      rollout.Plan   `json:"plan,omitzero"`
-	Probation spec.Probation `json:"probation,omitzero"`
-	Now       bool           `json:"now,omitempty"` // it does not wait for maintenance windows; needs a reason
-	Reason    string         `json:"reason,omitempty"`
+	Key       string          `json:"key,omitempty"`    // a second Order with the same Key returns the first rollout
+	Scope     string          `json:"scope,omitempty"`  // Everywhere if empty
+	Select    string          `json:"select,omitempty"` // in place of Scope: the nodes that these tags mean (fleet/selector)
+	Endpoint  string          `json:"endpoint,omitempty"`
+	Title     string          `json:"title,omitempty"`
+	Model     string          `json:"model,omitempty"`
+	Version   int             `json:"version,omitempty"`
+	Binary    edgeward.Digest `json:"binary,omitempty"` // of a signed binary of edgeward, in place of endpoint, model and version
+	Plan      rollout.Plan    `json:"plan,omitzero"`
+	Probation spec.Probation  `json:"probation,omitzero"`
+	Now       bool            `json:"now,omitempty"` // it does not wait for maintenance windows; needs a reason
+	Reason    string          `json:"reason,omitempty"`
 }
 
 // StartRollout begins one, in a group by its name. It needs a version that the repository names; "fleet.unsigned" says what is missing,
@@ -58,14 +59,14 @@ func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move
 	}
 	for _, m := range h.moves {
 		if m.Endpoint == move.Endpoint && !m.State.Final() {
-			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "endpoint %s is being rolled out: %s", move.Endpoint.Name, m.ID).With("rollout", m.ID).
+			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "%s is being rolled out: %s", move.called(), m.ID).With("rollout", m.ID).
 				WithHint("let it end, or abort it: edgeward fleet rollout abort %s", m.ID)
 		}
 	}
 	if move.From.Digest == move.To.Digest {
-		return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.already_there", "version %d is what the nodes should run already", move.To.Number)
+		return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.already_there", "version %s is what the nodes should run already", move.To.Name())
 	}
-	if err := h.put(ctx, Facts{Moves: []Move{move}}, h.change(by, "fleet.rollout.created", move.ID, move.Endpoint.Name, o.Reason)); err != nil {
+	if err := h.put(ctx, Facts{Moves: []Move{move}}, h.change(by, "fleet.rollout.created", move.ID, move.called(), o.Reason)); err != nil {
 		return Move{}, err
 	}
 	h.Poke()
@@ -84,32 +85,61 @@ func (h *Hub) ordered(ctx context.Context, by, group string, o Order, set *overl
 	if err := o.Plan.Check(); err != nil {
 		return Move{}, err
 	}
-	manifest, raw, err := h.o.Registry.Signable(ctx, group, o.Model, o.Version)
+	to, err := h.ordersFor(ctx, group, o)
 	if err != nil {
-		return Move{}, err
-	}
-	to := spec.Endpoint{Group: group, Name: o.Endpoint, Title: o.Title, Model: manifest.Model, Version: o.Version, Digest: edgeward.DigestOf(raw), Probation: o.Probation}
-	if err := to.Check(); err != nil {
-		return Move{}, err
-	}
-	if err := h.signed(to); err != nil {
 		return Move{}, err
 	}
 	from := rollout.Version{}
 	if a, ok := h.assigned(scope, to); ok {
-		from = rollout.Version{Model: a.Endpoint.Model, Number: a.Endpoint.Version, Digest: a.Endpoint.Digest}
+		from = versionOf(a.Endpoint)
 		if a.Endpoint.Model != to.Model {
 			return Move{}, edgeward.E("hub.ordered", edgeward.Conflict, "endpoint.exists", "endpoint %s has model %s", to.Name, a.Endpoint.Model).WithHint("choose another endpoint name")
 		}
 	}
-	move := Move{Scope: scope, Title: o.Title, Probation: o.Probation, Now: o.Now}
+	move := Move{Scope: scope, Title: to.Title, Probation: to.Probation, Now: o.Now}
 	for _, m := range h.moves {
 		if m.Endpoint == to.Key() && m.To.Digest == to.Digest {
 			move.Again = max(move.Again, m.Again+1)
 		}
 	}
-	move.Rollout = rollout.New(o.Key, to.Key(), from, rollout.Version{Model: to.Model, Number: to.Version, Digest: to.Digest}, o.Plan, by, o.Reason, h.o.Now())
+	move.Rollout = rollout.New(o.Key, to.Key(), from, versionOf(to), o.Plan, by, o.Reason, h.o.Now())
 	return move, nil
+}
+
+// ordersFor is what an order is about, once the repository lets it be rolled out.
+func (h *Hub) ordersFor(ctx context.Context, group string, o Order) (spec.Endpoint, error) {
+	if o.Binary != "" {
+		if o.Endpoint+o.Model != "" || o.Version != 0 {
+			return spec.Endpoint{}, edgeward.E("hub.ordersFor", edgeward.Invalid, "rollout.both", "a rollout is of a binary or of a version, not of both").WithHint("name the binary alone")
+		}
+		return h.binary(o.Binary)
+	}
+	manifest, raw, err := h.o.Registry.Signable(ctx, group, o.Model, o.Version)
+	if err != nil {
+		return spec.Endpoint{}, err
+	}
+	to := spec.Endpoint{Group: group, Name: o.Endpoint, Title: o.Title, Model: manifest.Model, Version: o.Version, Digest: edgeward.DigestOf(raw), Probation: o.Probation}
+	if err := to.Check(); err != nil {
+		return to, err
+	}
+	return to, h.signed(to)
+}
+
+// versionOf is the version behind e; of a binary its title is the label.
+func versionOf(e spec.Endpoint) rollout.Version {
+	v := rollout.Version{Model: e.Model, Number: e.Version, Digest: e.Digest}
+	if e.Key().Binary() {
+		v.Label = e.Title
+	}
+	return v
+}
+
+// called is what m moves, for people.
+func (m Move) called() string {
+	if m.Endpoint.Binary() {
+		return m.To.Ref()
+	}
+	return m.Endpoint.Name
 }
 
 // assigned is what the nodes of a scope should have of an endpoint: what was said of the scope itself, else of a wider one.
@@ -193,7 +223,7 @@ func (h *Hub) Say(ctx context.Context, by, id, what, reason string) (Move, error
 	if m.Rollout, err = do(m.Rollout); err != nil {
 		return m, err
 	}
-	if err := h.put(ctx, Facts{Moves: []Move{m}}, h.change(by, "fleet.rollout."+what, id, m.Endpoint.Name, reason)); err != nil {
+	if err := h.put(ctx, Facts{Moves: []Move{m}}, h.change(by, "fleet.rollout."+what, id, m.called(), reason)); err != nil {
 		return m, err
 	}
 	h.Poke()
@@ -229,7 +259,7 @@ func (h *Hub) noted(m Move, notes []rollout.Note) (out []Change) {
 		if n.What == "told" {
 			continue
 		}
-		c := h.change("fleet:"+m.ID, "fleet.rollout."+strings.ReplaceAll(n.What, "-", "_"), m.ID, m.Endpoint.Name, n.Text)
+		c := h.change("fleet:"+m.ID, "fleet.rollout."+strings.ReplaceAll(n.What, "-", "_"), m.ID, m.called(), n.Text)
 		if n.Node != "" {
 			c.Detail = map[string]string{"node": h.nodes[n.Node].Last.Facts.Name, "node_id": n.Node}
 		}
@@ -262,11 +292,7 @@ func (h *Hub) Places(m Move) (out []Place) {
 		if !ok {
 			continue
 		}
-		p := Place{Node: n, Wave: waves[id], Told: slices.Contains(m.Told, id)}
-		if i := slices.IndexFunc(n.Last.Endpoints, func(s spec.State) bool { return s.Key() == m.Endpoint }); i >= 0 {
-			p.State = n.Last.Endpoints[i]
-		}
-		out = append(out, p)
+		out = append(out, Place{Node: n, Wave: waves[id], Told: slices.Contains(m.Told, id), State: n.state(m.Endpoint)})
 	}
 	return out
 }

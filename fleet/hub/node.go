@@ -179,7 +179,7 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 		return nil
 	}
 	h.stale = h.stale || n.Held
-	moved := n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.Last.Endpoints, r.Endpoints, func(a, b spec.State) bool {
+	moved := n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.States(), Node{Last: r}.States(), func(a, b spec.State) bool {
 		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code
 	})
 	n.Last, n.Seen, n.Got, n.Receipt = r, now, now, time.Time{}

@@ -427,13 +427,13 @@ func (v view) lines(n Node) map[string]string {
 	}
 	for _, e := range v.wanted(n) {
 		at := "endpoint " + e.Key().String() + " "
-		out[at+"version"] = version(e.Model, e.Version)
+		out[at+"version"] = versionOf(e).Ref()
 		out[at+"title"] = e.Title
 		out[at+"probation"] = text(e.Probation)
 	}
 	for _, m := range v.moves { // what a rollout is to bring, though nobody was told yet
-		if at := "endpoint " + m.Endpoint.String() + " version"; v.set.Rank(m.Scope, s) >= 0 && out[at] != version(m.To.Model, m.To.Number) {
-			if to := version(m.To.Model, m.To.Number); m.State != rollout.RollingBack {
+		if at, to := "endpoint "+m.Endpoint.String()+" version", m.To.Ref(); takes(s, m.Endpoint) && v.set.Rank(m.Scope, s) >= 0 && out[at] != to {
+			if m.State != rollout.RollingBack {
 				out[at] = strings.TrimSpace(out[at] + " → " + to + " by a rollout")
 			}
 		}

@@ -35,7 +35,7 @@ func (v view) assigned(n overlay.Server) map[spec.Key]Assignment {
 	best := map[spec.Key]Assignment{}
 	for _, a := range v.assignments {
 		k := a.Endpoint.Key()
-		if old, ok := best[k]; v.set.Rank(a.Scope, n) >= 0 && (!ok || v.narrower(a, old, n)) {
+		if old, ok := best[k]; takes(n, k) && v.set.Rank(a.Scope, n) >= 0 && (!ok || v.narrower(a, old, n)) {
 			best[k] = a
 		}
 	}
@@ -55,7 +55,7 @@ func (v view) wanted(node Node) []spec.Endpoint {
 	n := node.server()
 	best := v.assigned(n)
 	for _, m := range v.moves { // a rollout that is under way has the last word in its scope
-		if m.State.Final() || v.set.Rank(m.Scope, n) < 0 {
+		if m.State.Final() || !takes(n, m.Endpoint) || v.set.Rank(m.Scope, n) < 0 {
 			continue
 		}
 		if a, ok := best[m.Endpoint]; ok && v.set.Rank(a.Scope, n) > v.set.Rank(m.Scope, n) {
@@ -83,14 +83,10 @@ func (m Move) endpoint(now bool) spec.Endpoint {
 func (h *Hub) meant(m Move) (out []rollout.Node) {
 	now := h.o.Now()
 	for _, n := range sorted(h.nodes) {
-		if n.Standing != Member || h.set.Rank(m.Scope, n.server()) < 0 || h.narrower(m, n) {
+		if n.Standing != Member || !takes(n.server(), m.Endpoint) || h.set.Rank(m.Scope, n.server()) < 0 || h.narrower(m, n) {
 			continue
 		}
-		x := rollout.Node{ID: n.ID, Site: n.Site, Pair: n.Pair, Online: now.Sub(n.Seen) < Online}
-		if i := slices.IndexFunc(n.Last.Endpoints, func(s spec.State) bool { return s.Key() == m.Endpoint }); i >= 0 {
-			x.Seen = n.Last.Endpoints[i]
-		}
-		out = append(out, x)
+		out = append(out, rollout.Node{ID: n.ID, Site: n.Site, Pair: n.Pair, Online: now.Sub(n.Seen) < Online, Seen: n.state(m.Endpoint)})
 	}
 	return out
 }
@@ -191,8 +187,9 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 		n = h.nodes[n.ID]
 	}
 	c := h.view().content(n)
+	endpoints, binary := split(c.Endpoints)
 	want := spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
-		Endpoints: c.Endpoints, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term}
+		Endpoints: endpoints, Binary: binary, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term}
 	if err := h.addSite(&want, n); err != nil {
 		return document{}, err
 	}

@@ -114,10 +114,10 @@ func (v view) asHub(n Node) bool {
 	for _, e := range v.wanted(n) {
 		want[e.Key()] = e.Digest
 	}
-	if len(want) != len(n.Last.Endpoints) {
+	if len(want) != len(n.States()) {
 		return false
 	}
-	for _, s := range n.Last.Endpoints {
+	for _, s := range n.States() {
 		if want[s.Key()] != s.Want {
 			return false
 		}

@@ -136,6 +136,9 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, node string) e
 		x.reach[e.Digest] = true
 		x.lacks = append(x.lacks, e.Digest)
 	}
+	if d.Binary != nil {
+		x.reach[d.Binary.Digest] = true
+	}
 	roster := s.o.Roster()
 	s.mu.Lock()
 	defer s.mu.Unlock()

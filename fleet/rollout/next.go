@@ -119,7 +119,7 @@ func (s *step) run(nodes []Node) {
 		}
 		if s.r.Wave == len(s.r.Plan.Waves)-1 {
 			s.r.Step = ""
-			s.enter(Succeeded, "", "%d nodes run version %d", len(s.r.Told), s.r.To.Number)
+			s.enter(Succeeded, "", "%d nodes run version %s", len(s.r.Told), s.r.To.Name())
 			return
 		}
 		s.wave(s.r.Wave + 1)
@@ -151,7 +151,7 @@ func (s *step) judge() {
 		if s.r.Plan.OnFailure == Pause {
 			state = Paused
 		}
-		s.enter(state, "rollout.failed", "%d of %d nodes could not keep version %d: %s", len(s.r.Failed), len(s.r.Told), s.r.To.Number, last.Seen.Reason)
+		s.enter(state, "rollout.failed", "%d of %d nodes could not keep version %s: %s", len(s.r.Failed), len(s.r.Told), s.r.To.Name(), last.Seen.Reason)
 	}
 }
 
@@ -180,7 +180,7 @@ func (s *step) tell() (some bool) {
 		s.r.Told = append(s.r.Told, id)
 		s.told[id], some = true, true
 		moving[n.Site]++
-		s.note("told", id, "version %d", s.r.To.Number)
+		s.note("told", id, "version %s", s.r.To.Name())
 	}
 	slices.Sort(s.r.Told)
 	return some
@@ -263,7 +263,7 @@ func (s *step) done() bool {
 	case !s.now.Before(deadline) && len(mine) == 0:
 		s.enter(Paused, "rollout.missing", "no node answers")
 	case !s.now.Before(deadline):
-		s.enter(Paused, "rollout.missing", "%d of %d nodes have not said that they run version %d", missing, len(mine), s.r.To.Number)
+		s.enter(Paused, "rollout.missing", "%d of %d nodes have not said that they run version %s", missing, len(mine), s.r.To.Name())
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"time"
 
 	"edgeward"
@@ -42,7 +43,27 @@ const (
 type Version struct {
 	Model  string          `json:"model,omitempty"`
 	Number int             `json:"version,omitempty"`
+	Label  string          `json:"label,omitempty"` // of a binary, in place of a number
 	Digest edgeward.Digest `json:"manifest,omitempty"`
+}
+
+// Name is what tells v from others of its model, for people.
+func (v Version) Name() string {
+	if v.Label != "" {
+		return v.Label
+	}
+	return strconv.Itoa(v.Number)
+}
+
+// Ref names v for people; "" if there is none.
+func (v Version) Ref() string {
+	switch {
+	case v.Label != "":
+		return v.Model + " " + v.Label
+	case v.Number == 0:
+		return ""
+	}
+	return v.Model + "/" + v.Name()
 }
 
 // Rollout is one move of an endpoint. It is a value: Next and the commands return the changed one.

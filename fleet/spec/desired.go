@@ -24,6 +24,7 @@ type Desired struct {
 	Issued    time.Time  `json:"issued"`
 	Expires   time.Time  `json:"expires"`
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // by group and name
+	Binary    *Binary    `json:"binary,omitempty"`    // of edgeward itself
 	Policy    Policy     `json:"policy,omitzero"`
 	Roster    []Peer     `json:"roster,omitempty"`  // of the site, itself too, by node; none: no gossip
 	Keyring   *Keyring   `json:"keyring,omitempty"` // of the site's gossip
@@ -57,7 +58,12 @@ type Key struct {
 	Name  string `json:"name"`
 }
 
-func (k Key) String() string { return k.Group + "/" + k.Name }
+func (k Key) String() string {
+	if k.Binary() {
+		return "edgeward " + k.Name
+	}
+	return k.Group + "/" + k.Name
+}
 
 // Key returns e's.
 func (e Endpoint) Key() Key { return Key{e.Group, e.Name} }
@@ -144,6 +150,11 @@ func (d Desired) Check() error {
 			return invalid("desired", "endpoints are not in order or stand twice: %s", e.Key())
 		}
 		if err := e.Check(); err != nil {
+			return err
+		}
+	}
+	if d.Binary != nil {
+		if err := d.Binary.Check(); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@
 // # History of Format
 //
 //	1  2026-11-25  first
+//	1  2026-11-26  binary: the program itself, in Desired and Reported; who does not know it goes on with the one it has
 //	1  2026-11-26  policy: windows and rates by name, in place of one window each, which no hub had ever sent
 package spec
 

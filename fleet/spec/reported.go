@@ -36,6 +36,7 @@ type Reported struct {
 	Rev       uint64    `json:"rev"`  // of the document it acts on; 0: none yet
 	Term      uint64    `json:"term,omitempty"`
 	Endpoints []State   `json:"endpoints,omitempty"`
+	Binary    *State    `json:"binary,omitempty"` // of edgeward itself, while the fleet wants one; its name is BinaryKey's
 	Facts     Facts     `json:"facts"`
 	Traffic   Traffic   `json:"traffic,omitzero"`
 	Queue     Queue     `json:"queue,omitempty"` // what waits for the hub, and what was lost
@@ -136,20 +137,38 @@ func (r Reported) Check() error {
 		return err
 	}
 	for _, s := range r.Endpoints {
-		if edgeward.CheckName("group", s.Group) != nil || edgeward.CheckName("endpoint", s.Name) != nil || len(s.Reason) > 2000 || len(s.Code) > 100 {
+		if edgeward.CheckName("group", s.Group) != nil {
 			return invalid("reported", "endpoint %.80q is not described", s.Name)
 		}
-		for _, d := range []edgeward.Digest{s.Want, s.Live, s.Previous} {
-			if d == "" {
-				continue
-			}
-			if _, err := edgeward.ParseDigest(string(d)); err != nil {
-				return err
-			}
+		if err := s.check(); err != nil {
+			return err
+		}
+	}
+	if r.Binary != nil {
+		if !r.Binary.Key().Binary() {
+			return invalid("reported", "the binary is not described")
+		}
+		if err := r.Binary.check(); err != nil {
+			return err
 		}
 	}
 	if len(r.Gossip.Members) > 16 {
 		return invalid("reported", "gossip has no %d states", len(r.Gossip.Members))
 	}
 	return checkAddresses(r.Gossip.Addresses)
+}
+
+func (s State) check() error {
+	if edgeward.CheckName("endpoint", s.Name) != nil || len(s.Reason) > 2000 || len(s.Code) > 100 {
+		return invalid("reported", "endpoint %.80q is not described", s.Name)
+	}
+	for _, d := range []edgeward.Digest{s.Want, s.Live, s.Previous} {
+		if d == "" {
+			continue
+		}
+		if _, err := edgeward.ParseDigest(string(d)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -47,6 +47,15 @@ func gossiping() (spec.Desired, spec.Reported) {
 	return d, r
 }
 
+// programmed are the documents of a node whose program the fleet rolls out.
+func programmed() (spec.Desired, spec.Reported) {
+	d, r := desired(), reported()
+	d.Binary = &spec.Binary{Version: "0.2.0", OS: "linux", Arch: "amd64", Digest: two, Again: 1, Rollout: "01R"}
+	k := d.Binary.Key()
+	r.Binary = &spec.State{Group: k.Group, Name: k.Name, Want: two, Live: one, Phase: spec.Fetching, Since: at, Done: 10, Total: 100}
+	return d, r
+}
+
 func code() spec.Code {
 	return spec.Code{Hubs: []string{"https://127.0.0.1:8443"}, CA: one, Root: two, ID: "01C", Secret: "s3cret"}
 }
@@ -55,8 +64,9 @@ func code() spec.Code {
 // language (doc.go).
 func TestGolden(t *testing.T) {
 	inSite, ofSite := gossiping()
+	wantsBinary, hasBinary := programmed()
 	for name, v := range map[string]any{
-		"desired-site": inSite, "reported-site": ofSite,
+		"desired-site": inSite, "reported-site": ofSite, "desired-binary": wantsBinary, "reported-binary": hasBinary,
 		"desired": desired(), "reported": reported(), "code": code(),
 		"machine": spec.Machine{System: "debian 12.7", Kernel: "6.1.0", Features: []string{"avx2", "fma"}, MemoryFree: 4 << 30, Resident: 90 << 20, Disk: 64 << 30, FileSystem: "ext4", Load: 0.25,
 			Uptime: 86400, Started: at, Health: "degraded", Reasons: []string{"disk"}, Devices: []spec.Device{{Name: "NVIDIA L4", Wish: "cuda:0", Driver: "580.95.05", Lacks: "a runtime pack"}},
@@ -87,21 +97,29 @@ func TestGolden(t *testing.T) {
 
 func TestWhatIsNoDocument(t *testing.T) {
 	for name, spoil := range map[string]func(*spec.Desired){
-		"no node":          func(d *spec.Desired) { d.Node = "" },
-		"no revision":      func(d *spec.Desired) { d.Rev = 0 },
-		"ends before":      func(d *spec.Desired) { d.Expires = d.Issued.Add(-1) },
-		"no digest":        func(d *spec.Desired) { d.Endpoints[0].Digest = "sha256:../x" },
-		"a path as name":   func(d *spec.Desired) { d.Endpoints[0].Name = "../x" },
-		"twice":            func(d *spec.Desired) { d.Endpoints = append(d.Endpoints, d.Endpoints[0]) },
-		"negative bound":   func(d *spec.Desired) { d.Endpoints[0].Probation.Slower = -1 },
-		"unknown word":     func(d *spec.Desired) { d.Endpoints[0].Probation.Quiet = "perhaps" },
-		"from the old age": func(d *spec.Desired) { d.Format = 0 },
-		"a peer twice":     func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a"}, {Node: "a"}} },
-		"a host's name":    func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Addresses: []string{"evil.example:1"}}} },
-		"no port":          func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Addresses: []string{"10.0.0.1"}}} },
-		"no certificate":   func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Certs: []edgeward.Digest{"sha256:../x"}}} },
-		"a whole town":     func(d *spec.Desired) { d.Roster = make([]spec.Peer, spec.MaxPeers+1) },
-		"a ring of none":   func(d *spec.Desired) { d.Keyring = &spec.Keyring{} },
+		"no node":           func(d *spec.Desired) { d.Node = "" },
+		"no revision":       func(d *spec.Desired) { d.Rev = 0 },
+		"ends before":       func(d *spec.Desired) { d.Expires = d.Issued.Add(-1) },
+		"no digest":         func(d *spec.Desired) { d.Endpoints[0].Digest = "sha256:../x" },
+		"a path as name":    func(d *spec.Desired) { d.Endpoints[0].Name = "../x" },
+		"twice":             func(d *spec.Desired) { d.Endpoints = append(d.Endpoints, d.Endpoints[0]) },
+		"negative bound":    func(d *spec.Desired) { d.Endpoints[0].Probation.Slower = -1 },
+		"unknown word":      func(d *spec.Desired) { d.Endpoints[0].Probation.Quiet = "perhaps" },
+		"from the old age":  func(d *spec.Desired) { d.Format = 0 },
+		"a peer twice":      func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a"}, {Node: "a"}} },
+		"a host's name":     func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Addresses: []string{"evil.example:1"}}} },
+		"no port":           func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Addresses: []string{"10.0.0.1"}}} },
+		"no certificate":    func(d *spec.Desired) { d.Roster = []spec.Peer{{Node: "a", Certs: []edgeward.Digest{"sha256:../x"}}} },
+		"a whole town":      func(d *spec.Desired) { d.Roster = make([]spec.Peer, spec.MaxPeers+1) },
+		"a ring of none":    func(d *spec.Desired) { d.Keyring = &spec.Keyring{} },
+		"a nameless binary": func(d *spec.Desired) { d.Binary = &spec.Binary{OS: "linux", Arch: "amd64", Digest: two} },
+		"a path as system": func(d *spec.Desired) {
+			d.Binary = &spec.Binary{Version: "1", OS: "../x", Arch: "amd64", Digest: two}
+		},
+		"a binary as a path": func(d *spec.Desired) {
+			d.Binary = &spec.Binary{Version: "1", OS: "linux", Arch: "amd64", Digest: "sha256:../x"}
+		},
+		"a binary as an endpoint": func(d *spec.Desired) { d.Endpoints[0].Group = spec.BinaryKey("linux", "amd64").Group },
 	} {
 		d := desired()
 		spoil(&d)
@@ -164,6 +182,11 @@ func FuzzParse(f *testing.F) {
 	b, _ = json.Marshal(reported())
 	f.Add(b)
 	f.Add([]byte(code().String()))
+	wants, has := programmed()
+	b, _ = json.Marshal(wants)
+	f.Add(b)
+	b, _ = json.Marshal(has)
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if d, err := spec.ParseDesired(b); err == nil {
 			again, _ := json.Marshal(d)

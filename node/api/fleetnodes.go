@@ -64,7 +64,7 @@ func (s *Server) fleetNodes() {
 
 func (s *Server) fleetNode(n hub.Node) wire.FleetNodeView {
 	v := wire.FleetNodeView{ID: n.ID, Name: n.Last.Facts.Name, Site: n.Site, Tags: n.Tags, Pair: n.Pair, Standing: n.Standing, Why: n.Why, Asked: n.Asked, Joined: n.Joined, Seen: n.Seen,
-		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.Last.Endpoints, Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt}
+		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt}
 	v.Online = n.Online(s.parts.Now())
 	if !n.Last.At.IsZero() && !n.Got.IsZero() {
 		v.Skew = n.Last.At.Sub(n.Got).Round(time.Millisecond).Seconds()

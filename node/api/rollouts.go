@@ -35,6 +35,11 @@ func (s *Server) rollouts() {
 		})
 	handle(s, op{id: "rollouts.create", method: http.MethodPost, path: "/fleet/rollouts", summary: "Roll a signed version out to the fleet, in waves", verb: auth.Promote, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.RolloutRequest }) (*body[wire.RolloutView], error) {
+			if in.Body.Binary != "" { // an endpoint is of a group; the program is of the whole server
+				if err := allowed(ctx, auth.Create, auth.Fleet); err != nil {
+					return nil, err
+				}
+			}
 			m, err := s.parts.Fleet.Hub().StartRollout(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body)
 			return answer(s.rolloutView(m), err)
 		})
@@ -55,6 +60,11 @@ func (s *Server) rollouts() {
 				FleetRef
 				Body wire.RolloutWord
 			}) (*body[wire.RolloutView], error) {
+				if m, err := s.parts.Fleet.Hub().Rollout(in.ID); err == nil && m.Endpoint.Binary() && word != "pause" && word != "abort" {
+					if err := allowed(ctx, auth.Create, auth.Fleet); err != nil {
+						return nil, err
+					}
+				}
 				m, err := s.parts.Fleet.Hub().Say(ctx, principal(ctx).Ref(), in.ID, word, in.Body.Reason)
 				return answer(s.rolloutView(m), err)
 			})

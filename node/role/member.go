@@ -196,7 +196,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	pace := agent.NewPace()
 	puller := &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}
 	here := r.newSite(m, authority, current, puller, line, pace)
-	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
+	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Programs: r.programs(), Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
 		Bring: here.swarm.Bring, Gossip: here.report, Took: here.knock, Boot: r.p.NewID(), Now: r.p.Now, Log: log})
 	if err != nil {
 		return err

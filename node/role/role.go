@@ -38,15 +38,16 @@ type Parts struct {
 	Store       *store.DB
 	Blobs       *blobs.Store
 	Local       agent.Local
-	Count       *follow.Count   // what is counted for the fleet
-	Node        string          // id of this server
-	Dir         string          // fleet/ in the data directory
-	Address     string          // the hub listens here, once there is a fleet; "off" never
-	SiteAddress string          // a node listens here for the others of its site; "off" never
-	Version     string          // of edgeward
-	Names       func() []string // host names and addresses of this server, for the hub's certificate
-	Answer      Answerer        // of what persons at the hub ask
-	Proxy       agent.Proxy     // that the hub is called through; nil: none
+	Programs    func() agent.Programs // asked for when this server becomes a node; nil: it cannot change its program
+	Count       *follow.Count         // what is counted for the fleet
+	Node        string                // id of this server
+	Dir         string                // fleet/ in the data directory
+	Address     string                // the hub listens here, once there is a fleet; "off" never
+	SiteAddress string                // a node listens here for the others of its site; "off" never
+	Version     string                // of edgeward
+	Names       func() []string       // host names and addresses of this server, for the hub's certificate
+	Answer      Answerer              // of what persons at the hub ask
+	Proxy       agent.Proxy           // that the hub is called through; nil: none
 	Refuse      hub.Refuse
 	Now         func() time.Time
 	NewID       func() string

@@ -39,48 +39,12 @@ func TestSelfUpdateUnderLoad(t *testing.T) {
 	}
 	dir := t.TempDir()
 	p, c := serveBy(t, "supervise", dir)
-	t.Cleanup(func() { // nicely: the server is the supervisor's child
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		if code := p.wait(t, time.Minute); code != 0 {
-			t.Errorf("the supervisor ended with %d", code)
-		}
-	})
-	url := strings.TrimSpace(strings.SplitN(strings.SplitN(p.out.String(), "listening on ", 2)[1], "\n", 2)[0])
+	url := ends(t, p)
 	ctx := within(t, 4*time.Minute)
 	must[client.ImportedVersion](t)(c.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))
 	deployed(t, c, "affine", 1)
 
-	var asked, failed atomic.Int64
-	var firstFailure atomic.Value
-	load, end := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	for i := range 3 {
-		hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: i == 0}}
-		wg.Go(func() {
-			for load.Err() == nil {
-				r, err := http.NewRequestWithContext(context.WithoutCancel(load), "POST", url+"/v2/models/affine/infer",
-					strings.NewReader(`{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[3,1]}]}`))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				r.Header.Set("Authorization", "Bearer "+bootstrap)
-				r.Header.Set("Content-Type", "application/json")
-				asked.Add(1)
-				var body bytes.Buffer
-				resp, err := hc.Do(r)
-				if err == nil {
-					_, err = body.ReadFrom(resp.Body)
-					resp.Body.Close()
-				}
-				if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(body.String(), "5.5") {
-					failed.Add(1)
-					firstFailure.CompareAndSwap(nil, fmt.Sprintf("%v %s", err, body.String()))
-				}
-				time.Sleep(5 * time.Millisecond)
-			}
-		})
-	}
+	end := underLoad(t, url)
 	settle := func(seq uint64) (s client.Update) {
 		eventually(t, 2*time.Minute, "the update ends", func() bool {
 			var err error
@@ -113,11 +77,6 @@ func TestSelfUpdateUnderLoad(t *testing.T) {
 		t.Fatalf("%+v %+v", s, s.Last)
 	}
 	end()
-	wg.Wait()
-	if failed.Load() > 0 || asked.Load() < 20 {
-		t.Errorf("%d of %d requests failed over an update and back: %v", failed.Load(), asked.Load(), firstFailure.Load())
-	}
-	t.Logf("%d requests over an update and back, none failed", asked.Load())
 
 	t.Run("files that are not taken", func(t *testing.T) {
 		b, err := os.ReadFile(next)
@@ -139,4 +98,65 @@ func TestSelfUpdateUnderLoad(t *testing.T) {
 			}
 		}
 	})
+}
+
+// ends lets a supervised server end nicely when the test does: the server is the supervisor's child. It returns where that listens.
+func ends(t testing.TB, p *process) string {
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.wait(t, time.Minute); code != 0 {
+			t.Errorf("the supervisor ended with %d", code)
+		}
+	})
+	return listensAt(p)
+}
+
+// listensAt is the URL of a server that has begun to listen.
+func listensAt(p *process) string {
+	return strings.TrimSpace(strings.SplitN(strings.SplitN(p.out.String(), "listening on ", 2)[1], "\n", 2)[0])
+}
+
+// underLoad asks the endpoint affine, over connections that are kept and over such that are not, until the returned function is called: then
+// every request must have been answered rightly.
+func underLoad(t testing.TB, url string) (end func()) {
+	var asked, failed atomic.Int64
+	var firstFailure atomic.Value
+	load, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for i := range 3 {
+		hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: i == 0}}
+		wg.Go(func() {
+			for load.Err() == nil {
+				r, err := http.NewRequestWithContext(context.WithoutCancel(load), "POST", url+"/v2/models/affine/infer",
+					strings.NewReader(`{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[3,1]}]}`))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Header.Set("Authorization", "Bearer "+bootstrap)
+				r.Header.Set("Content-Type", "application/json")
+				asked.Add(1)
+				var body bytes.Buffer
+				resp, err := hc.Do(r)
+				if err == nil {
+					_, err = body.ReadFrom(resp.Body)
+					resp.Body.Close()
+				}
+				if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(body.String(), "5.5") {
+					failed.Add(1)
+					firstFailure.CompareAndSwap(nil, fmt.Sprintf("%v %s", err, body.String()))
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	return func() {
+		t.Helper()
+		stop()
+		wg.Wait()
+		if failed.Load() > 0 || asked.Load() < 20 {
+			t.Errorf("%d of %d requests failed: %v", failed.Load(), asked.Load(), firstFailure.Load())
+		}
+		t.Logf("%d requests, %d failed", asked.Load(), failed.Load())
+	}
 }

@@ -3,10 +3,10 @@ package update
 import (
 	"bytes"
 	"context"
-	"debug/elf"
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -91,22 +91,17 @@ func lastLine(s string) string {
 	return clip(lines[len(lines)-1])
 }
 
-// machines are the processors of the platforms we build for.
-var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
-
-// fits looks at the file's own headers: nothing of it is run for that.
+// fits looks at the file's own headers.
 func fits(path string) error {
 	const op = "update.fits"
-	f, err := elf.Open(path)
+	f, err := os.Open(path)
 	if err != nil {
-		return edgeward.E(op, edgeward.Invalid, "update.foreign", "the file is no program for Linux: %v", err).WithHint("give the binary itself, not a package or an archive")
+		return edgeward.Wrap(op, err)
 	}
 	defer f.Close()
-	if want, ok := machines[runtime.GOARCH]; ok && f.Machine != want {
-		return edgeward.E(op, edgeward.Invalid, "update.platform", "the binary is for %s and this machine is %s", f.Machine, runtime.GOARCH).WithHint("take the build for %s/%s", runtime.GOOS, runtime.GOARCH)
+	arch, _, err := Needs(f)
+	if err == nil && arch != runtime.GOARCH {
+		err = edgeward.E(op, edgeward.Invalid, "update.platform", "the binary is not for this machine, %s/%s", runtime.GOOS, runtime.GOARCH).WithHint("take the build for %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
-	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
-		return edgeward.E(op, edgeward.Invalid, "update.foreign", "the file is no program")
-	}
-	return nil
+	return err
 }

@@ -42,7 +42,15 @@ type Update struct {
 	phase   string
 	since   time.Time
 	problem *wire.Trouble
+	refusal refusal         // of the last binary that did not come to a trial
 	digest  edgeward.Digest // of the installed program, where that runs
+}
+
+// refusal is why a binary was not tried.
+type refusal struct {
+	of  edgeward.Digest
+	id  string
+	err error
 }
 
 // The phases beside the trial's.
@@ -166,12 +174,18 @@ func (u *Update) Start(ctx context.Context, by auth.Principal, name, reason, id 
 		return wire.Update{}, edgeward.E(op, edgeward.Conflict, "update.busy", "version %s is being tried", s.Program(s.Trial.Slot).Version)
 	}
 	u.enter(Proving, nil)
+	u.mu.Lock()
+	u.refusal = refusal{}
+	u.mu.Unlock()
 	go func() {
 		defer release()
 		ctx := context.WithoutCancel(ctx)
 		if err := u.start(ctx, by, n, s.Program(n), reason, id); err != nil {
 			u.p.Log.Error("the new version is not tried", "version", s.Program(n).Version, "err", err)
 			u.refused(ctx, by, reason, s.Program(n), err)
+			u.mu.Lock()
+			u.refusal = refusal{s.Program(n).Digest, id, err}
+			u.mu.Unlock()
 			u.enter(Idle, err)
 		}
 	}()
@@ -216,7 +230,11 @@ func (u *Update) Back(ctx context.Context, by auth.Principal, reason, id string)
 		return wire.Update{}, err
 	}
 	defer release()
+	u.mu.Lock()
+	u.refusal = refusal{}
+	u.mu.Unlock()
 	if err := u.try(ctx, by, *s.Previous, s.Program(*s.Previous), reason, id); err != nil {
+		u.enter(Idle, err)
 		return wire.Update{}, err
 	}
 	return u.Status(ctx)

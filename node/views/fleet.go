@@ -151,7 +151,7 @@ func (f *Fleet) names() map[edgeward.Digest]string {
 		if m.From.Number > 0 {
 			out[m.From.Digest] = fmt.Sprintf("%s/%d", m.From.Model, m.From.Number)
 		}
-		out[m.To.Digest] = fmt.Sprintf("%s/%d", m.To.Model, m.To.Number)
+		out[m.To.Digest] = m.To.Ref()
 	}
 	return out
 }

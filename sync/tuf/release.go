@@ -144,7 +144,7 @@ func (v *Verifier) Release(os, arch string, d edgeward.Digest, now time.Time) (R
 	}
 	if !ok {
 		return Release{}, edgeward.E(op, edgeward.Forbidden, "fleet.release_unsigned", "the binary %s is not signed for this fleet", d.Short()).
-			WithHint("let the persons who sign releases sign it, at the hub: edgeward fleet release sign FILE --key …")
+			WithHint("let the persons who sign releases sign it, at the hub: edgeward fleet binary sign FILE --key …")
 	}
 	if err := seen.fresh(now); err != nil {
 		return Release{}, trust(op, err)

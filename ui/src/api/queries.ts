@@ -63,11 +63,14 @@ export const useInquiries = (node: string) => useGet<T.List<T.Inquiry>>('fleet',
 export const useFleetMatrix = (site: string, selector: string) => useGet<T.FleetMatrix>('fleet', '/fleet/matrix', { site, selector }, every(3000));
 export const useFleetMonitor = (group: string, model: string, days: number) => useGet<T.FleetMonitor>('fleet', `/fleet/models/${group}/${model}/monitor`, { days }, every(10000));
 export const useRollouts = () => useGet<T.List<T.Rollout>>('fleet', '/fleet/rollouts', { limit: 20 }, every(2000));
+export const useFleetBinaries = () => useGet<T.List<T.FleetBinary>>('fleet', '/fleet/binaries', {}, every(10_000));
 export const useFleetEvents = (node: string, kind: string) => useGet<T.FleetEvents>('fleet', '/fleet/events', { node, class: kind, limit: 50 }, every(5000));
 export const useSite = () => useGet<T.FleetSite>('fleet', '/fleet/site', {}, every(3000));
 export const useMembership = () => useGet<T.Membership>('fleet', '/fleet/membership', {}, every(3000));
 
 export const useNode = (enabled = true) => useGet<T.NodeStatus>('node', '/node', {}, { enabled, refetchInterval: 5000 });
+
+export const useUpdate = () => useGet<T.Update>('node', '/node/update', {}, every(5000));
 
 /** useAct is a write: afterwards the nouns it touched are read again. */
 export function useAct<V, A>(act: (v: V) => Promise<A>, ...nouns: string[]) {

@@ -811,6 +811,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/binaries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Binaries of edgeward that are signed for the fleet */
+        get: operations["fleet.binaries"];
+        put?: never;
+        /** Ask for the signatures under a binary whose bytes the hub has */
+        post: operations["fleet.binaries.propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/binaries/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the hub the bytes of a binary, sent as the body; nothing runs it */
+        post: operations["fleet.binaries.give"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/bundle": {
         parameters: {
             query?: never;
@@ -3294,9 +3329,10 @@ export interface components {
             name: string;
         };
         HubOrder: {
-            endpoint: string;
+            binary?: string;
+            endpoint?: string;
             key?: string;
-            model: string;
+            model?: string;
             now?: boolean;
             plan?: components["schemas"]["RolloutPlan"];
             probation?: components["schemas"]["SpecProbation"];
@@ -3305,7 +3341,7 @@ export interface components {
             select?: string;
             title?: string;
             /** Format: int64 */
-            version: number;
+            version?: number;
         };
         HubOverlay: {
             /** @description the document is taken away */
@@ -3574,6 +3610,10 @@ export interface components {
         };
         ListPrediction: {
             items: components["schemas"]["Prediction"][] | null;
+            next?: string;
+        };
+        ListRelease: {
+            items: components["schemas"]["TufRelease"][] | null;
             next?: string;
         };
         ListRolloutView: {
@@ -4580,6 +4620,7 @@ export interface components {
             waves?: components["schemas"]["RolloutWave"][] | null;
         };
         RolloutVersion: {
+            label?: string;
             manifest?: string;
             model?: string;
             /** Format: int64 */
@@ -5587,6 +5628,7 @@ export interface components {
             id: string;
             lowered?: string[] | null;
             needs: components["schemas"]["TufNeed"][] | null;
+            released?: components["schemas"]["TufRelease"][] | null;
             removed?: components["schemas"]["TufTarget"][] | null;
             revoked?: components["schemas"]["TufRevocation"][] | null;
         };
@@ -5594,6 +5636,7 @@ export interface components {
             fleet: string;
             hub: string;
             models: components["schemas"]["TufRole"];
+            release?: components["schemas"]["TufRole"];
             root: components["schemas"]["TufRole"];
             targets: components["schemas"]["TufRole"];
         };
@@ -5626,6 +5669,19 @@ export interface components {
         TufProposal: {
             files: components["schemas"]["TufFile"][] | null;
         };
+        TufRelease: {
+            arch: string;
+            digest: string;
+            /** Format: int64 */
+            length: number;
+            libc?: string;
+            os: string;
+            /** Format: int64 */
+            reads: number;
+            /** Format: int64 */
+            store: number;
+            version: string;
+        };
         TufRevocation: {
             manifest: string;
             reason: string;
@@ -5637,6 +5693,7 @@ export interface components {
         };
         TufSet: {
             models?: string;
+            release?: string;
             revoked?: string;
             roots: string[] | null;
             snapshot: string;
@@ -9712,6 +9769,208 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.binaries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRelease"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.binaries.propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TufRelease"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.binaries.give": {
+        parameters: {
+            query: {
+                /** @description sha256:… of the binary; another one is refused */
+                digest: string;
+                /** @description of the binary, in bytes */
+                size: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };

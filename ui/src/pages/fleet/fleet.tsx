@@ -13,7 +13,7 @@ import { Loaded, Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 import { Bundle } from './bundle';
 import { Events, Waits } from './events';
-import { Gaps, why } from './gaps';
+import { Gaps, named, why } from './gaps';
 import { Matrix } from './matrix';
 import { Nodes } from './nodes';
 import { Overlays } from './overlays';
@@ -87,7 +87,7 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
           <Waits queue={of.queue} />
           <Bundle hub={false} />
           {rows(of.endpoints).map((s) => (
-            <Text key={`${s.group}/${s.name}`}><b>{s.name}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></Text>
+            <Text key={`${s.group}/${s.name}`}><b>{named(s)}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></Text>
           ))}
         </Stack>
       )}

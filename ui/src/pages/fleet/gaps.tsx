@@ -13,7 +13,13 @@ export const why = (s: { reason?: string; opens?: string }) => {
   return opens ? t('fleet.opens', { at: moment(opens) }) : s.reason ?? '';
 };
 
-const version = (v: FleetGap['wanted']) => (v?.version ? `${v.model}/${v.version}` : short(v?.manifest));
+/** A version as people write it: model and number, or a program and its version. */
+export const version = (v: FleetGap['wanted']) => (v?.label ? `${v.model} ${v.label}` : v?.version ? `${v.model}/${v.version}` : short(v?.manifest));
+
+/** What stands for an endpoint: its name, or the program of a platform. */
+export const named = (k: { group: string; name: string }) => (isProgram(k) ? `edgeward ${k.name}` : k.name);
+
+export const isProgram = (k: { group: string }) => k.group === '~';
 
 /** What is wanted of nodes and not so: per node and endpoint, since when and why. */
 export function Gaps() {
@@ -29,7 +35,7 @@ export function Gaps() {
                 {rows(l.items).map((g) => (
                   <Table.Tr key={`${g.node} ${g.endpoint.group}/${g.endpoint.name}`}>
                     <Table.Td><To href={`/fleet/nodes/${g.node}`}><b>{g.name || g.node}</b></To><br /><span className="quiet">{g.site}{g.online ? '' : ` · ${t('fleet.offline')}`}</span></Table.Td>
-                    <Table.Td>{g.endpoint.name}<br /><span className="quiet">{g.endpoint.group}</span></Table.Td>
+                    <Table.Td>{named(g.endpoint)}<br /><span className="quiet">{isProgram(g.endpoint) ? '' : g.endpoint.group}</span></Table.Td>
                     <Table.Td>{version(g.wanted)}</Table.Td>
                     <Table.Td>{version(g.observed)}</Table.Td>
                     <Table.Td>{g.phase && <State of={g.phase} kind="phase" />}</Table.Td>

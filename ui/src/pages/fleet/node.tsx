@@ -6,7 +6,7 @@ import { ago, bytes, day, lasting, moment, num, seconds, short, some } from '../
 import { Card, Facts, Page, State, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
-import { why } from './gaps';
+import { isProgram, named, why } from './gaps';
 import { Inquiries } from './inquiries';
 import { monitorOf } from './matrix';
 import { Standing, tagsOf } from './standing';
@@ -83,7 +83,7 @@ function All({ n }: { n: NodeView }) {
                   const live = here.find((l) => l.role === 'live') ?? here[0];
                   return (
                     <Table.Tr key={`${s.group}/${s.name}`}>
-                      <Table.Td><b>{s.name}</b><br /><span className="quiet">{s.group}</span></Table.Td>
+                      <Table.Td><b>{named(s)}</b><br /><span className="quiet">{isProgram(s) ? '' : s.group}</span></Table.Td>
                       <Table.Td>{live ? <To href={monitorOf(s.group, live.model)}>{`${live.model}/${live.version}`}</To> : <span className="mono">{short(s.live)}</span>}</Table.Td>
                       <Table.Td><State of={s.phase} kind="phase" /></Table.Td>
                       <Table.Td>{ago(s.since)}</Table.Td>

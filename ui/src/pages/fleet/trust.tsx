@@ -5,12 +5,13 @@ import { day, short } from '../../parts/format';
 import { Card } from '../../parts/page';
 import { t } from '../../text';
 
-const renewed = ['root', 'targets', 'models', 'revoked']; // by persons; the others by the hub itself
+const renewed = ['root', 'targets', 'models', 'revoked', 'release']; // by persons; the others by the hub itself
 const soon = 60 * 24 * 3600 * 1000;
 
 /** Who may sign, until when the signed files are valid, and what is revoked. Changes are made where the keys are: on the command line. */
 export function Trust({ fleet }: { fleet: FleetView }) {
-  const roles = [{ name: t('fleet.roleRoot'), of: fleet.charter?.root }, { name: t('fleet.roleModels'), of: fleet.charter?.models }];
+  const roles = [{ name: t('fleet.roleRoot'), of: fleet.charter?.root }, { name: t('fleet.roleModels'), of: fleet.charter?.models },
+    ...(rows(fleet.charter?.release?.holders).length > 0 ? [{ name: t('fleet.roleRelease'), of: fleet.charter?.release }] : [])];
   const first = rows(fleet.files).filter((f) => renewed.includes(f.role)).sort((a, b) => a.expires.localeCompare(b.expires))[0];
   const late = first && Date.parse(first.expires) - Date.now() < soon;
   return (

@@ -8,6 +8,7 @@ import { Card, Facts, Page, State } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Runtimes } from './runtimes';
+import { Updates } from './update';
 
 /** This server: how it does, what it listens on, what may leave it, and how it was configured. Nothing here changes it. */
 export default function Settings() {
@@ -17,6 +18,7 @@ export default function Settings() {
     <Page title={t('settings.title')} intro={t('settings.intro')}>
       <Stack gap="md">
         <Loaded query={node} height={300}>{(n) => <Node of={n} />}</Loaded>
+        {may('read', 'node') && <Updates />}
         {may('list', 'runtime') && <Runtimes />}
         {may('list', 'settings') && <Values />}
         <Card title={t('backup.title')}>

@@ -1,0 +1,4 @@
+package agent
+
+// WantsBinary is wantsBinary.
+var WantsBinary = wantsBinary

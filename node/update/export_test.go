@@ -1,0 +1,7 @@
+package update
+
+// Libc and Newest are libc and newest.
+var (
+	Libc   = libc
+	Newest = newest
+)
