@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -59,11 +60,10 @@ type file struct {
 	fset      *token.FileSet
 }
 
-func sources(t *testing.T) []file {
-	t.Helper()
-	var out []file
+// parsed are the files of the tree, read once.
+var parsed = sync.OnceValues(func() (out []file, err error) {
 	fset := token.NewFileSet()
-	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -87,8 +87,17 @@ func sources(t *testing.T) []file {
 		out = append(out, file{filepath.ToSlash(p), dir, f, fset})
 		return nil
 	})
+	return out, err
+})
+
+func sources(t *testing.T) []file {
+	t.Helper()
+	out, err := parsed()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(out) < 100 {
+		t.Fatalf("only %d files were found", len(out))
 	}
 	return out
 }

@@ -33,13 +33,14 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: one file per command. Beside testscript's own words there are
 // "exitcode N command…", which wants exactly that exit code, "save VARIABLE JSONPATH", which keeps a value of the last
 // output, and the condition [built], true where make build ran. Each script has a data directory of its own, $WORK/d,
-// which every command finds through the environment, $FLEET, an address for a hub, testdata/visits.csv, daily visits of two wards, scene.onnx, a model that
+// which every command finds through the environment and where the native libraries lie unpacked, $FLEET, an address for a hub, testdata/visits.csv, daily visits of two wards, scene.onnx, a model that
 // takes colour pictures, and photo.png, one of them.
 func TestScripts(t *testing.T) {
 	built := len(native.Sets()) > 0
 	if _, err := readLicences(nil); err != nil {
 		built = false
 	}
+	unpacked := unpack(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Condition: func(cond string) (bool, error) {
@@ -64,6 +65,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("FLEET", fleet)
+			if err := errors.Join(os.Mkdir(filepath.Join(e.WorkDir, "d"), 0o700), os.Symlink(unpacked, filepath.Join(e.WorkDir, "d", "native"))); err != nil {
+				return err
+			}
 			csv, err := os.ReadFile("testdata/visits.csv")
 			if err != nil {
 				return err
@@ -78,6 +82,18 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode, "save": save},
 	})
+}
+
+// unpack is a folder with the native libraries, which the servers in $WORK/d need not unpack again. Those of other directories do.
+func unpack(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, s := range native.Sets() {
+		if _, err := native.Open(dir).Locate(t.Context(), s.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 func exitcode(ts *testscript.TestScript, neg bool, args []string) {

@@ -87,9 +87,9 @@ func callGRPC(ctx context.Context, c *grpc.ClientConn, method, bearer, group str
 	return c.Invoke(ctx, method, &emptypb.Empty{}, new(emptypb.Empty))
 }
 
-func dialGRPC(t *testing.T, addr string, creds credentials.TransportCredentials) *grpc.ClientConn {
+func dialGRPC(t *testing.T, addr string, creds credentials.TransportCredentials, o ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	c, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+	c, err := grpc.NewClient(addr, append(o, grpc.WithTransportCredentials(creds))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func needNative(t testing.TB) {
 
 var built = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(shared, "edgeward")
-	if out, err := exec.Command("go", "build", "-o", path, "edgeward/cmd/edgeward").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", path, "edgeward/cmd/edgeward").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil

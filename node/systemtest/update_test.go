@@ -24,7 +24,7 @@ import (
 // otherVersion is the real program under another version number.
 var otherVersion = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(shared, "edgeward-99")
-	if out, err := exec.Command("go", "build", "-ldflags", "-s -w -X main.release=99.0.0", "-o", path, "edgeward/cmd/edgeward").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.release=99.0.0", "-o", path, "edgeward/cmd/edgeward").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil

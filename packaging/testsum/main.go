@@ -1,12 +1,13 @@
 // Command testsum reads the events of go test -json on stdin and prints what a person wants of them: the output of what
-// failed, one line per package, what was skipped for want of a tool, and at last, alone on a line, how many tests
-// passed and failed. It exits 1 when anything failed or nothing ran.
+// failed, one line per package, the slowest tests, what was skipped for want of a tool, and at last, alone on a line, how many
+// tests passed and failed. It exits 1 when anything failed or nothing ran.
 //
 //	go test -json ./... | go run ./packaging/testsum
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type summary struct {
 	failedIn       map[string]bool // packages with a failed test
 	output         map[[2]string][]string
 	missing        map[[2]string]string // test -> the tool or the hardware it lacked
+	slow           []event              // of tests that took a while
 	w              io.Writer
 }
 
@@ -54,6 +56,10 @@ func summarize(r io.Reader, w io.Writer) bool {
 		if err != nil {
 			break
 		}
+	}
+	slices.SortStableFunc(s.slow, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
+	for _, e := range s.slow[:min(len(s.slow), 20)] {
+		fmt.Fprintf(w, "slow  %s %s %.1fs\n", e.Package, e.Test, e.Elapsed)
 	}
 	if len(s.missing) > 0 {
 		tools := slices.Compact(slices.Sorted(maps.Values(s.missing)))
@@ -84,6 +90,9 @@ func (s *summary) add(e event) {
 }
 
 func (s *summary) test(e event, key [2]string) {
+	if e.Elapsed >= 5 {
+		s.slow = append(s.slow, e)
+	}
 	switch e.Action {
 	case "pass":
 		s.passed++

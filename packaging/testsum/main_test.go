@@ -15,6 +15,11 @@ func TestSummary(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"A"}
 {"Action":"pass","Package":"p","Elapsed":1.5}
 `, true, []string{"ok    p 1.5s\n", "\n1 passed, 0 failed\n"}, []string{"noise", "SKIPPED"}},
+		{"some take long", `{"Action":"pass","Package":"p","Test":"A","Elapsed":4.9}
+{"Action":"pass","Package":"p","Test":"B","Elapsed":5.25}
+{"Action":"pass","Package":"q","Test":"C","Elapsed":71}
+{"Action":"pass","Package":"p","Elapsed":10}
+`, true, []string{"\nslow  q C 71.0s\nslow  p B 5.2s\n3 passed, 0 failed\n"}, []string{"p A"}},
 		{"one fails", `{"Action":"output","Package":"p","Test":"A","Output":"got 1 want 2\n"}
 {"Action":"fail","Package":"p","Test":"A"}
 {"Action":"pass","Package":"p","Test":"B"}
