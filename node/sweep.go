@@ -41,7 +41,7 @@ func (n *Node) sweepOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range append(released, n.role.WantedProgram()) {
+	for _, d := range append(released, n.role.KeptPrograms()...) {
 		live[d] = true
 	}
 	swept, err := n.blobs.Sweep(ctx, func(d edgeward.Digest) bool { return live[d] }, sweepGrace, now)

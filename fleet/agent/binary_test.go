@@ -171,9 +171,9 @@ func TestWhatADocumentChanges(t *testing.T) {
 	}
 }
 
-// TestBinaryUnderKills kills the server before and after everything that it does about a binary, at random: 300 times, 10,000 with EDGEWARD_SOAK.
+// TestSoakBinaryUnderKills kills the server before and after everything that it does about a binary, at random: 300 times, 10,000 with EDGEWARD_SOAK.
 // Whatever comes, it ends with the program that it should, nothing unsigned is ever started, and a bad one is not tried for ever.
-func TestBinaryUnderKills(t *testing.T) {
+func TestSoakBinaryUnderKills(t *testing.T) {
 	n := 300
 	if os.Getenv("EDGEWARD_SOAK") != "" {
 		n = 10_000

@@ -5,9 +5,12 @@
 // Hub is the wire to the hub, Local the node's own endpoints, Store what survives a restart. Agent.Run joins them: one
 // loop waits for documents, one brings the items forward, one reports. What an item does next is decided by Next, a pure function.
 //
+// Programs is the node's own program, of which the fleet may want another: one item of its own kind, brought forward by NextBinary, as pure. The process that
+// works on it ends over it; what was asked for is kept before, and what came of it is observed by whichever process runs then.
+//
 // # What it promises
 //
-//   - Nothing unsigned runs. A document is taken when the director's key of the verified repository signed it, it is for this node,
+//   - Nothing unsigned runs, models and programs alike. A document is taken when the director's key of the verified repository signed it, it is for this node,
 //     its revision is above the last one taken, and it has not expired; a version when its manifest is the target of the repository.
 //     Revisions and versions are on the disk before anything is done for them.
 //   - What answers goes on answering. Expired documents, a hub that is gone or lies, a full disk, a clock that is wrong: each

@@ -170,6 +170,12 @@ func (a *Agent) fetchBinary(ctx context.Context, r tuf.Release) {
 		return
 	}
 	w := a.kept.Binary.Want
+	want := pull.Want{Digest: r.Digest, Size: r.Length}
+	if like := a.kept.Binary.State.Live; like != r.Digest { // what runs is like it, where its bytes are among the blobs
+		if _, err := a.o.Puller.Blobs.Stat(like); err == nil {
+			want.Like = like
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	a.fetching[k] = cancel
 	a.fetches.Go(func() {
@@ -179,7 +185,7 @@ func (a *Agent) fetchBinary(ctx context.Context, r tuf.Release) {
 			bring = a.fromHub
 		}
 		var done int64
-		got, err := bring(ctx, []pull.Want{{Digest: r.Digest, Size: r.Length}}, func(n int64) {
+		got, err := bring(ctx, []pull.Want{want}, func(n int64) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			done += n

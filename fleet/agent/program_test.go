@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -147,17 +148,33 @@ func TestASignedBinaryComesAndStays(t *testing.T) {
 		stop()
 		stop = s.run()
 		stands("after a restart", "committed ")
-		s.say(s.program(2, tuf.Release{}), s.key)
+
+		s.p.Apply = func(w io.Writer, _ io.ReaderAt, _ int64, delta io.Reader, _ int64) error {
+			_, err := io.Copy(w, delta)
+			return err
+		}
+		s.release(fleetBinary(5))
+		s.say(s.program(2, fleetBinary(5)), s.key)
+		stands("the next one", "committed ")
+		said("take", "start r1#0", "take", "start r1#0")
+		s.look(func() {
+			if !slices.Equal(s.deltas, []edgeward.Digest{r.Digest}) {
+				t.Errorf("it came as a difference to %v", s.deltas)
+			}
+		})
+		p.look(func() { p.said = p.said[:2] })
+		s.p.Apply = nil
+		s.say(s.program(3, tuf.Release{}), s.key)
 		stands("the fleet went back", "nothing")
 		said("take", "start r1#0", "back r1#0 back")
 
 		p.look(func() { p.bad, p.at.Slots = true, nil })
 		bad := fleetBinary(2)
 		s.release(bad)
-		s.say(s.program(3, bad), s.key)
+		s.say(s.program(4, bad), s.key)
 		stands("a bad one", "reverted update.exits")
 		p.look(func() {
-			if p.at.Runs != oldBinary {
+			if p.at.Runs != r.Digest {
 				t.Error("what ran before does not run")
 			}
 		})
@@ -167,7 +184,7 @@ func TestASignedBinaryComesAndStays(t *testing.T) {
 		far := fleetBinary(3)
 		far.Arch = "arm64"
 		s.release(far)
-		s.say(s.program(4, fleetBinary(3)), s.key)
+		s.say(s.program(5, fleetBinary(3)), s.key)
 		stands("signed for another processor", "offered fleet.release_unsigned")
 		p.look(func() {
 			p.unfit = edgeward.E("test", edgeward.Conflict, "update.libc", "an old system")
@@ -177,7 +194,7 @@ func TestASignedBinaryComesAndStays(t *testing.T) {
 		s.programs = nil
 		stop()
 		stop = s.run()
-		s.say(s.program(5, fleetBinary(4)), s.key)
+		s.say(s.program(6, fleetBinary(4)), s.key)
 		s.release(fleetBinary(4))
 		stands("no supervisor", "refused update.unsupervised")
 		stop()

@@ -1,11 +1,15 @@
 package hub_test
 
 import (
+	"context"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/bundle"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
@@ -165,6 +169,10 @@ func TestABinaryIsRolledOutInWaves(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	h.want("the same again", start(1), "fleet.already_there")
+	plan, err := h.PlanBundle(t.Context(), hub.Everywhere)
+	if err != nil || !slices.ContainsFunc(plan.Entries, func(e bundle.Entry) bool { return e.Name == "blobs/"+binary(1).Digest.Hex() }) {
+		t.Errorf("a bundle does not bring it: %v", err)
+	}
 	h.joins("n4", "north")
 	h.of("amd64", "n4")
 	if got := h.told("n4"); len(got) != 1 || got[0] != "n4 0.1.0" {
@@ -179,6 +187,27 @@ func TestABinaryIsRolledOutInWaves(t *testing.T) {
 		t.Errorf("a blob that was never signed as a binary: %d", code)
 	}
 	h.program("n4", "amd64", 4, has(1))
+
+	// Who runs a signed binary gets the next as a difference to it, and as one to nothing else.
+	h.o.Delta = func(_ context.Context, from, to hub.Part) (io.ReadSeekCloser, int64, error) {
+		return library{}.Open(t.Context(), to.Digest)
+	}
+	h.restart()
+	h.ok(start(2))
+	told := h.told(append(all, "n4")...)
+	for _, x := range told {
+		if n, v, _ := strings.Cut(x, " "); v == "0.2.0" {
+			path := "deltas/" + string(binary(2).Digest) + "?from="
+			if code, _ := h.call(n, "GET", path+string(binary(1).Digest), nil); code != 200 {
+				t.Errorf("a difference to what runs: %d", code)
+			}
+			if code, _ := h.call(n, "GET", path+string(edgeward.DigestOf(model)), nil); code != 404 {
+				t.Errorf("a difference to another blob: %d", code)
+			}
+			return
+		}
+	}
+	t.Errorf("nobody is told the next: %q", told)
 }
 
 func TestABadBinaryReachesOneNode(t *testing.T) {

@@ -63,7 +63,10 @@ func (h *Hub) PlanBundle(ctx context.Context, scope string) (*Plan, error) {
 		p.add("word/"+n.ID, word)
 		for _, e := range view.wanted(n) {
 			if e.Key().Binary() {
-				blobs[e.Digest] = true
+				if f, _, err := h.o.Bytes.Open(ctx, e.Digest); err == nil { // a revoked one is gone, and the rest goes without it
+					f.Close()
+					blobs[e.Digest] = true
+				}
 				continue
 			}
 			m, err := h.o.Registry.Manifest(ctx, e.Group, e.Model, e.Digest)

@@ -8,7 +8,7 @@
 //   - An answer to a join, an event of a node and a person's decision are on the disk before they are acknowledged. Reports are
 //     not: the next one replaces them. A change of phase in a report is kept at once, the rest every half minute.
 //   - A version is told to nodes only when the repository names it (four eyes, if the fleet has them), and by a rollout: one that a person
-//     started, or one that stands for a version in an overlay (fleet/overlay).
+//     started, or one that stands for a version in an overlay (fleet/overlay). The same is true of a binary of edgeward, and each is told to nodes of its platform alone.
 //   - Overlays are applied all or none, and the same ones twice change nothing.
 //   - A node gets bytes that its document leads to, and no others: they are as absent to it.
 //   - What is called twice is done once: joins by code and node, events by id, rollouts by key.

@@ -50,16 +50,17 @@ func (r *Role) Reached(ctx context.Context) (member, reached bool) {
 	return true, !contact.Last.IsZero()
 }
 
-// WantedProgram is the binary that the fleet wants here, whose bytes are kept for others of the site; "" if it wants none.
-func (r *Role) WantedProgram() edgeward.Digest {
+// KeptPrograms are the binaries whose bytes are kept among the blobs: the one that the fleet wants here, for others of the site, and the one that
+// runs, as the next one comes as a difference to it.
+func (r *Role) KeptPrograms() []edgeward.Digest {
 	r.mu.Lock()
 	a := r.agent
 	r.mu.Unlock()
 	if a == nil {
-		return ""
+		return nil
 	}
 	if k, _ := a.Kept(); k.Binary != nil && !k.Binary.Gone {
-		return k.Binary.Want.Digest
+		return []edgeward.Digest{k.Binary.Want.Digest, k.Binary.State.Live}
 	}
-	return ""
+	return nil
 }
