@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -79,7 +80,7 @@ type Happened struct {
 	By     string
 }
 
-// Options are what an Agent is made of. All but Programs, Bring, Gossip, Took and Retry are needed.
+// Options are what an Agent is made of. All but Programs, Bring, Gossip, Took, Retry and Dice are needed.
 type Options struct {
 	Fleet, Node string
 	Pin         edgeward.Digest // of the first root
@@ -93,11 +94,12 @@ type Options struct {
 	Boot        string // new with each start
 	Now         func() time.Time
 	Log         *slog.Logger
-	Queue       func() spec.Queue  // what waits for the hub; nil: nothing ever does
-	Bring       Bring              // nil: everything comes from the hub
-	Gossip      func() spec.Gossip // what is reported of the site; nil: nothing
-	Took        func()             // a document was taken; must not block; nil: nobody wants to know
-	Retry       time.Duration      // shortest wait after a failed call; 0: two seconds
+	Queue       func() spec.Queue   // what waits for the hub; nil: nothing ever does
+	Bring       Bring               // nil: everything comes from the hub
+	Gossip      func() spec.Gossip  // what is reported of the site; nil: nothing
+	Took        func()              // a document was taken; must not block; nil: nobody wants to know
+	Retry       time.Duration       // shortest wait after a failed call; 0: two seconds
+	Dice        func(n int64) int64 // a random number below n, for pauses; nil: math/rand's
 }
 
 // Agent is safe for concurrent use.
@@ -106,6 +108,7 @@ type Agent struct {
 	verifier *tuf.Verifier
 	poke     chan struct{}
 	reports  chan struct{}
+	met      chan struct{}  // the hub answered a report
 	fetches  sync.WaitGroup // end with the context of Run
 
 	mu        sync.Mutex
@@ -124,6 +127,9 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	if o.Retry == 0 {
 		o.Retry = 2 * time.Second
 	}
+	if o.Dice == nil {
+		o.Dice = rand.Int64N
+	}
 	v, err := tuf.NewVerifier(ctx, o.Store, o.Pin, o.Root)
 	if err != nil {
 		return nil, err
@@ -132,7 +138,10 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{o: o, verifier: v, poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
+	for n, i := range kept.Items {
+		kept.Items[n] = i.Restarted(kept.Clock.At(o.Now()))
+	}
+	return &Agent{o: o, verifier: v, met: make(chan struct{}, 1), poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
 		progress: map[spec.Key][2]int64{}, manifests: map[edgeward.Digest]models.Manifest{}}, nil
 }
 

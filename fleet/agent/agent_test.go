@@ -260,7 +260,7 @@ func (m *machine) Observe(_ context.Context, w spec.Endpoint) (agent.Observed, e
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.answers += 20
-	o := agent.Observed{Exists: m.live != "", Live: m.live, Previous: m.previous, Shadow: m.shadow == w.Digest, Target: m.live == w.Digest, Loaded: true}
+	o := agent.Observed{Exists: m.live != "", Live: m.live, Standing: m.live, Previous: m.previous, Shadow: m.shadow == w.Digest, Target: m.live == w.Digest, Loaded: true}
 	if o.Shadow {
 		o.Seen.Compared = m.answers
 	}
@@ -599,6 +599,59 @@ func TestARevocationEndsAProbation(t *testing.T) {
 				t.Error("it is still asked")
 			}
 		})
+	})
+}
+
+// A rollout that is taken back while a version is proved leaves nothing beside what answers.
+func TestWhatIsTakenBackInItsProbationDoesNotStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		defer s.run()()
+		s.sign(1)
+		s.sign(2)
+		s.say(s.document(1, 1), s.key)
+		s.want("before", s.settles(), "live 1, committed")
+		d := s.document(2, 2)
+		d.Endpoints[0].Probation = spec.Probation{Requests: 1_000_000, Longest: time.Hour}
+		s.say(d, s.key)
+		s.want("beside the old one", s.settles(), "live 1, probation")
+		s.say(s.document(3, 1), s.key)
+		s.want("taken back", s.settles(), "live 1, committed")
+		s.look(func() {
+			if s.m.shadow != "" {
+				t.Error("it still gets copies of requests")
+			}
+		})
+	})
+}
+
+// A report that is answered ends the pause of the call for documents: the hub takes the node for one that listens.
+func TestWhoReportsListens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		defer s.run()()
+		s.sign(1)
+		s.say(s.document(1, 1), s.key)
+		s.want("before", s.settles(), "live 1, committed")
+		for range 5 {
+			s.fail(edgeward.E("desk", edgeward.Unavailable, "fleet.hub_away", "away"))
+			time.Sleep(5 * time.Hour)
+			s.fail(nil)
+			s.mu.Lock()
+			n := len(s.reports)
+			s.mu.Unlock()
+			for reported := false; !reported; {
+				time.Sleep(time.Second)
+				s.look(func() { reported = len(s.reports) > n })
+				if _, c := s.a.Kept(); c.Code == "" {
+					break
+				}
+			}
+			time.Sleep(time.Minute) // its call lasts 55 seconds
+			if _, c := s.a.Kept(); c.Code != "" {
+				t.Errorf("it reports, and does not listen: %+v", c)
+			}
+		}
 	})
 }
 

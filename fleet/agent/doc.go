@@ -17,11 +17,15 @@
 //     stops what is new, never what runs.
 //   - The version before stays loaded through the probation; a revert is a change of the endpoint's spec.
 //   - Each act is idempotent and is repeated after a crash: the item is kept, what was done is observed.
+//   - The version that was committed here before the present one is returned to at once: without a probation, requests or a window. It is
+//     loaded and proved, and what it would be compared with is the version that must go.
+//   - What was wanted and is not any more leaves nothing beside what answers.
+//   - A start of the process in the middle of a probation promotes nothing: what is to answer is being loaded, and the probation's time begins anew.
 //   - A digest that was reverted or refused is not tried again, until the document's Again is raised or the reason was
 //     the node's and has gone.
 //
 // # Ways to the hub
 //
 // The node always calls. Without an answer it waits between 0 and min(10 min, 2 s · 2^n), a hash of its id spreads the first calls
-// after an outage, and Retry-After is obeyed.
+// after an outage, and Retry-After is obeyed. A report that is answered ends the pause of the call for documents.
 package agent

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"edgeward"
@@ -14,6 +15,10 @@ type Item struct {
 	Gone  bool          `json:"gone,omitempty"` // the fleet no longer wants the endpoint
 	State spec.State    `json:"state"`
 	Made  bool          `json:"made,omitempty"` // the agent made the endpoint
+	// Proved is the version that was committed here before the wanted one, and was not left to return to that.
+	Proved  edgeward.Digest `json:"proved,omitempty"`
+	Returns bool            `json:"returns,omitempty"` // the wanted version is what Proved was
+	Left    []spec.Endpoint `json:"left,omitempty"`    // was wanted before, and may still stand beside what answers
 	// Answers is the time from which the wanted version answers, in the second half of its probation; zero in the first.
 	Answers time.Time `json:"answers,omitzero"`
 	Before  Served    `json:"before,omitzero"` // what the wanted version had answered when it began to
@@ -41,7 +46,8 @@ type Observed struct {
 	Fetch edgeward.Error // of the last try, since the item fetches; Code is empty if it goes on or went well
 
 	Exists   bool            // the endpoint
-	Live     edgeward.Digest // what answers
+	Standing edgeward.Digest // what the endpoint's spec wants live, loaded or not
+	Live     edgeward.Digest // what answers; after a start nothing does until it is loaded
 	Previous edgeward.Digest // what a roll back returns to
 	Shadow   bool            // the wanted version is the endpoint's shadow
 	Target   bool            // the wanted version is what the endpoint's spec wants live
@@ -71,6 +77,17 @@ func (i Item) Wants(w spec.Endpoint, now time.Time) Item {
 		i.Want = w // of the same version something else: its title, its probation
 		return i
 	}
+	i.Returns = i.Proved != "" && w.Digest == i.Proved
+	switch {
+	case i.Returns:
+		i.Proved = "" // that it left is left for a reason
+	case i.State.Phase == spec.Committed:
+		i.Proved = i.Want.Digest
+	}
+	if i.State.Phase == spec.Probing || i.State.Phase == spec.Reverted {
+		i.Left = append(slices.Clone(i.Left), i.Want)
+	}
+	i.Left = slices.DeleteFunc(slices.Clone(i.Left), func(l spec.Endpoint) bool { return l.Digest == w.Digest })
 	i.Want = w
 	i.Answers, i.Tries, i.Next, i.Again = time.Time{}, 0, time.Time{}, w.Again
 	i.State = spec.State{Group: w.Group, Name: w.Name, Want: w.Digest, Live: i.State.Live, Previous: i.State.Previous, Phase: spec.Offered, Since: now}
@@ -81,6 +98,7 @@ func (i Item) Wants(w spec.Endpoint, now time.Time) Item {
 // again with the same arguments. fleet/DESIGN.md draws the phases.
 func Next(i Item, o Observed, now time.Time) (Item, []Act) {
 	i.State.Live, i.State.Previous = o.Live, o.Previous
+	i = i.within(now)
 	if i.Gone {
 		if i.Made && o.Exists {
 			return i, []Act{Remove}
@@ -116,6 +134,33 @@ func Next(i Item, o Observed, now time.Time) (Item, []Act) {
 	return i, nil
 }
 
+// within brings back to now what a wrong clock put into the future: a battery that was empty must not put a try off by decades.
+func (i Item) within(now time.Time) Item {
+	if i.State.Since.After(now) {
+		i.State.Since = now
+	}
+	if i.Answers.After(now) {
+		i.Answers = now
+	}
+	if i.Next.After(now.Add(2 * longest)) {
+		i.Next = now
+	}
+	return i
+}
+
+// Restarted returns the item as it is when the process starts: the time of its probation begins anew, because what was counted is gone, and because the clock
+// may be another one.
+func (i Item) Restarted(now time.Time) Item {
+	if i.State.Phase != spec.Probing {
+		return i
+	}
+	i.State.Since = now
+	if !i.Answers.IsZero() {
+		i.Answers, i.Before = now, Served{}
+	}
+	return i
+}
+
 func (i Item) enter(p spec.Phase, now time.Time) Item {
 	i.State.Phase, i.State.Since = p, now
 	i.State.Code, i.State.Reason, i.State.Fault, i.State.Opens = "", "", "", time.Time{}
@@ -141,6 +186,14 @@ func (i Item) offered(o Observed, now time.Time) (Item, []Act) {
 	switch {
 	case o.Live == i.Want.Digest && o.Target: // it was promoted by a person, or before a crash
 		return i.enter(spec.Committed, now), nil
+	case o.Target: // and will answer as soon as it is loaded
+		i.State.Code, i.State.Reason = o.Failure.Code, ""
+		if o.Failure.Code != "" {
+			i.State.Reason = edgeward.Words(&o.Failure)
+		}
+		return i, nil
+	case i.returns(o):
+		return i, []Act{Back}
 	case o.Waits.Code != "":
 		i.State.Code, i.State.Reason = o.Waits.Code, edgeward.Words(&o.Waits)
 		return i, nil
@@ -148,6 +201,12 @@ func (i Item) offered(o Observed, now time.Time) (Item, []Act) {
 		return i.fail(spec.Refused, now, spec.OfNode, o.Unfit.Code, "%s", edgeward.Words(&o.Unfit)), nil
 	}
 	return i.enter(spec.Admitted, now), nil
+}
+
+// returns reports whether the wanted version is the one that stood here, proved, before the one that stands now: it is loaded, and what it is compared with
+// may be the very version that must go. Only what may not run any more is not returned to.
+func (i Item) returns(o Observed) bool {
+	return i.Returns && o.Previous == i.Want.Digest && (o.Waits.Code == "" || o.Waits.Kind == edgeward.Unavailable)
 }
 
 func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
@@ -189,7 +248,7 @@ func (i Item) staged(o Observed, now time.Time) (Item, []Act) {
 		return i.waits(o), nil
 	}
 	i.State.Evidence = spec.Evidence{}
-	if o.Live == "" { // nothing to be a shadow of
+	if o.Standing == "" { // nothing to be a shadow of
 		return i.enter(spec.Probing, now).answersFrom(o, now), []Act{Promote}
 	}
 	return i.enter(spec.Probing, now), []Act{Shadow}
@@ -209,8 +268,11 @@ func (i Item) shadowed(o Observed, now time.Time) (Item, []Act) {
 		return i.fail(spec.Reverted, now, spec.OfVersion, o.Waits.Code, "%s", edgeward.Words(&o.Waits)), []Act{Withdraw}
 	}
 	if !o.Shadow || !o.Loaded {
-		if o.Live == "" { // what it was a shadow of is gone
+		if o.Standing == "" { // what it was a shadow of is gone
 			return i.answersFrom(o, now), []Act{Promote}
+		}
+		if o.Shadow || o.Target { // it is being loaded
+			return i, nil
 		}
 		return i, []Act{Shadow}
 	}
@@ -249,8 +311,11 @@ func (i Item) answering(o Observed, now time.Time) (Item, []Act) {
 	if o.Failure.Code != "" {
 		return i.back(o, now, o.Failure.Code, edgeward.Words(&o.Failure))
 	}
-	if !o.Target || o.Live != i.Want.Digest {
+	if !o.Target {
 		return i, []Act{Promote}
+	}
+	if o.Live != i.Want.Digest { // it is being loaded
+		return i, nil
 	}
 	p := i.Want.Probation.Settled()
 	answered := o.Served.Answers - min(i.Before.Answers, o.Served.Answers)

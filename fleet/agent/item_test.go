@@ -27,7 +27,7 @@ type server struct {
 
 func newServer(t *testing.T, live edgeward.Digest) *server {
 	s := &server{t: t, now: start}
-	s.o = agent.Observed{Download: true, Activate: true, Live: live, Exists: live != ""}
+	s.o = agent.Observed{Download: true, Activate: true, Live: live, Standing: live, Exists: live != ""}
 	s.i = agent.Item{Made: live == ""}.Wants(wanted(new), s.now)
 	return s
 }
@@ -73,14 +73,14 @@ func (s *server) do(a agent.Act) {
 		s.o.Shadow, s.o.Loaded = true, true
 	case agent.Promote:
 		s.o.Exists, s.o.Shadow, s.o.Target, s.o.Loaded = true, false, true, true
-		s.o.Previous, s.o.Live = s.o.Live, new
+		s.o.Previous, s.o.Live, s.o.Standing = s.o.Live, new, new
 		if s.o.Previous == new {
 			s.o.Previous = ""
 		}
 	case agent.Withdraw:
 		s.o.Shadow, s.o.Loaded = false, false
 	case agent.Back:
-		s.o.Live, s.o.Previous, s.o.Target = s.o.Previous, new, false
+		s.o.Live, s.o.Standing, s.o.Previous, s.o.Target = s.o.Previous, s.o.Previous, new, false
 	case agent.Remove:
 		s.o = agent.Observed{Download: true, Activate: true}
 	}
@@ -285,4 +285,117 @@ func TestAPersonsHandIsSeenAndNotOverruled(t *testing.T) {
 	if s.is(spec.Committed, old, "fleet.changed_here"); len(s.acts) != 0 {
 		t.Errorf("it did %v", s.acts)
 	}
+}
+
+// A server that starts again in the middle of a probation has nothing loaded for a while: that is no reason to let an unproved version answer.
+func TestAStartInTheMiddleOfAProbationPromotesNothing(t *testing.T) {
+	for _, at := range []int{3, 5} { // staged by then, a shadow by then
+		s := newServer(t, old)
+		s.turn(at, 0, nil)
+		s.o.Live, s.o.Loaded, s.acts = "", false, nil
+		s.turn(30, 0, func() {
+			s.o.Loaded = false
+			if s.o.Standing != old || s.o.Target {
+				t.Fatalf("after %d s: what it does without a loaded version: %v", at, s.acts)
+			}
+		})
+		s.o.Live, s.o.Loaded = old, true
+		s.turn(8, 20, func() {
+			if s.o.Shadow {
+				s.o.Seen.Rows, s.o.Seen.Disagree = s.o.Seen.Compared, 0.5
+			}
+		})
+		s.is(spec.Reverted, old, "fleet.disagrees")
+	}
+	// and one that starts again while the new version answers waits for it
+	s := newServer(t, old)
+	s.turn(12, 20, nil)
+	if s.o.Live != new || s.i.State.Phase != spec.Probing {
+		t.Fatalf("%+v", s.i.State)
+	}
+	s.o.Live, s.acts = "", nil
+	s.turn(10, 0, nil)
+	if len(s.acts) > 0 {
+		t.Errorf("it did %v", s.acts)
+	}
+}
+
+// The version that was committed before is loaded and proved: to return to it takes no probation, no requests and no window. What it would be compared
+// with is the version that must go.
+func TestTheVersionBeforeIsReturnedToAtOnce(t *testing.T) {
+	stood := func() agent.Item {
+		i := agent.Item{}.Wants(wanted(old), start)
+		i, _ = agent.Next(i, agent.Observed{Exists: true, Live: old, Standing: old, Target: true, Loaded: true}, start)
+		i = i.Wants(wanted(new), start)
+		i.State.Phase = spec.Committed
+		return i
+	}
+	now := agent.Observed{Exists: true, Live: new, Standing: new, Previous: old}
+	for name, c := range map[string]struct {
+		item agent.Item
+		o    func(o *agent.Observed)
+		acts []agent.Act
+		then spec.Phase
+		code string
+	}{
+		"at once":                         {item: stood(), acts: []agent.Act{agent.Back}, then: spec.Offered},
+		"with the hub away":               {item: stood(), o: func(o *agent.Observed) { o.Waits = edgeward.Error{Kind: edgeward.Unavailable, Code: "fleet.hub_away"} }, acts: []agent.Act{agent.Back}, then: spec.Offered},
+		"not if it is revoked":            {item: stood(), o: func(o *agent.Observed) { o.Waits = edgeward.Error{Kind: edgeward.Forbidden, Code: "fleet.revoked"} }, then: spec.Offered, code: "fleet.revoked"},
+		"not if it stands no more":        {item: stood(), o: func(o *agent.Observed) { o.Previous = "" }, then: spec.Admitted},
+		"not if a person put it here":     {item: agent.Item{}.Wants(wanted(new), start), then: spec.Admitted},
+		"once it stands it is waited for": {item: stood(), o: func(o *agent.Observed) { o.Standing, o.Previous, o.Target = old, new, true }, then: spec.Offered},
+		"once it answers it is committed": {item: stood(), o: func(o *agent.Observed) {
+			o.Standing, o.Live, o.Previous, o.Target = old, old, new, true
+		}, then: spec.Committed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := now
+			if c.o != nil {
+				c.o(&o)
+			}
+			i, acts := agent.Next(c.item.Wants(wanted(old), start), o, start)
+			if !reflect.DeepEqual(acts, c.acts) || i.State.Phase != c.then || i.State.Code != c.code {
+				t.Errorf("it is %s %s and does %v", i.State.Phase, i.State.Code, acts)
+			}
+		})
+	}
+	// what was returned from is not returned to: with another try it is proved again
+	i := stood().Wants(wanted(old), start)
+	i.State.Phase = spec.Committed
+	again := wanted(new)
+	again.Again = 1
+	if i = i.Wants(again, start); i.Returns || i.Proved != old {
+		t.Errorf("%+v", i)
+	}
+	// what was reverted is not proved, though it is the previous version
+	s := newServer(t, old)
+	s.o.Failure = edgeward.Error{Code: "version.golden"}
+	s.turn(30, 20, nil)
+	w := wanted(new)
+	w.Again = 1
+	s.o.Failure, s.o.Previous, s.acts = edgeward.Error{}, new, nil
+	s.i = s.i.Wants(w, s.now)
+	s.turn(2, 20, nil)
+	if len(s.acts) > 0 && s.acts[0] == agent.Back || s.o.Live != old {
+		t.Errorf("it did %v", s.acts)
+	}
+}
+
+// A server that starts with a clock decades ahead, and learns the time from its hub a moment later, does not wait for these decades.
+func TestTimesOfAWrongClockAreNotWaitedFor(t *testing.T) {
+	s := newServer(t, old)
+	s.turn(3, 0, nil)
+	s.i.State.Phase, s.o.Here = spec.Fetching, false
+	s.i.Next, s.i.State.Since = start.AddDate(90, 0, 0), start.AddDate(90, 0, 0)
+	s.turn(60, 20, nil)
+	s.is(spec.Committed, new, "")
+
+	// and a clock decades ahead after a start ends no probation
+	s = newServer(t, old)
+	s.turn(5, 0, nil)
+	s.is(spec.Probing, old, "")
+	s.now = s.now.AddDate(90, 0, 0)
+	s.i = s.i.Restarted(s.now)
+	s.turn(60, 0, nil)
+	s.is(spec.Probing, old, "")
 }

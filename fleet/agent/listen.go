@@ -4,7 +4,6 @@ import (
 	"context"
 	"hash/fnv"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -52,7 +51,7 @@ func (a *Agent) listen(ctx context.Context) {
 			continue
 		}
 		fails++
-		if !a.sleep(ctx, a.backoff(fails, err)) {
+		if !a.pause(ctx, a.backoff(fails, err), err) {
 			return
 		}
 	}
@@ -65,6 +64,27 @@ func (a *Agent) answered() {
 	a.mu.Unlock()
 	if never {
 		a.heard(nil)
+	}
+}
+
+// pause is sleep, but ends when a report is answered: then the hub is there again, and takes this node for one that listens.
+func (a *Agent) pause(ctx context.Context, d time.Duration, err error) bool {
+	if edgeward.KindOf(err) != edgeward.Unavailable || edgeward.ParamsOf(err)["retry_after"] != "" {
+		return a.sleep(ctx, d)
+	}
+	select {
+	case <-a.met: // before
+	default:
+	}
+	t := time.NewTimer(d) // room:clock how long to wait
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	case <-a.met:
+		return a.sleep(ctx, a.spread())
 	}
 }
 
@@ -109,9 +129,9 @@ const longest = 10 * time.Minute
 // backoff is full jitter up to min(longest, Retry·2^fails); what the hub asks for is the least.
 func (a *Agent) backoff(fails int, err error) time.Duration {
 	most := min(longest, a.o.Retry<<min(fails, 12))
-	wait := time.Duration(rand.Int64N(int64(most)))
+	wait := time.Duration(a.o.Dice(int64(most)))
 	if s, perr := strconv.Atoi(edgeward.ParamsOf(err)["retry_after"]); perr == nil && s > 0 {
-		wait = max(wait, min(longest, time.Duration(s)*time.Second)+time.Duration(rand.Int64N(int64(time.Second))))
+		wait = max(wait, min(longest, time.Duration(s)*time.Second)+time.Duration(a.o.Dice(int64(time.Second))))
 	}
 	return max(wait, 100*time.Millisecond)
 }

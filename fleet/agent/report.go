@@ -22,6 +22,7 @@ func (a *Agent) tell(ctx context.Context) {
 			continue
 		}
 		fails = 0
+		poke(a.met)
 		t := time.NewTimer(wait) // room:clock how often is reported
 		select {
 		case <-ctx.Done():

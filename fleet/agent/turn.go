@@ -36,6 +36,11 @@ func (a *Agent) forward(ctx context.Context, i Item) error {
 	if err != nil {
 		return err
 	}
+	if len(i.Left) > 0 || i.Gone && !i.Made {
+		if i, err = a.leave(ctx, i); err != nil {
+			return err
+		}
+	}
 	next, acts := Next(i, o, a.clock())
 	if next.State.Phase == spec.Fetching && !o.Download {
 		a.halt(i.Want.Key())
@@ -68,6 +73,32 @@ func (a *Agent) forward(ctx context.Context, i Item) error {
 	return nil
 }
 
+// leave takes away what was wanted before and still stands beside what answers: nobody would otherwise.
+func (a *Agent) leave(ctx context.Context, i Item) (Item, error) {
+	left := i.Left
+	if i.Gone && !i.Made {
+		left = append(slices.Clone(left), i.Want)
+	}
+	for _, w := range left {
+		o, err := a.o.Local.Observe(ctx, w)
+		if err == nil && o.Shadow {
+			_, err = a.o.Local.Do(ctx, Withdraw, w)
+		}
+		if err != nil {
+			return i, err
+		}
+	}
+	if len(i.Left) == 0 {
+		return i, nil
+	}
+	next := i
+	next.Left = nil
+	if ok, err := a.keep(ctx, i, next); err != nil || !ok {
+		return i, err
+	}
+	return next, nil
+}
+
 // keep replaces an item if it is still the one that was looked at.
 func (a *Agent) keep(ctx context.Context, was, next Item) (bool, error) {
 	a.mu.Lock()
@@ -80,7 +111,7 @@ func (a *Agent) keep(ctx context.Context, was, next Item) (bool, error) {
 	k.Items = slices.Clone(k.Items)
 	k.Items[at] = next
 	moved := was.State.Phase != next.State.Phase || was.State.Live != next.State.Live || was.State.Code != next.State.Code
-	if moved || was.Made != next.Made || was.Answers != next.Answers {
+	if moved || was.Made != next.Made || was.Answers != next.Answers || len(was.Left) != len(next.Left) {
 		if err := a.o.Store.PutFleetKept(ctx, k, happened(was, next, a.now())...); err != nil {
 			return false, err
 		}

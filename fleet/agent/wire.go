@@ -44,7 +44,12 @@ const homesick = 10 * time.Minute
 func NewWire(hubs []string, c *tls.Config, via Proxy, heard func(time.Time)) *Wire {
 	t := &http.Transport{Proxy: via, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
 		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute}
-	return &Wire{hubs: hubs, asked: make(chan struct{}, 1), client: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
+	return NewWireOver(hubs, t, heard)
+}
+
+// NewWireOver is NewWire over another way than TLS: that of a simulation.
+func NewWireOver(hubs []string, way http.RoundTripper, heard func(time.Time)) *Wire {
+	return &Wire{hubs: hubs, asked: make(chan struct{}, 1), client: &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
 }
 
 // Close ends idle connections.

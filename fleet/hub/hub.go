@@ -62,6 +62,9 @@ const Online = 90 * time.Second
 // documentLife is how long a desired document may be taken.
 const documentLife = 14 * 24 * time.Hour
 
+// rest is how long Run waits at least between two looks: where thousands of nodes report, each report asks for one.
+const rest = 100 * time.Millisecond
+
 // Hub is safe for concurrent use.
 type Hub struct {
 	o       Options
@@ -178,6 +181,10 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		if n%3600 == 60 {
 			h.prune(ctx)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rest): // room:clock how often is looked
 		}
 		select {
 		case <-ctx.Done():

@@ -72,6 +72,7 @@ type Options struct {
 	Send  Send
 	Node  string
 	Log   *slog.Logger
+	Dice  func(n int64) int64 // a random number below n, for pauses; nil: math/rand's
 }
 
 // Outbox empties a store to the hub. Its methods are safe for concurrent use; Run may be called once.
@@ -82,6 +83,9 @@ type Outbox struct {
 
 // New returns one that Run sets to work.
 func New(o Options) *Outbox {
+	if o.Dice == nil {
+		o.Dice = rand.Int64N
+	}
 	return &Outbox{o: o, back: make(chan struct{}, 1)}
 }
 
@@ -163,12 +167,12 @@ const (
 func (o *Outbox) wait(ctx context.Context, fails, spread int, err error) {
 	if s, perr := strconv.Atoi(edgeward.ParamsOf(err)["retry_after"]); perr == nil && s > 0 {
 		least := min(longest, time.Duration(s)*time.Second)
-		o.pause(ctx, least+time.Duration(rand.Int64N(int64(least))), nil)
+		o.pause(ctx, least+time.Duration(o.o.Dice(int64(least))), nil)
 		return
 	}
-	d := time.Duration(rand.Int64N(int64(min(longest, retry<<min(fails, 12)))))
+	d := time.Duration(o.o.Dice(int64(min(longest, retry<<min(fails, 12)))))
 	if o.pause(ctx, max(d, retry/2), o.back) { // others of this node's calls are answered again
-		o.pause(ctx, Share(o.o.Node, spread)+time.Duration(rand.Int64N(int64(retry))), nil)
+		o.pause(ctx, Share(o.o.Node, spread)+time.Duration(o.o.Dice(int64(retry))), nil)
 	}
 }
 

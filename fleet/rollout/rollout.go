@@ -143,11 +143,16 @@ func (r Rollout) Wants(node string) (Version, bool) {
 		return Version{}, false
 	case r.State == Succeeded:
 		return r.To, true
-	case slices.Contains(r.Told, node) && (r.State == Running || r.State == Paused):
+	case (r.State == Running || r.State == Paused) && r.told(node):
 		return r.To, true
 	default:
 		return r.From, true
 	}
+}
+
+func (r Rollout) told(node string) bool {
+	_, ok := slices.BinarySearch(r.Told, node)
+	return ok
 }
 
 // place is where a node stands in the order.

@@ -158,6 +158,9 @@ func (f *Follow) Observe(ctx context.Context, w spec.Endpoint) (agent.Observed, 
 			o.Live = v.Digest
 		}
 	}
+	if live, ok := d.Spec.Live(); ok {
+		o.Standing = live.Digest
+	}
 	role := record.Role("")
 	for _, t := range d.Spec.Targets {
 		if t.Digest == w.Digest {
@@ -263,7 +266,7 @@ func (f *Follow) Do(ctx context.Context, a agent.Act, w spec.Endpoint) (made boo
 	case agent.Withdraw:
 		_, err = f.Work.ChangeSpec(ctx, who, w.Name, work.Withdraw, wire.ChangeRequest{Version: w.Version, Reason: "it did not pass its probation"})
 	case agent.Back:
-		_, err = f.Work.ChangeSpec(ctx, who, w.Name, work.Rollback, wire.ChangeRequest{Reason: "version " + fmt.Sprint(w.Version) + " did not pass its probation"})
+		_, err = f.Work.ChangeSpec(ctx, who, w.Name, work.Rollback, wire.ChangeRequest{Reason: "the fleet takes the last change back (version " + fmt.Sprint(w.Version) + ")"})
 	case agent.Remove:
 		err = f.Work.RemoveEndpoint(ctx, who, w.Name)
 	}

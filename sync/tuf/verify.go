@@ -101,12 +101,22 @@ func equal(a, b Set) bool {
 func refresh(ctx context.Context, was Set, known *view, fetch Fetch, now time.Time) (Set, *view, error) {
 	s := was
 	var v view
+	type answer struct {
+		b   []byte
+		err error
+	}
+	asked := map[string]answer{} // nothing is fetched twice
 	get := func(role string, version, limit int64) ([]byte, error) {
 		name := role
 		if role != Timestamp {
 			name += "/" + strconv.FormatInt(version, 10)
 		}
-		b, err := fetch(ctx, name, limit)
+		a, ok := asked[name]
+		if !ok {
+			a.b, a.err = fetch(ctx, name, limit)
+			asked[name] = a
+		}
+		b, err := a.b, a.err
 		if err == nil && int64(len(b)) > limit {
 			err = edgeward.E("tuf.Fetch", edgeward.TooLarge, "fleet.too_large", "%s has more than %d bytes", name, limit)
 		}
@@ -116,6 +126,22 @@ func refresh(ctx context.Context, was Set, known *view, fetch Fetch, now time.Ti
 		return nil, edgeward.E("tuf.Fetch", edgeward.Unavailable, "fleet.unreachable", "%s: %w", name, err).WithHint("this server asks again by itself; what runs goes on")
 	}
 	err := safely("tuf.refresh", func() (err error) {
+		if known != nil { // mostly nothing is new: then nothing is verified again
+			_, err := get(Root, known.tm.Root.Signed.Version+1, MaxRoot)
+			if err != nil && edgeward.KindOf(err) != edgeward.NotFound {
+				return err
+			}
+			if err != nil && len(s.Roots) < MaxRoots {
+				b, err := get(Timestamp, 0, MaxTimestamp)
+				if err != nil {
+					return err
+				}
+				if bytes.Equal(b, was.Timestamp) {
+					v = *known
+					return v.fresh(now)
+				}
+			}
+		}
 		if v.tm, err = trustedmetadata.New(s.current(Root)); err != nil {
 			return err
 		}
@@ -132,7 +158,7 @@ func refresh(ctx context.Context, was Set, known *view, fetch Fetch, now time.Ti
 				return err
 			}
 			s = s.with(Root, b)
-			was.Roots, known = s.Roots, nil
+			was.Roots = s.Roots
 		}
 		if v.tm.Root.Signed.IsExpired(now) {
 			return &metadata.ErrExpiredMetadata{Msg: "root is expired"}
@@ -148,10 +174,6 @@ func refresh(ctx context.Context, was Set, known *view, fetch Fetch, now time.Ti
 		b, err := get(Timestamp, 0, MaxTimestamp)
 		if err != nil {
 			return err
-		}
-		if known != nil && bytes.Equal(b, was.Timestamp) {
-			v = *known
-			return v.fresh(now)
 		}
 		if _, err = v.tm.UpdateTimestamp(b); err == nil {
 			s.Timestamp = b
