@@ -266,7 +266,7 @@ func TestRoleMatrix(t *testing.T) {
 func TestAnotherGroupsObjectsAreAbsent(t *testing.T) {
 	needNative(t)
 	s := start(t, options{})
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 5*time.Minute)
 	must[client.Group](t)(s.CreateGroup(ctx, client.NewGroup{Name: "press-shop", Reason: "a test"}))
 	must[client.Group](t)(s.CreateGroup(ctx, client.NewGroup{Name: "paint-shop", Reason: "a test"}))
 	tokenOf := map[string]string{}

@@ -4,11 +4,11 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,9 +62,11 @@ func zippedLink(t *testing.T, name, to string) []byte {
 }
 
 // TestBadInputInModels imports models that reach out of their folder, need what nobody has, never end or ask for all memory:
-// each is refused by name, nothing is registered or left behind, and the model beside them answers all the time.
+// each is refused by name, nothing is registered or left behind, and the server and a model beside them answer all the time. One
+// that never ends takes as long as both engines are given.
 func TestBadInputInModels(t *testing.T) {
 	needNative(t)
+	t.Parallel()
 	s := start(t, options{set: map[string]string{"http.max_upload": "4MiB"}})
 	ctx := within(t, 4*time.Minute)
 	must[client.ImportedVersion](t)(s.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))
@@ -76,13 +78,10 @@ func TestBadInputInModels(t *testing.T) {
 	broken := func(name string) []byte {
 		return must[[]byte](t)(os.ReadFile("../../runtime/modelfile/testdata/broken/" + name + ".onnx"))
 	}
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	if _, err := z.Write(tarOf(t, entryOf{name: "m.onnx", body: make([]byte, 64<<20)})); err != nil {
-		t.Fatal(err)
-	}
-	z.Close()
+	bomb := tarOf(t, entryOf{name: "m.onnx", body: make([]byte, 64<<20)})
+	bomb = slices.Concat(gzipped(t, bomb[:512]), bombOf(t, 64), gzipped(t, bomb[512+64<<20:])) // a member of gzip for the header, one for each MiB
 	stop, ended := make(chan struct{}), make(chan error, 1)
+	slowest := time.Duration(0)
 	go func() { // a model beside them, asked all the time
 		for {
 			select {
@@ -95,6 +94,12 @@ func TestBadInputInModels(t *testing.T) {
 				ended <- err
 				return
 			}
+			began := time.Now()
+			if _, err := s.Health(ctx); err != nil {
+				ended <- err
+				return
+			}
+			slowest = max(slowest, time.Since(began))
 		}
 	}()
 	missing := entryOf{name: "m.onnx", body: broken("external-missing")}
@@ -115,7 +120,7 @@ func TestBadInputInModels(t *testing.T) {
 		"a device":                         {tarOf(t, entryOf{name: "m.onnx", kind: tar.TypeChar}), edgeward.Invalid, "model.archive"},
 		"a custom operator":                {broken("custom"), edgeward.Invalid, "model.custom_operator"},
 		"an operator set nobody has":       {broken("opset"), edgeward.Invalid, "model.opset"},
-		"a gzip bomb":                      {packed.Bytes(), edgeward.TooLarge, "model.too_large"},
+		"a gzip bomb":                      {bomb, edgeward.TooLarge, "model.too_large"},
 		"a file over the bound":            {make([]byte, 5<<20), edgeward.TooLarge, ""},
 		"12 GB as it loads":                {enginetest.ONNX(t, "hugeconst").Bytes, edgeward.Exhausted, "infer.no_engine"},
 		"a loop without an end":            {enginetest.ONNX(t, "loop").Bytes, edgeward.Invalid, "infer.no_engine"},
@@ -133,7 +138,10 @@ func TestBadInputInModels(t *testing.T) {
 	}
 	close(stop)
 	if err := <-ended; err != nil {
-		t.Errorf("the model beside them: %v", err)
+		t.Errorf("beside them: %v", err)
+	}
+	if slowest > 2*time.Second {
+		t.Errorf("meanwhile the server took %v to say how it is", slowest)
 	}
 	if _, err := s.Model(ctx, "bad"); edgeward.KindOf(err) != edgeward.NotFound {
 		t.Errorf("something was registered: %v", err)

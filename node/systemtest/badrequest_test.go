@@ -165,16 +165,21 @@ func TestBadInputInRequests(t *testing.T) {
 	}
 }
 
-// bombOf packs n MiB of zeros to next to nothing, as a gzip file of n members.
-func bombOf(t *testing.T, n int) []byte {
+// gzipped is b as a gzip file of one member.
+func gzipped(t *testing.T, b []byte) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	if _, err := z.Write(b); err != nil {
 		t.Fatal(err)
 	}
 	z.Close()
-	return bytes.Repeat(b.Bytes(), n)
+	return out.Bytes()
+}
+
+// bombOf packs n MiB of zeros to next to nothing, as a gzip file of n members.
+func bombOf(t *testing.T, n int) []byte {
+	return bytes.Repeat(gzipped(t, make([]byte, 1<<20)), n)
 }
 
 // packed says of a message of gRPC that it is packed already.

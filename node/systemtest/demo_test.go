@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -287,25 +286,4 @@ func TestDemoInProcess(t *testing.T) {
 			t.Errorf("demo status %+v", st)
 		}
 	})
-}
-
-// TestDemoProgram runs what a stranger runs, twice.
-func TestDemoProgram(t *testing.T) {
-	dir := dataDir(t)
-	run := func() demoReport {
-		p := launch(t, nil, "demo", "--json", "--data", dir)
-		if code := p.wait(t, 5*time.Minute); code != 0 {
-			t.Fatalf("exit code %d", code)
-		}
-		return checkReport(t, []byte(p.out.String()))
-	}
-	first := run()
-	if first.Resumed {
-		t.Error("the first run says resumed")
-	}
-	t.Logf("%.1f s: %+v", first.TotalSeconds, first.Stages)
-	again := run()
-	if !again.Resumed || !slices.Equal(again.Stages, first.Stages) {
-		t.Errorf("the second run is not the stored result: %+v", again.Stages)
-	}
 }

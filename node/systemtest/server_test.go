@@ -112,7 +112,7 @@ func conforming(t testing.TB) func(http.RoundTripper) http.RoundTripper {
 // request sends a request that no client would and returns the answer with its body read.
 func (s *server) request(t testing.TB, method, path, token, body string, header ...string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(within(t, time.Minute), method, s.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(within(t, 3*time.Minute), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

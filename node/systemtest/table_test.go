@@ -241,28 +241,3 @@ func wantRefused(t testing.TB, s *server, name string, model []byte) {
 		t.Errorf("%s: a model is left: %v", name, err)
 	}
 }
-
-// TestLoopingModel takes as long as both engines are given.
-func TestLoopingModel(t *testing.T) {
-	needNative(t)
-	t.Parallel()
-	s := start(t, options{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		wantRefused(t, s, "loop", enginetest.ONNX(t, "loop").Bytes)
-	}()
-	for slowest := time.Duration(0); ; time.Sleep(200 * time.Millisecond) {
-		began := time.Now()
-		must[client.Health](t)(s.Health(within(t, 10*time.Second)))
-		slowest = max(slowest, time.Since(began))
-		select {
-		case <-done:
-			if slowest > 2*time.Second {
-				t.Errorf("while the model looped the server took %v to say how it is", slowest)
-			}
-			return
-		default:
-		}
-	}
-}

@@ -3,15 +3,18 @@
 package packstest
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"edgeward"
@@ -22,9 +25,66 @@ import (
 // Ref names the pack that ONNXRuntime makes.
 var Ref = packs.Ref{Name: "onnxruntime-again", Version: "1.31.1"}
 
+// made is the first pack of ONNX Runtime of this process: packing a large library takes long. The others say other devices.
+var made struct {
+	sync.Mutex
+	pack []byte
+}
+
 // ONNXRuntime makes a pack of the embedded ONNX Runtime, said to be for devices, from a wheel made of it, and returns the
 // file's bytes. It skips the test in a program built without native libraries.
 func ONNXRuntime(t testing.TB, devices ...string) []byte {
+	t.Helper()
+	made.Lock()
+	defer made.Unlock()
+	if made.pack == nil {
+		made.pack = whole(t, devices)
+	}
+	return said(t, made.pack, devices)
+}
+
+// said is a pack that differs in its devices only.
+func said(t testing.TB, pack []byte, devices []string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	r, w := tar.NewReader(bytes.NewReader(pack)), tar.NewWriter(&out)
+	for first := true; ; first = false {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first { // the index
+			var ix packs.Index
+			if err := json.Unmarshal(b, &ix); err != nil {
+				t.Fatal(err)
+			}
+			ix.Devices = devices
+			if b, err = json.Marshal(ix); err != nil {
+				t.Fatal(err)
+			}
+			h.Size = int64(len(b))
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func whole(t testing.TB, devices []string) []byte {
 	t.Helper()
 	at, err := native.Open(t.TempDir()).Locate(t.Context(), native.ONNXRuntime)
 	if edgeward.CodeOf(err) == "native.missing" {
