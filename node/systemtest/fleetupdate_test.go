@@ -130,7 +130,7 @@ func TestFleetUpdatesItsNodes(t *testing.T) {
 	if x.State != rollout.Succeeded || s.Version != "99.0.0" || !s.Signed || s.Last == nil || s.Last.Result != slot.Committed {
 		t.Fatalf("%s %s; %+v %+v", x.State, x.Why, s, s.Last)
 	}
-	t.Logf("the rollout took %s", x.Since.Sub(x.Created).Round(100*time.Millisecond))
+	t.Logf("the rollout of a good one took %s", x.Since.Sub(x.Created).Round(100*time.Millisecond))
 
 	key := must[client.Me](t)(c.Me(ctx)).GroupID + "/affine"
 	dir := t.TempDir()
@@ -148,6 +148,7 @@ func TestFleetUpdatesItsNodes(t *testing.T) {
 	if x.State != rollout.RolledBack || x.Code != "rollout.failed" {
 		t.Fatalf("%s %s", x.State, x.Why)
 	}
+	t.Logf("that of a bad one, until the node was back, %s", x.Since.Sub(x.Created).Round(100*time.Millisecond))
 	s = must[client.Update](t)(c.Update(ctx))
 	if s.Version != "99.0.0" || s.Last.Result != slot.Reverted || s.Last.Code != "update.exits" || s.Last.To.Version != "99.0.1" {
 		t.Fatalf("%+v %+v", s, s.Last)

@@ -146,7 +146,7 @@ func underLoad(t testing.TB, url string) (end func()) {
 					failed.Add(1)
 					firstFailure.CompareAndSwap(nil, fmt.Sprintf("%v %s", err, body.String()))
 				}
-				time.Sleep(5 * time.Millisecond)
+				time.Sleep(20 * time.Millisecond) // the machine is to do the update as well
 			}
 		})
 	}
