@@ -196,6 +196,12 @@ func (f *Fleet) Hub() *hub.Hub {
 	return nil
 }
 
+// Errorf names the seed.
+func (f *Fleet) Errorf(format string, args ...any) {
+	f.Helper()
+	f.TB.Errorf("seed %d: "+format, append([]any{f.o.Seed}, args...)...)
+}
+
 func (f *Fleet) ok(err error) {
 	f.Helper()
 	if err != nil {
