@@ -19,13 +19,14 @@ import (
 	"edgeward/node/update"
 	"edgeward/node/views"
 	"edgeward/runtime/engine"
+	"edgeward/runtime/graph"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 )
 
 // openFleet makes this server's part in a fleet, if it has one.
 func (n *Node) openFleet(ctx context.Context) (err error) {
-	kinds := map[string]bool{}
+	kinds := map[string]bool{graph.Kind: true}
 	for _, f := range []engine.Format{engine.ONNX, engine.OpenVINO, engine.TensorFlow, engine.TFLite, engine.Paddle} {
 		kinds[string(f)] = true
 	}

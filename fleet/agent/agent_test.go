@@ -26,12 +26,22 @@ import (
 	"edgeward/sync/tuf"
 )
 
+// aGraph is a version of triage that is a graph with version 1 as its part.
+const aGraph = 8
+
 // version n of model triage: its manifest and its one file.
 func version(n int) (models.Manifest, []byte, edgeward.Digest, []byte) {
 	file := fmt.Appendf(nil, "the weights of version %d", n)
 	io := []tensor.Spec{{Name: "features", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}
 	m := models.Manifest{Format: models.ManifestFormat, Model: "triage", Task: models.Binary, Kind: "onnx", Signature: tensor.Signature{Inputs: io, Outputs: io},
 		Files: []models.File{{Name: "model.onnx", Size: int64(len(file)), Digest: edgeward.DigestOf(file), Role: "model"}}, IntendedUse: "tests"}
+	if n == aGraph {
+		one, raw, d, _ := version(1)
+		dir := models.PartFolder(d)
+		m.Kind, m.Files[0].Name = "graph", "graph.json"
+		m.Files = append(m.Files, models.File{Name: dir + "/" + models.PartManifest, Size: int64(len(raw)), Digest: d, Role: models.PartRole},
+			models.File{Name: dir + "/files/model.onnx", Size: one.Files[0].Size, Digest: one.Files[0].Digest, Role: models.PartRole})
+	}
 	raw, d, err := m.Canonical()
 	if err != nil {
 		panic(err)
@@ -225,6 +235,8 @@ type machine struct {
 	shadow         edgeward.Digest
 	here           map[edgeward.Digest]bool
 	answers        uint64
+	lacks          string // a kind of manifest that no engine here loads
+	registered     models.Manifest
 	acts           []agent.Act
 
 	trust    tuf.Set
@@ -232,7 +244,14 @@ type machine struct {
 	happened []agent.Happened
 }
 
-func (m *machine) Fits(context.Context, spec.Endpoint, models.Manifest) error { return nil }
+func (m *machine) Fits(_ context.Context, _ spec.Endpoint, x models.Manifest) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x.Kind == m.lacks {
+		return edgeward.E("machine.Fits", edgeward.Conflict, "fleet.engine", "no engine for %s", x.Kind)
+	}
+	return nil
+}
 
 func (m *machine) Here(_ context.Context, w spec.Endpoint) (bool, error) {
 	m.mu.Lock()
@@ -240,8 +259,10 @@ func (m *machine) Here(_ context.Context, w spec.Endpoint) (bool, error) {
 	return m.here[w.Digest], nil
 }
 
-func (m *machine) Known(context.Context, spec.Endpoint, edgeward.Digest) (models.Manifest, bool) {
-	return models.Manifest{}, false
+func (m *machine) Known(_ context.Context, _ spec.Endpoint, d edgeward.Digest) (models.Manifest, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.registered, d != "" && m.here[d] && len(m.registered.Files) > 1
 }
 
 func (m *machine) Register(_ context.Context, w spec.Endpoint, x models.Manifest) error {
@@ -252,7 +273,7 @@ func (m *machine) Register(_ context.Context, w spec.Endpoint, x models.Manifest
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.here[w.Digest] = true
+	m.here[w.Digest], m.registered = true, x
 	return nil
 }
 
@@ -407,6 +428,42 @@ func (s *site) want(what, got, want string) {
 		_, c := s.a.Kept()
 		s.t.Errorf("%s: %s, want %s (%+v)", what, got, want, c)
 	}
+}
+
+func TestAGraphComesWithItsParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.m.lacks = "onnx"
+		stop := s.run()
+		defer func() { stop() }()
+		s.sign(aGraph)
+		s.say(s.document(1, aGraph), s.key)
+		s.want("a part that no engine here loads", s.settles(), "nothing, refused fleet.engine")
+		_, _, _, part := version(1)
+		if _, err := s.m.blobs.Stat(edgeward.DigestOf(part)); err == nil {
+			t.Error("bytes moved before it was known that they are of no use")
+		}
+		s.look(func() { s.m.lacks = "" })
+		s.want("now there is one", s.settles(), "live 8, committed")
+	})
+}
+
+func TestAGraphOfARevokedPartIsNotInstalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		stop := s.run()
+		defer func() { stop() }()
+		s.sign(1)
+		s.sign(2)
+		s.sign(aGraph)
+		s.say(s.document(1, 2), s.key)
+		s.want("first", s.settles(), "live 2, committed")
+		p, err := tuf.Revoke(s.set, []tuf.Revocation{{Digest: digest(1), Reason: "it counts badly"}}, time.Now())
+		s.ok(err)
+		s.publish(p, s.ann)
+		s.say(s.document(2, aGraph), s.key)
+		s.want("its part is revoked", s.settles(), "live 2, offered fleet.revoked")
+	})
 }
 
 func TestASignedVersionComesAndStays(t *testing.T) {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
+	"slices"
+	"strings"
 
 	"edgeward"
 	"edgeward/fleet/spec"
@@ -30,10 +33,20 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 	}
 	switch i.State.Phase {
 	case spec.Offered, spec.Refused:
-		if m, err := a.manifest(ctx, i.Want); err != nil {
+		m, err := a.manifest(ctx, i.Want)
+		if err != nil {
 			o.Waits = asError(err)
-		} else if err := a.o.Local.Fits(ctx, i.Want, m); err != nil {
-			o.Unfit = asError(err)
+			break
+		}
+		parts, err := a.parts(ctx, m)
+		if err != nil {
+			o.Waits = asError(err)
+			break
+		}
+		for _, x := range append(parts, m) {
+			if err := a.o.Local.Fits(ctx, i.Want, x); err != nil {
+				o.Unfit = asError(err)
+			}
 		}
 	case spec.Admitted, spec.Fetching:
 		if o.Here, err = a.o.Local.Here(ctx, i.Want); err != nil {
@@ -43,7 +56,8 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 		o.Fetch = a.failed[i.Want.Key()]
 		a.mu.Unlock()
 	case spec.Verified, spec.Staged, spec.Probing:
-		if _, err := a.verifier.Target(i.Want.Group, i.Want.Model, i.Want.Digest, at); err != nil {
+		m, _ := a.o.Local.Known(ctx, i.Want, i.Want.Digest)
+		if _, err := a.verifier.Target(i.Want.Group, i.Want.Model, i.Want.Digest, at, partsOf(m)...); err != nil {
 			o.Waits = asError(err)
 		}
 	}
@@ -67,7 +81,7 @@ func (a *Agent) manifest(ctx context.Context, w spec.Endpoint) (models.Manifest,
 	now := a.now()
 	m, ok := a.manifests[w.Digest]
 	a.mu.Unlock()
-	t, err := a.verifier.Target(w.Group, w.Model, w.Digest, now)
+	t, err := a.verifier.Target(w.Group, w.Model, w.Digest, now, partsOf(m)...)
 	if err != nil || ok {
 		return m, err
 	}
@@ -86,6 +100,9 @@ func (a *Agent) manifest(ctx context.Context, w spec.Endpoint) (models.Manifest,
 	if _, d, err := m.Canonical(); err != nil || d != w.Digest || m.Model != w.Model {
 		return m, edgeward.E("agent.manifest", edgeward.Invalid, "fleet.manifest_unread", "this edgeward does not understand all of the manifest of version %d", w.Version).
 			WithHint("update this server")
+	}
+	if _, err := a.verifier.Target(w.Group, w.Model, w.Digest, now, partsOf(m)...); err != nil {
+		return m, err
 	}
 	if _, err := a.o.Puller.Blobs.PutAs(ctx, w.Digest, bytes.NewReader(raw), t.Length); err != nil { // peers ask what it leads to
 		return m, err
@@ -182,6 +199,37 @@ func (a *Agent) bring(ctx context.Context, i Item) error {
 	return a.o.Local.Register(ctx, i.Want, m)
 }
 
+// parts are the manifests of a graph's parts: with them is known what this server must be able to run before other bytes move.
+func (a *Agent) parts(ctx context.Context, m models.Manifest) ([]models.Manifest, error) {
+	var out []models.Manifest
+	for _, f := range m.Parts() {
+		raw, err := a.o.Puller.Blobs.ReadAll(ctx, f.Digest, models.MaxManifest)
+		if err != nil {
+			if raw, err = a.o.Hub.Manifest(ctx, f.Digest, min(f.Size, models.MaxManifest)); err != nil {
+				return nil, err
+			}
+			if _, err := a.o.Puller.Blobs.PutAs(ctx, f.Digest, bytes.NewReader(raw), models.MaxManifest); err != nil {
+				return nil, err
+			}
+		}
+		p, err := models.ParseManifest(raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// partsOf are the digests of a graph's parts.
+func partsOf(m models.Manifest) []edgeward.Digest {
+	var out []edgeward.Digest
+	for _, f := range m.Parts() {
+		out = append(out, f.Digest)
+	}
+	return out
+}
+
 // blocks fetches what the version's large files are made of. A list that is not understood is none.
 func (a *Agent) blocks(ctx context.Context, m models.Manifest, fetch Bring) (blocks.List, error) {
 	if m.Blocks == "" {
@@ -233,11 +281,15 @@ const maxSide = 64 << 20
 func (a *Agent) wants(ctx context.Context, i Item, m models.Manifest) []pull.Want {
 	live, ok := a.o.Local.Known(ctx, i.Want, i.State.Live)
 	var out []pull.Want
+	same := func(list []models.File, d edgeward.Digest) bool {
+		return slices.ContainsFunc(list, func(f models.File) bool { return f.Digest == d })
+	}
 	for _, f := range m.Files {
 		w := pull.Want{Digest: f.Digest, Size: f.Size}
+		var near int64 = math.MaxInt64 // of several parts' files the one of the nearest size
 		for _, old := range live.Files {
-			if ok && old.Role == f.Role && old.Name == f.Name && old.Digest != f.Digest {
-				w.Like = old.Digest
+			if d := max(old.Size-f.Size, f.Size-old.Size); ok && d < near && old.Role == f.Role && place(old) == place(f) && !same(m.Files, old.Digest) {
+				w.Like, near = old.Digest, d
 			}
 		}
 		out = append(out, w)
@@ -246,4 +298,13 @@ func (a *Agent) wants(ctx context.Context, i Item, m models.Manifest) []pull.Wan
 		out = append(out, pull.Want{Digest: d, Size: maxSide, Loose: true})
 	}
 	return out
+}
+
+// place is what a file is called in its model, or in its part of a graph: the folder of a part is named by its digest.
+func place(f models.File) string {
+	if f.Role != models.PartRole {
+		return f.Name
+	}
+	list := strings.SplitN(f.Name, "/", 3)
+	return list[len(list)-1]
 }

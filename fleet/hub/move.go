@@ -10,6 +10,7 @@ import (
 	"edgeward/fleet/overlay"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
+	"edgeward/runtime/models"
 	"edgeward/sync/tuf"
 )
 
@@ -122,7 +123,7 @@ func (h *Hub) ordersFor(ctx context.Context, group string, o Order) (spec.Endpoi
 	if err := to.Check(); err != nil {
 		return to, err
 	}
-	return to, h.signed(to)
+	return to, h.signed(to, manifest)
 }
 
 // versionOf is the version behind e; of a binary its title is the label.
@@ -157,13 +158,18 @@ func (h *Hub) assigned(scope string, e spec.Endpoint) (Assignment, bool) {
 }
 
 // signed reports why the repository does not let a version be rolled out.
-func (h *Hub) signed(e spec.Endpoint) error {
+func (h *Hub) signed(e spec.Endpoint, m models.Manifest) error {
 	says, err := h.fleet.Set.Read()
 	if err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == e.Digest }); i >= 0 {
 		return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "version %d of %s is revoked: %s", e.Version, e.Model, says.Revoked[i].Reason).WithHint("a revocation is for good; make a new version")
+	}
+	for _, f := range m.Parts() {
+		if i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == f.Digest }); i >= 0 {
+			return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "a part of version %d of %s is revoked: %s", e.Version, e.Model, says.Revoked[i].Reason).WithHint("make a graph of other versions")
+		}
 	}
 	if slices.ContainsFunc(says.Signed, func(t tuf.Target) bool { return t.Group == e.Group && t.Model == e.Model && t.Digest == e.Digest }) {
 		return nil

@@ -17,10 +17,6 @@ import (
 	"edgeward/runtime/tensor"
 )
 
-// partRole is the role of a graph's files that its parts are made of: all that is needed to load them, so that a graph
-// outlives the models it was made of. Each part has a folder, its digest's first hex digits.
-const partRole = "part"
-
 // AddGraph makes a version of a declared graph. It is answered once from end to end with its example, or with numbers made
 // up, by the models as they would serve; a graph that does not answer is not registered. The same graph applied again, for
 // the same task and use, answers with the version that is there.
@@ -146,13 +142,13 @@ func (w *Work) graphFiles(ctx context.Context, g graph.Graph, parts map[edgeward
 	}
 	files := []models.File{{Name: graph.File, Size: int64(len(doc)), Digest: d, Role: "model"}}
 	for _, digest := range slices.Sorted(maps.Keys(parts)) {
-		dir := path.Join("parts", digest.Short())
+		dir := models.PartFolder(digest)
 		add := func(name string, d edgeward.Digest) error {
 			i, err := w.Blobs.Touch(d) // from here on a sweep waits for it
-			files = append(files, models.File{Name: path.Join(dir, name), Size: i.Size, Digest: d, Role: partRole})
+			files = append(files, models.File{Name: path.Join(dir, name), Size: i.Size, Digest: d, Role: models.PartRole})
 			return err
 		}
-		if err := add("manifest.json", digest); err != nil {
+		if err := add(models.PartManifest, digest); err != nil {
 			return nil, err
 		}
 		m := parts[digest].Manifest

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"path"
 	"slices"
 	"sort"
 	"time"
@@ -56,8 +57,18 @@ type File struct {
 	Name   string          `json:"name"`
 	Size   int64           `json:"size"`
 	Digest edgeward.Digest `json:"digest"`
-	Role   string          `json:"role"` // "model", "data" (what lies beside it), "source" (what the model was converted from), "licence", "card"
+	Role   string          `json:"role"` // "model", "data" (what lies beside it), "source" (what the model was converted from), "licence", "card", PartRole
 }
+
+// PartRole is the role of a graph's files that its parts are made of: all that is needed to load them, so that a graph outlives the
+// models it was made of, and travels by itself. The files of a part lie in PartFolder; PartManifest there is its manifest.
+const (
+	PartRole     = "part"
+	PartManifest = "manifest.json"
+)
+
+// PartFolder is the folder of a part among a graph's files.
+func PartFolder(d edgeward.Digest) string { return path.Join("parts", d.Short()) }
 
 // Interval says how the prediction interval was made.
 type Interval struct {
@@ -190,6 +201,17 @@ func (m Manifest) Blobs() []edgeward.Digest {
 		out = append(out, f.Digest)
 	}
 	return append(out, m.Beside()...)
+}
+
+// Parts are the files that are the manifests of a graph's parts; other models have none.
+func (m Manifest) Parts() []File {
+	var out []File
+	for _, f := range m.Files {
+		if f.Role == PartRole && f.Name == path.Join(PartFolder(f.Digest), PartManifest) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // Beside are the blobs of m that are no files of the model: profiles, residuals, example rows and their outputs, lists of blocks.

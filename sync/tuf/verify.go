@@ -292,8 +292,8 @@ func (v *Verifier) Charter() (Charter, error) {
 }
 
 // Target returns the signed target of a version, if it may be newly installed at now: it is signed ("fleet.unsigned"), not
-// revoked ("fleet.revoked"), not below the floor of its model ("fleet.epoch"), and no file has expired ("fleet.stale").
-func (v *Verifier) Target(group, model string, d edgeward.Digest, now time.Time) (Target, error) {
+// revoked ("fleet.revoked"), nor is any of the parts it is made of, not below the floor of its model ("fleet.epoch"), and no file has expired ("fleet.stale").
+func (v *Verifier) Target(group, model string, d edgeward.Digest, now time.Time, parts ...edgeward.Digest) (Target, error) {
 	const op = "tuf.Verifier.Target"
 	seen, err := v.seen()
 	if err != nil {
@@ -303,6 +303,12 @@ func (v *Verifier) Target(group, model string, d edgeward.Digest, now time.Time)
 	if reason, revoked := seen.revoked[d]; revoked {
 		t.Model, t.Group, t.Digest = model, group, d
 		return Target{}, revokedErr(op, t, reason)
+	}
+	for _, part := range parts {
+		if reason, revoked := seen.revoked[part]; revoked {
+			return Target{}, edgeward.E(op, edgeward.Forbidden, "fleet.revoked", "a part of %s (%s) is revoked: %s", model, part.Short(), reason).
+				WithHint("make a graph of other versions")
+		}
 	}
 	if !ok {
 		return Target{}, edgeward.E(op, edgeward.Forbidden, "fleet.unsigned", "%s/%s %s is not signed for this fleet", group, model, d.Short()).
