@@ -21,7 +21,7 @@ var (
 	suffix   = regexp.MustCompile(`^\.[a-z][a-z0-9_]*$`)
 )
 
-// codesOf reads every Go file below root that is neither a test nor a build tool.
+// codesOf reads every Go file below root that is neither a test, nor what tests are made of, nor a build tool.
 func codesOf(root string) (map[string]*code, error) {
 	out := map[string]*code{}
 	packages := map[string][]*ast.File{}
@@ -30,7 +30,7 @@ func codesOf(root string) (map[string]*code, error) {
 			return err
 		}
 		if d.IsDir() {
-			if n := d.Name(); p != root && (strings.HasPrefix(n, ".") || slices.Contains([]string{"testdata", "node_modules", "bin", "dist", "packaging", "docs"}, n)) {
+			if n := d.Name(); p != root && (strings.HasPrefix(n, ".") || slices.Contains([]string{"testdata", "node_modules", "bin", "dist", "packaging", "docs", "simfleet"}, n)) {
 				return filepath.SkipDir
 			}
 			return nil
