@@ -120,6 +120,7 @@ type Agent struct {
 	manifests map[edgeward.Digest]models.Manifest
 	contact   Contact
 	looked    time.Time // at the program
+	aboutDoc  bool      // contact is about the hub's document
 }
 
 // Open starts from what the store has.

@@ -31,20 +31,21 @@ func (a *Agent) listen(ctx context.Context) {
 		a.mu.Lock()
 		have := a.kept.Rev
 		a.mu.Unlock()
+		taken := false
 		err := a.refresh(ctx)
 		if err == nil {
-			a.answered()
+			a.reached()
 			var envelope []byte
 			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && envelope != nil {
 				if err = a.refresh(ctx); err == nil { // what was revoked while the call waited
-					err = a.Take(ctx, envelope)
+					err, taken = a.Take(ctx, envelope), true
 				}
 			}
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		a.heard(err)
+		a.heard(err, taken)
 		a.other(err)
 		if err == nil {
 			fails = 0
@@ -54,16 +55,6 @@ func (a *Agent) listen(ctx context.Context) {
 		if !a.pause(ctx, a.backoff(fails, err), err) {
 			return
 		}
-	}
-}
-
-// answered notes that the hub does, where it had not since the start: the next call may wait for long.
-func (a *Agent) answered() {
-	a.mu.Lock()
-	never := a.contact.Last.IsZero()
-	a.mu.Unlock()
-	if never {
-		a.heard(nil)
 	}
 }
 
@@ -147,11 +138,23 @@ func (a *Agent) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// heard notes how a call went.
-func (a *Agent) heard(err error) {
+// reached notes that the hub answered and that its files are in order: of what was wrong before, only its document may still be. The call that
+// waits for the next document may last a minute.
+func (a *Agent) reached() {
+	a.mu.Lock()
+	news := a.contact.Last.IsZero() || a.contact.Code != "" && !a.aboutDoc
+	a.mu.Unlock()
+	if news {
+		a.heard(nil, false)
+	}
+}
+
+// heard notes how a call went; document says that it is the hub's document that err is about.
+func (a *Agent) heard(err error, document bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	was := a.contact.Code
+	a.aboutDoc = document
 	if err == nil {
 		a.contact = Contact{Last: a.o.Now(), Clock: a.kept.Clock.Wrong(a.o.Now())}
 	} else {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edgeward"
@@ -27,6 +28,7 @@ import (
 type Wire struct {
 	client *http.Client
 	heard  func(date time.Time) // of an answer, by the hub's clock
+	slow   time.Duration        // how long an answer that is read whole may take to come, once it has begun
 
 	asked chan struct{} // the hub said that something is asked of this node
 
@@ -39,17 +41,21 @@ type Wire struct {
 // homesick is how long another address than the first is kept to.
 const homesick = 10 * time.Minute
 
+// slowest bounds an answer that is read whole: the largest, of a MiB, has to come at 3.5 KiB/s. Files have a rate of their own (sync/pull).
+const slowest = 5 * time.Minute
+
 // NewWire returns one that speaks with the TLS configuration of fleet/pki, through a proxy if there is one. heard is called with the hub's time of
 // each answer.
 func NewWire(hubs []string, c *tls.Config, via Proxy, heard func(time.Time)) *Wire {
 	t := &http.Transport{Proxy: via, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
-		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute}
+		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute,
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 45 * time.Second, PingTimeout: 15 * time.Second}} // a line that was cut says nothing; reports twice a minute make pings rare
 	return NewWireOver(hubs, t, heard)
 }
 
 // NewWireOver is NewWire over another way than TLS: that of a simulation.
 func NewWireOver(hubs []string, way http.RoundTripper, heard func(time.Time)) *Wire {
-	return &Wire{hubs: hubs, asked: make(chan struct{}, 1), client: &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
+	return &Wire{hubs: hubs, slow: slowest, asked: make(chan struct{}, 1), client: &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, heard: heard}
 }
 
 // Close ends idle connections.
@@ -117,15 +123,34 @@ func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit i
 	if res.StatusCode == http.StatusNotModified {
 		return nil, nil
 	}
-	b, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	b, err := w.read(res, limit+1)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, err
 	}
 	if res.StatusCode >= 300 {
 		return nil, problem(res, b)
 	}
 	if int64(len(b)) > limit {
-		return nil, edgeward.E("agent.Wire", edgeward.TooLarge, "fleet.too_large", "the hub's answer is larger than %d bytes", limit)
+		return nil, edgeward.E("agent.Wire", edgeward.TooLarge, "fleet.too_large", "the hub's answer is larger than %d bytes", limit).
+			WithHint("no hub says so much: look at what is at the hub's address, and whether hub and server are of one version; this server goes on meanwhile")
+	}
+	return b, nil
+}
+
+// read reads at most limit bytes of an answer. One that hardly comes is given up: else a hub could hold a node for hours with one call, and nobody would see it.
+func (w *Wire) read(res *http.Response, limit int64) ([]byte, error) {
+	var late atomic.Bool
+	t := time.AfterFunc(w.slow, func() { // room:clock how long an answer takes
+		late.Store(true)
+		res.Body.Close() // ends the read
+	})
+	defer t.Stop()
+	b, err := io.ReadAll(io.LimitReader(res.Body, limit))
+	switch {
+	case late.Load():
+		return nil, unreachable(fmt.Errorf("its answer was not complete after %v", w.slow))
+	case err != nil:
+		return nil, unreachable(err)
 	}
 	return b, nil
 }
@@ -233,9 +258,9 @@ func (w *Wire) Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadClos
 
 func (w *Wire) failed(res *http.Response) error {
 	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	b, err := w.read(res, 64<<10)
 	if err != nil {
-		return unreachable(err)
+		return err
 	}
 	return problem(res, b)
 }

@@ -24,6 +24,7 @@ type gate struct {
 	addr  string
 	ca    pki.CA
 	admit func(pki.Peer) error
+	says  http.HandlerFunc // nil: "wanted"
 }
 
 func newGate(t *testing.T) *gate {
@@ -44,7 +45,13 @@ func newGate(t *testing.T) *gate {
 	must(err)
 	conf := pki.HubTLS(g.ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, func(p pki.Peer) error { return g.admit(p) }, time.Now)
 	conf.NextProtos = []string{"h2", "http/1.1"}
-	s := &http.Server{TLSConfig: conf, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wanted") })}
+	s := &http.Server{TLSConfig: conf, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.says != nil {
+			g.says(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "wanted")
+	})}
 	go func() { _ = s.ServeTLS(ln, "", "") }()
 	t.Cleanup(func() { _ = s.Close() })
 	g.addr = ln.Addr().String()
@@ -208,5 +215,30 @@ func TestARefusedCertificateIsSaidToBe(t *testing.T) {
 	}
 	if heard == 0 {
 		t.Error("it never heard why")
+	}
+}
+
+// A hub that sends a byte now and then is given up, whatever is asked of it, and the next call is free again.
+func TestAHubThatHardlySpeaksIsGivenUp(t *testing.T) {
+	g := newGate(t)
+	w := g.node(t, nil)
+	w.Hurry(300 * time.Millisecond)
+	ask := func() error { _, err := w.Desired(t.Context(), 0, 0); return err }
+	for _, status := range []int{http.StatusOK, http.StatusForbidden} {
+		g.says = func(rw http.ResponseWriter, r *http.Request) {
+			rw.WriteHeader(status)
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(rw, " ")
+				_ = http.NewResponseController(rw).Flush()
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		if err := ask(); edgeward.CodeOf(err) != "fleet.hub_away" || edgeward.HintOf(err) == "" || !strings.Contains(err.Error(), "not complete") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	g.says = nil
+	if err := ask(); err != nil {
+		t.Error(err)
 	}
 }

@@ -170,6 +170,7 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 	h.boots[r.Node] = watch
 	if clones {
 		n.Standing, n.Why = Quarantine, "two machines show its certificate"
+		defer h.wake(n.ID) // both are told at once
 		return h.put(ctx, Facts{Nodes: []Node{n}}, h.change("system:fleet", "fleet.node.quarantined", n.ID, n.Last.Facts.Name, n.Why))
 	}
 	if err := h.superseded(ctx, r.Term); err != nil {

@@ -66,6 +66,7 @@ type node struct {
 	swarm   *peer.Swarm
 	calls   *http.Client
 	wrong   bool // its bytes are
+	short   bool // it says that it has everything, and gives half
 	targets func() []peer.Target
 }
 
@@ -211,6 +212,9 @@ func (h handed) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, i
 		for i := 0; i < len(b); i += 10 { // a tenth of them
 			b[i] ^= 1
 		}
+	}
+	if h.x.short && len(b) > 10000 {
+		b = b[:len(b)/2]
 	}
 	return closer{bytes.NewReader(b)}, info.Size, nil
 }
@@ -388,6 +392,28 @@ func TestABadPeerIsBannedAndEverybodyCompletes(t *testing.T) {
 			if len(x.swarm.Banned()) > 0 {
 				t.Error("a ban ends after an hour")
 			}
+		}
+	})
+}
+
+// A peer that has what is wanted and never gives all of it holds nobody up: the hub is asked after some tries.
+func TestAPeerThatGivesHalfIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 2, 3)
+		defer y.end()
+		m, d := y.model("triage", 64<<10)
+		wants := map[*node][]pull.Want{}
+		for _, x := range y.nodes {
+			wants[x] = x.wants(m, d)
+		}
+		bring(t, y.nodes[:1], wants)
+		y.nodes[0].short = true
+		began := time.Now()
+		if got := bring(t, y.nodes[1:], wants); got.Received == 0 {
+			t.Errorf("%+v: nothing came from the hub", got)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -23,7 +23,9 @@ const (
 	asleep   = 15 * time.Second // one who says that it fetches, and gets no bytes for so long, does not count
 	askAgain = time.Second
 	banned   = time.Hour
-	tries    = 3 // at one peer, where a transfer breaks off
+	tries    = 3  // at one peer, where a transfer breaks off
+	patience = 30 // for a peer that has a blob and does not give it, before somebody else is asked, the hub too
+	broken   = 10 // of it, for a transfer that broke off in all tries; being busy takes one
 )
 
 // Target is a server of the site that may be asked now.
@@ -104,7 +106,7 @@ func (s *Swarm) ban(t Target, why string) {
 
 // Bring brings all of wants. It reports each piece as it comes.
 func (s *Swarm) Bring(ctx context.Context, wants []pull.Want, note func(int64)) (spec.Traffic, error) {
-	b := &bringing{s: s, note: note, began: s.o.Now(), seen: map[string]map[edgeward.Digest]progress{}}
+	b := &bringing{s: s, note: note, began: s.o.Now(), seen: map[string]map[edgeward.Digest]progress{}, owed: map[owed]int{}}
 	s.want(wants, 1)
 	defer s.want(wants, -1)
 	left := slices.Clone(wants)
@@ -158,6 +160,13 @@ type bringing struct {
 	began time.Time
 	got   spec.Traffic
 	seen  map[string]map[edgeward.Digest]progress
+	owed  map[owed]int // how much of patience was used up
+}
+
+// owed is a blob that a peer says it has.
+type owed struct {
+	node string
+	blob edgeward.Digest
 }
 
 // standing is what the others said of one blob.
@@ -242,6 +251,8 @@ func (b *bringing) ask(ctx context.Context, left []pull.Want) []standing {
 			defer mu.Unlock()
 			for i, a := range h.Blobs {
 				switch {
+				case a.Here && b.owed[owed{t.Node, blobs[i]}] >= patience: // it only says so
+					continue
 				case a.Here:
 					out[i].have = append(out[i].have, t)
 				case a.Coming:
@@ -320,9 +331,11 @@ func (b *bringing) from(ctx context.Context, t Target, w pull.Want) bool {
 			b.drop(w)
 			return false
 		case code != "pull.broken" || ctx.Err() != nil:
+			b.owed[owed{t.Node, w.Digest}]++
 			return false
 		}
 	}
+	b.owed[owed{t.Node, w.Digest}] += broken
 	b.drop(w)
 	return false
 }

@@ -22,10 +22,18 @@ import (
 	"edgeward/sync/tuf"
 )
 
+// youngest is before any time that a clock which is right can say. What a hub signs lives from its clock's time on, its authority ten years: a fleet that was founded
+// by a clock of 1970 could never be used once the clock is set.
+var youngest = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+
 // Found makes this server the hub of a new fleet. hubs are the addresses nodes are to call; none means the hub's own.
 func (r *Role) Found(ctx context.Context, by, name string, hubs []string, p tuf.Proposal) (hub.Fleet, error) {
 	if r.p.Address == config.Off {
 		return hub.Fleet{}, edgeward.E("role.Found", edgeward.Conflict, "fleet.hub_off", "fleet.address is off: a hub must listen").WithHint("set fleet.address, such as 0.0.0.0:8443")
+	}
+	if now := r.p.Now(); now.Before(youngest) {
+		return hub.Fleet{}, edgeward.E("role.Found", edgeward.Conflict, "fleet.clock", "the clock of this server says %s", now.Format(time.DateOnly)).
+			WithHint("set the clock first, and see that it is kept right: what a hub signs is valid from its own time on")
 	}
 	if len(hubs) == 0 {
 		host, port, err := net.SplitHostPort(r.p.Address)
