@@ -139,7 +139,7 @@ func (w *world) live(d *Dir, c Choice, p behaviour) (stays bool) {
 			w.commits++
 			return true
 		}
-		if _, err := d.Fail("update.disk", "it cannot be committed", w.now); err != nil && !w.disk.full {
+		if _, err := d.Fail("update.disk", "it cannot be committed", w.now); err != nil && !w.disk.noRoom() {
 			w.t.Fatal(err)
 		}
 	case "crashes": // the next Boot counts

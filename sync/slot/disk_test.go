@@ -30,6 +30,7 @@ type paper struct {
 	count   int
 	cut     int // 0: never
 	full    bool
+	fullAt  int // from this operation on; 0: never
 	next    uint64
 }
 
@@ -43,6 +44,8 @@ func (p *paper) step() {
 		panic(crashed{})
 	}
 }
+
+func (p *paper) noRoom() bool { return p.full || p.fullAt > 0 && p.count >= p.fullAt }
 
 // reboot is the disk after the power is back: of the names that were changed and not synced each may be or not be, in order; bytes that were not synced
 // are old, new, cut, or noise.
@@ -125,7 +128,7 @@ func (p *paper) Write(name string, r io.Reader, _ fs.FileMode) error {
 	p.next++
 	f.written = int64(p.next)
 	f.now = bytes.Clone(b[:p.rnd.IntN(len(b)+1)])
-	if p.full {
+	if p.noRoom() {
 		return syscall.ENOSPC
 	}
 	p.step() // in the middle

@@ -1,0 +1,328 @@
+package threats
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/hub"
+	"edgeward/fleet/inquiry"
+	"edgeward/fleet/pki"
+	"edgeward/fleet/rollout"
+	"edgeward/fleet/spec"
+	"edgeward/node/api"
+	"edgeward/node/store"
+	"edgeward/runtime/models"
+	"edgeward/runtime/tensor"
+	"edgeward/sync/tuf"
+)
+
+// version n of model triage: its manifest, and its two files, which differ from one version to the next.
+func version(n int) (m models.Manifest, raw []byte, d edgeward.Digest, files [][]byte) {
+	files = [][]byte{bytes.Repeat(fmt.Appendf(nil, "the weights of version %d. ", n), 2000), fmt.Appendf(nil, "the labels of version %d", n)}
+	io := []tensor.Spec{{Name: "features", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}
+	m = models.Manifest{Format: models.ManifestFormat, Model: "triage", Task: models.Binary, Kind: "onnx", Signature: tensor.Signature{Inputs: io, Outputs: io}, IntendedUse: "tests",
+		Files: []models.File{{Name: "model.onnx", Size: int64(len(files[0])), Digest: edgeward.DigestOf(files[0]), Role: "model"}, {Name: "labels.txt", Size: int64(len(files[1])), Digest: edgeward.DigestOf(files[1]), Role: "labels"}}}
+	raw, d, err := m.Canonical()
+	if err != nil {
+		panic(err)
+	}
+	return m, raw, d, files
+}
+
+func digest(n int) edgeward.Digest {
+	_, _, d, _ := version(n)
+	return d
+}
+
+// most is the highest version there is.
+const most = 30
+
+// library is the hub's registry and its blobs.
+type library struct{}
+
+func (library) Signable(_ context.Context, _, _ string, n int) (models.Manifest, []byte, error) {
+	m, raw, _, _ := version(n)
+	return m, raw, nil
+}
+
+func (library) Manifest(_ context.Context, _, _ string, d edgeward.Digest) (models.Manifest, error) {
+	for n := 1; n <= most; n++ {
+		if digest(n) == d {
+			m, _, _, _ := version(n)
+			return m, nil
+		}
+	}
+	return models.Manifest{}, edgeward.E("library", edgeward.NotFound, "version.not_found", "no version")
+}
+
+func (library) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
+	for n := 1; n <= most; n++ {
+		_, raw, _, files := version(n)
+		for _, b := range append(files, raw) {
+			if edgeward.DigestOf(b) == d {
+				return struct {
+					io.ReadSeeker
+					io.Closer
+				}{bytes.NewReader(b), io.NopCloser(nil)}, int64(len(b)), nil
+			}
+		}
+	}
+	return nil, 0, edgeward.E("library", edgeward.NotFound, "blob.not_found", "no blob")
+}
+
+// fort is a real hub. Who has its keys may answer in its place (steal).
+type fort struct {
+	testing.TB
+	hub                 *hub.Hub
+	ca                  pki.CA
+	key, root, ann, abe tuf.Key
+	next                tuf.Key // of the hub, once a charter names it
+	addr                string
+	shift               atomic.Int64 // of the hub's clock, in seconds
+	nodes               int
+	ids                 atomic.Int64
+
+	mu    sync.Mutex
+	thief func(w http.ResponseWriter, r *http.Request, node string) bool // answers, or returns false for the hub to
+	conns map[net.Conn]bool
+}
+
+func newFort(t testing.TB) *fort { t.Helper(); return newFortAt(t, 0) }
+
+// newFortAt is a fort whose hub's clock is wrong from the beginning.
+func newFortAt(t testing.TB, wrong time.Duration) *fort {
+	t.Helper()
+	f := &fort{TB: t, conns: map[net.Conn]bool{}}
+	f.turns(wrong)
+	for _, k := range []*tuf.Key{&f.key, &f.next, &f.root, &f.ann, &f.abe} {
+		var err error
+		*k, err = tuf.NewKey()
+		f.ok(err)
+	}
+	db, err := store.Open(t.TempDir(), store.Options{Now: f.now})
+	f.ok(err)
+	t.Cleanup(func() { db.Close() })
+	desk, err := inquiry.Open(t.Context(), db, t.TempDir(), f.now, f.id)
+	f.ok(err)
+	f.hub, err = hub.Open(t.Context(), hub.Options{Store: db, Key: f.key, Registry: library{}, Bytes: library{}, Desk: desk, Now: f.now, NewID: f.id, Log: slog.New(slog.DiscardHandler),
+		NextKey: func(tuf.Public) (tuf.Key, error) { return f.next, nil },
+		CA: func(fleet string) (ca pki.CA, err error) {
+			if f.ca.Fleet == "" {
+				f.ca, err = pki.NewCA(fleet, f.now())
+			}
+			return f.ca, err
+		}})
+	f.ok(err)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	f.ok(err)
+	f.addr = ln.Addr().String()
+	p, err := tuf.Begin(f.charter(f.key), f.now())
+	f.ok(err)
+	sigs, err := tuf.Sign(tuf.Set{}, p, f.root)
+	f.ok(err)
+	p, _, err = p.Add(tuf.Set{}, sigs...)
+	f.ok(err)
+	_, err = f.hub.Found(t.Context(), "user:ann", "hospital", []string{"https://" + f.addr}, p)
+	f.ok(err)
+	f.serve(ln)
+	ctx, cancel := context.WithCancel(context.Background())
+	var run sync.WaitGroup
+	run.Go(func() { _ = f.hub.Run(ctx) })
+	t.Cleanup(func() { cancel(); run.Wait() })
+	return f
+}
+
+func (f *fort) charter(hub tuf.Key) tuf.Charter {
+	return tuf.Charter{Fleet: "fleet1", Hub: hub.Public(), Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: f.root.Public()}}},
+		Models: tuf.Role{Threshold: 2, Holders: []tuf.Holder{{Name: "ann", Key: f.ann.Public()}, {Name: "abe", Key: f.abe.Public()}}}}
+}
+
+// serve answers as the hub of a server does (node/role).
+func (f *fort) serve(ln net.Listener) {
+	cert, err := f.ca.IssueHub([]string{"127.0.0.1"}, f.now())
+	f.ok(err)
+	conf := pki.HubTLS(f.ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, func(pki.Peer) error { return nil }, f.now)
+	conf.NextProtos = []string{"h2", "http/1.1"}
+	identify := func(r *http.Request) string {
+		p, err := f.ca.Peer(r.TLS, f.now())
+		if err != nil {
+			return ""
+		}
+		return p.Node
+	}
+	honest := f.hub.Handler(identify, func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) })
+	s := &http.Server{TLSConfig: conf, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			f.mu.Lock()
+			thief := f.thief
+			f.mu.Unlock()
+			w.Header().Set("Date", f.now().UTC().Format(http.TimeFormat)) // of the hub's clock
+			if thief == nil || !thief(w, r, identify(r)) {
+				honest.ServeHTTP(w, r)
+			}
+		}),
+		ConnState: func(c net.Conn, s http.ConnState) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			switch s {
+			case http.StateNew:
+				f.conns[c] = true
+			case http.StateClosed:
+				delete(f.conns, c)
+			}
+		}}
+	var run sync.WaitGroup
+	run.Go(func() { _ = s.ServeTLS(ln, "", "") })
+	f.Cleanup(func() { s.Close(); run.Wait() })
+}
+
+// steal lets somebody with the hub's keys answer, nil the hub alone. Calls under way end.
+func (f *fort) steal(thief func(w http.ResponseWriter, r *http.Request, node string) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.thief = thief
+	for c := range f.conns {
+		c.Close()
+	}
+}
+
+func (f *fort) now() time.Time { return time.Now().Add(time.Duration(f.shift.Load()) * time.Second) }
+
+// turns sets the hub's clock wrong by d.
+func (f *fort) turns(d time.Duration) { f.shift.Store(int64(d.Seconds())) }
+
+func (f *fort) id() string { return fmt.Sprintf("id%06d", f.ids.Add(1)) }
+
+func (f *fort) ok(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *fort) want(what string, err error, code string) {
+	f.Helper()
+	if edgeward.CodeOf(err) != code || code != "" && edgeward.HintOf(err) == "" {
+		f.Errorf("%s: %v (code %q, hint %q), want %q with a hint", what, err, edgeward.CodeOf(err), edgeward.HintOf(err), code)
+	}
+}
+
+// sign has version n signed by both persons and published.
+func (f *fort) sign(n int) {
+	f.Helper()
+	p, err := f.hub.Ask(f.Context(), "user:ann", "main", "triage", n)
+	f.ok(err)
+	f.signed(p, f.ann, f.abe)
+}
+
+func (f *fort) signed(p tuf.Proposal, by ...tuf.Key) {
+	f.Helper()
+	for _, k := range by {
+		sigs, err := tuf.Sign(f.hub.Fleet().Set, p, k)
+		f.ok(err)
+		_, _, err = f.hub.Sign(f.Context(), "user:ann", p.ID(), sigs)
+		f.ok(err)
+	}
+}
+
+// order is a rollout of version n to everybody at once.
+func order(n int) hub.Order {
+	return hub.Order{Endpoint: "triage", Model: "triage", Version: n, Reason: "test", Plan: rollout.Plan{MaxMoving: 100, Waves: []rollout.Wave{{Percent: 100}}}, Probation: spec.Probation{Requests: 5, Longest: 30 * time.Second}}
+}
+
+// roll has version n signed and told to every node; it waits for nobody.
+func (f *fort) roll(n int) {
+	f.Helper()
+	f.sign(n)
+	_, err := f.hub.StartRollout(f.Context(), "user:ann", "main", order(n))
+	f.ok(err)
+}
+
+// everywhere rolls version n out and waits until it stays at each of nodes.
+func (f *fort) everywhere(n int, nodes ...*guard) {
+	f.Helper()
+	f.roll(n)
+	for _, g := range nodes {
+		g.becomes(n)
+	}
+	f.settled()
+}
+
+// settled waits until the hub has heard how every rollout ended.
+func (f *fort) settled() {
+	f.Helper()
+	var open hub.Move
+	f.eventually("every rollout has ended", func() bool {
+		for _, m := range f.hub.Rollouts() {
+			if !m.State.Final() {
+				open = m
+				return false
+			}
+		}
+		return true
+	}, func() string { return fmt.Sprintf("%s %s %s", open.ID, open.State, open.Why) })
+}
+
+func (f *fort) eventually(what string, holds func() bool, why ...func() string) {
+	f.Helper()
+	for end := time.Now().Add(40 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			for _, w := range why {
+				what += ": " + w()
+			}
+			f.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+// document is what the hub's stolen key says to a node: version n behind main/triage.
+func (f *fort) document(node string, rev uint64, n int) []byte {
+	f.Helper()
+	return f.envelope(spec.Desired{Format: spec.Format, Fleet: "fleet1", Node: node, Site: "north", Rev: rev, Term: f.hub.Fleet().Term, Issued: f.now().UTC(), Expires: f.now().Add(14 * 24 * time.Hour).UTC(),
+		Endpoints: []spec.Endpoint{{Group: "main", Name: "triage", Model: "triage", Version: n, Digest: digest(n), Probation: spec.Probation{Requests: 5, Longest: 30 * time.Second}}}})
+}
+
+// code makes a join code that lets in at once.
+func (f *fort) code(r hub.CodeRequest) string {
+	f.Helper()
+	if r.Site == "" {
+		r.Site = "north"
+	}
+	_, text, err := f.hub.CreateCode(f.Context(), "user:ann", r)
+	f.ok(err)
+	return text
+}
+
+// endless writes until nobody reads any more, or so much has been written that nobody bounded it; it returns how much.
+func endless(w http.ResponseWriter, r *http.Request) int64 {
+	zeros, n := make([]byte, 64<<10), int64(0)
+	for n < 256<<20 && r.Context().Err() == nil {
+		k, err := w.Write(zeros)
+		if n += int64(k); err != nil {
+			break
+		}
+	}
+	return n
+}
+
+// route is the part of a path after /fleet/v1/.
+func route(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/fleet/v1/") }
+
+var errNobody = errors.New("nobody joined")
+
+func parts(dir string) string { return filepath.Join(dir, "parts") }
