@@ -31,7 +31,7 @@ NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # Tests that need Python modules use .ci/run's environment where it was made.
 export EDGEWARD_PYTHON ?= $(wildcard $(CURDIR)/.cache/venv/bin/python)
 
-.PHONY: all build pack run demo-fleet ui ui-fresh journeys vet test bench bench-serving conformance soak gpu reproducible package clean
+.PHONY: all build pack run demo-fleet netns ui ui-fresh journeys vet test bench bench-serving conformance soak gpu reproducible package clean
 
 all: build
 
@@ -101,6 +101,10 @@ conformance: pack
 DURATION ?= 1h
 soak: build
 	EDGEWARD_SOAK=$(DURATION) go test -count=1 -v -timeout 0 -run Soak ./...
+
+# A hub and five servers in network namespaces: cut lines, a killed hub, a full disk. Needs root, ip and tc.
+netns: build
+	EDGEWARD_SOAK=1 go test -count=1 -v -timeout 20m -run TestASiteInNamespaces ./node/systemtest
 
 # Models on a GPU by the runtime pack PACK, compared with the CPU and timed; what lacks is said. See docs/runtimes.md.
 PACK ?=

@@ -37,6 +37,7 @@ type options struct {
 	env       []string
 	noToken   bool // no bootstrap token: the server prints a one-time link
 	bootstrap string
+	now       func() time.Time // default: the system's clock
 }
 
 // open opens a node with every listener on a free port of the loopback.
@@ -62,7 +63,7 @@ func open(t testing.TB, o options) (*node.Node, *lockedBuffer, string, error) {
 	if o.noToken {
 		token = ""
 	}
-	n, err := node.Open(t.Context(), node.Options{Config: l, Version: "test", Bootstrap: token,
+	n, err := node.Open(t.Context(), node.Options{Config: l, Version: "test", Bootstrap: token, Now: o.now,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	return n, log, o.dir, err
 }
