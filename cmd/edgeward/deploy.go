@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -69,8 +70,8 @@ func newDeployChange(r *remote, change client.Change, use, short, eg string) *co
 	if change == client.Canary {
 		cmd.Flags().Float64Var(&share, "share", 0.1, "share of the answers, 0 to 1")
 	}
-	if change == client.Promote {
-		cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until the version really answers; 0: not at all")
+	if change == client.Promote || change == client.Canary || change == client.Shadow {
+		waitFlag(cmd, &wait)
 	}
 	r.change(cmd, change, func(q *client.ChangeRequest, args []string) error {
 		q.Share = share
@@ -79,16 +80,22 @@ func newDeployChange(r *remote, change client.Change, use, short, eg string) *co
 		}
 		return nil
 	}, func(ctx context.Context, c *client.Client, name string, s client.Spec) error {
-		live, ok := s.Live()
-		if !ok || wait <= 0 {
+		if wait <= 0 {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
-		_, err := c.AwaitLive(ctx, name, live.Version)
-		return err
+		if live, ok := s.Live(); ok && change == client.Promote {
+			_, err := c.AwaitLive(ctx, name, live.Version)
+			return err
+		}
+		return c.AwaitLoaded(ctx, name, s, record.Role(change))
 	})
 	return cmd
+}
+
+func waitFlag(cmd *cobra.Command, wait *time.Duration) {
+	cmd.Flags().DurationVar(wait, "wait", time.Minute, "how long to wait until the version really answers; 0: not at all")
 }
 
 func newDeployDevice(r *remote) *cobra.Command {
@@ -124,10 +131,19 @@ func newDeployVariant(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "variant NAME VARIANT VERSION", Short: "Give a version a name that clients may choose", Args: cobra.ExactArgs(3),
 		Long:    "A request with the header Edgeward-Variant: VARIANT is answered by this version and counted apart. The live version may be a\nvariant too. A request that names a variant that is not there is answered as if it named none.",
 		Example: "  edgeward deploy variant visits-tomorrow control 1 --reason \"A of the test\"\n  edgeward deploy variant visits-tomorrow sharper 2 --reason \"B of the test\""}
+	var wait time.Duration
+	waitFlag(cmd, &wait)
 	r.change(cmd, client.Variant, func(q *client.ChangeRequest, args []string) error {
 		q.Name = args[1]
 		return versionOrAlias(q, args[2])
-	}, nil)
+	}, func(ctx context.Context, c *client.Client, name string, s client.Spec) error {
+		if wait <= 0 {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		return c.AwaitLoaded(ctx, name, s, record.Variant)
+	})
 	return cmd
 }
 
@@ -183,6 +199,17 @@ func newDeployShow(r *remote) *cobra.Command {
 	return cmd
 }
 
+// loadedWords say whether a version could answer now.
+func loadedWords(x serve.VersionStatus) string {
+	switch {
+	case !x.Loaded:
+		return "not loaded"
+	case x.Cold:
+		return "proved, not in memory"
+	}
+	return "loaded"
+}
+
 func printDeployment(w io.Writer, v client.EndpointView) {
 	s := v.Spec
 	facts(w, "endpoint", v.Endpoint.Name, "state", string(v.Status.State), "spec", fmt.Sprintf("revision %d, observed %d", s.Revision, v.Status.ObservedRevision),
@@ -193,14 +220,10 @@ func printDeployment(w io.Writer, v client.EndpointView) {
 		rows = append(rows, []string{count(s.Previous.Version), "previous", "", s.Previous.Digest.Short()})
 	}
 	for i := range rows {
-		state := "not loaded"
+		state := loadedWords(serve.VersionStatus{})
 		for _, x := range v.Status.Versions {
 			if count(x.Version) == rows[i][0] {
-				if x.Loaded {
-					state = "loaded"
-				} else if x.Error != "" {
-					state = x.Error
-				}
+				state = cmp.Or(x.Error, loadedWords(x))
 			}
 		}
 		rows[i] = append(rows[i], state)

@@ -104,11 +104,7 @@ func printEndpoint(w io.Writer, v client.EndpointView) {
 			if role == "" {
 				role = "previous"
 			}
-			state := "loaded"
-			if !x.Loaded {
-				state = "not loaded"
-			}
-			rows = append(rows, []string{count(x.Version), role, state, x.Engine, x.Device, when(x.Since), x.Error})
+			rows = append(rows, []string{count(x.Version), role, loadedWords(x), x.Engine, x.Device, when(x.Since), x.Error})
 		}
 		table(w, "VERSION ROLE STATE ENGINE DEVICE SINCE ERROR", rows)
 		for _, x := range v.Status.Versions {
@@ -153,11 +149,19 @@ func printChoice(w io.Writer, x serve.VersionStatus) {
 			result = "differs"
 		}
 		if t.Error != "" {
-			result = t.Error
+			result = shortened(t.Error, 120) // whole with --json
 		}
 		rows = append(rows, []string{t.Engine + " " + t.Version, t.Device, t.Runtime, spent(t.P50US), spent(t.P95US), nodeWords(t.Nodes), mark, result})
 	}
 	table(w, "ENGINE DEVICE RUNTIME MEDIAN P95 OPERATIONS CHOSEN RESULT", rows)
+}
+
+// shortened cuts a long text at n characters.
+func shortened(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
 }
 
 func spent(us float64) string {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -124,6 +125,43 @@ func (c *Client) AwaitLive(ctx context.Context, name string, version int) (Endpo
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return v, err
+		}
+	}
+}
+
+// AwaitLoaded waits until every version that has the role in s, which was written just now, can answer. It fails with why one cannot.
+func (c *Client) AwaitLoaded(ctx context.Context, name string, s Spec, role record.Role) error {
+	var wanted []int
+	for _, t := range s.Targets {
+		if t.Role == role {
+			wanted = append(wanted, t.Version)
+		}
+	}
+	for _, v := range s.Variants {
+		if role == record.Variant {
+			wanted = append(wanted, v.Version)
+		}
+	}
+	for {
+		v, err := c.Endpoint(ctx, name)
+		if err != nil {
+			return err
+		}
+		there := 0
+		for _, x := range v.Status.Versions {
+			switch {
+			case !slices.Contains(wanted, x.Version):
+			case x.Loaded:
+				there++
+			case x.Error != "" && x.Attempts > 2:
+				return loadError(name, x)
+			}
+		}
+		if v.Status.ObservedRevision >= s.Revision && there >= len(slices.Compact(slices.Sorted(slices.Values(wanted)))) || v.Spec.Revision > s.Revision {
+			return nil // or somebody changed it meanwhile
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
 		}
 	}
 }

@@ -156,6 +156,20 @@ func TestEndpointPolicies(t *testing.T) {
 		}
 		set(client.EndpointChange{PrincipalRate: &client.Limit{}})
 	})
+	t.Run("an equal question is answered from the cache, and the answer says so", func(t *testing.T) {
+		set(client.EndpointChange{Cache: new(8)})
+		eventually(t, 10*time.Second, "the cache answers by name", func() bool {
+			return must[[]client.Prediction](t)(s.Predict(ctx, "leaks", client.PredictRequest{Fields: map[string]any{"x": []any{7, 0}}}))[0].Cached
+		})
+		body = strings.Replace(body, "[1,0]", "[7,0]", 1)
+		if a := oip(bootstrap); !strings.Contains(string(a.body), `"edgeward_cached":true`) {
+			t.Errorf("%s", a.body)
+		}
+		if p := must[[]client.Prediction](t)(s.Predict(ctx, "leaks", client.PredictRequest{Fields: map[string]any{"x": []any{8, 0}}}))[0]; p.Cached {
+			t.Errorf("another question: %+v", p)
+		}
+		set(client.EndpointChange{Cache: new(0)})
+	})
 	t.Run("every change is told", func(t *testing.T) {
 		l := must[client.List[client.Event]](t)(s.Audit(ctx, client.AuditQuery{Kind: "endpoint", Name: "leaks"}, ""))
 		seen := map[string]bool{}

@@ -27,6 +27,9 @@ type Prediction struct {
 	Classes  map[string]float64 `json:"classes,omitempty"`  // the score of each class by its name, where the model names its classes
 	Notes    []string           `json:"notes,omitempty"`    // what was taken for missing, and why
 	Trace    []Span             `json:"trace,omitempty"`    // where the request asked for it
+	Cached   bool               `json:"cached,omitempty"`   // the answer to an equal question before
+	// Unrecorded: beyond the endpoint's record rate; no feedback can speak of it.
+	Unrecorded bool `json:"unrecorded,omitempty"`
 }
 
 // PredictInterval holds the truth with probability Level, as measured on data the model was not trained on.

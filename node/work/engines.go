@@ -72,7 +72,7 @@ func (r Runner) Load(ctx context.Context, v models.Version, t serve.Terms) (serv
 			s.about.Engine += " " + t.Version
 		}
 	}
-	s.about.Cold, s.about.Bytes = !r.Infer.Loaded(key), r.Infer.Size(key)
+	s.about.Bytes = r.Infer.Size(key)
 	return s, nil
 }
 
@@ -88,7 +88,11 @@ func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor,
 	return s.infer.Run(ctx, s.key, in)
 }
 
-func (s *session) About() serve.About { return s.about }
+func (s *session) About() serve.About {
+	a := s.about
+	a.Cold = !s.infer.Loaded(s.key)
+	return a
+}
 
 func (s *session) Close() error {
 	defer s.done()

@@ -10,7 +10,7 @@ import (
 
 // prediction is one answer in names.
 func prediction(a serve.Answer, notes []string) (wire.Prediction, error) {
-	p := wire.Prediction{ID: a.ID, Version: a.Version, Role: string(a.Role), Variant: a.Variant, Outputs: map[string]any{}, Notes: notes}
+	p := wire.Prediction{ID: a.ID, Version: a.Version, Role: string(a.Role), Variant: a.Variant, Outputs: map[string]any{}, Notes: notes, Cached: a.Cached, Unrecorded: a.Unsampled}
 	for _, t := range a.Outputs {
 		v, err := jsonOutput(t)
 		if err != nil {

@@ -87,6 +87,7 @@ type adder struct {
 	terms  map[int]serve.Terms   // of the last load of a version
 	kills  map[int][]string      // processes that the next runs of a version end
 	loads  atomic.Int64
+	cold   atomic.Bool // its sessions have left the memory
 }
 
 func newAdder() *adder {
@@ -114,7 +115,9 @@ type session struct {
 	closed  atomic.Bool
 }
 
-func (s *session) About() serve.About { return serve.About{Engine: "test", Device: "cpu"} }
+func (s *session) About() serve.About {
+	return serve.About{Engine: "test", Device: "cpu", Cold: s.cold.Load()}
+}
 
 func (s *session) Close() error {
 	s.mu.Lock()

@@ -205,7 +205,15 @@ func (s *Server) Status(key Key) (Status, bool) {
 	if e == nil {
 		return Status{}, false
 	}
-	return *e.status.Load(), true
+	st := *e.status.Load()
+	t := e.table.Load()
+	st.Versions = slices.Clone(st.Versions)
+	for i, v := range st.Versions {
+		if in := t.versions[v.Version]; in != nil && v.Loaded {
+			st.Versions[i].Cold = in.session.About().Cold // it comes and goes
+		}
+	}
+	return st, true
 }
 
 // Metrics is a snapshot of one endpoint.

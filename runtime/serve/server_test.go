@@ -430,6 +430,18 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// TestStatusSaysWhatIsInMemory: a version leaves the memory and comes back without the reconciler.
+func TestStatusSaysWhatIsInMemory(t *testing.T) {
+	w := start(t, nil, nil)
+	w.ready(w.promote(1))
+	for _, cold := range []bool{false, true, false} {
+		w.engine.cold.Store(cold)
+		if st, _ := w.Status(beds); len(st.Versions) != 1 || st.Versions[0].Cold != cold || !st.Versions[0].Loaded {
+			t.Errorf("out of memory %v: %+v", cold, st.Versions)
+		}
+	}
+}
+
 // BenchmarkInfer is what the request path costs beside the model, which adds two numbers here.
 func BenchmarkInfer(b *testing.B) {
 	st := newStore()

@@ -4299,6 +4299,7 @@ export interface components {
             version?: number;
         };
         Prediction: {
+            cached?: boolean;
             classes?: {
                 [key: string]: number;
             };
@@ -4310,6 +4311,7 @@ export interface components {
             };
             role: string;
             trace?: components["schemas"]["Span"][] | null;
+            unrecorded?: boolean;
             variant?: string;
             /** Format: int64 */
             version: number;
