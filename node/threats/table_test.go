@@ -47,7 +47,7 @@ var table = []attack{
 	{"A stolen server reads what others run", "The hub and the servers of a site give what the caller's own document leads to; the rest is absent", stolen,
 		[]string{"fleet/peer.TestAPeerGivesOnlyWhatTheDocumentLeadsTo", "fleet/hub.TestWhoIsShutOutLosesTheKeys"}},
 	{"A model that attacks what loads it", "Checked before it is loaded, loaded in a worker with bounds, no names that lead out of its folder", nil,
-		[]string{"node/systemtest.TestBadInputInModels", "node/systemtest.TestBadInputDamagedModels", "node/systemtest.TestLoopingModel"}},
+		[]string{"node/systemtest.TestBadInputInModels", "node/systemtest.TestBadInputDamagedModels", "runtime/infer.TestBadInputModelsThatLoopOrAllocate"}},
 	{"Training data that was poisoned at one site", "Shadow and gates hold it against the version that answers; two persons sign before it leaves the site", nil,
 		[]string{"node/systemtest.TestFleetDemo", "fleet/agent.TestWhatIsOtherIsNeverPromoted"}},
 	{"An operator's mistake, everywhere at once", "Waves, one node first; a failure takes it back", careless,
