@@ -21,6 +21,7 @@ import (
 	"edgeward/fleet/inquiry"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
+	"edgeward/sync/delta"
 )
 
 // Wire calls a hub over HTTPS. It tries the hub's addresses in turn, beginning with the one that answered last. What a proxy
@@ -246,7 +247,7 @@ func (w *Wire) Blob(ctx context.Context, d edgeward.Digest, offset int64) (io.Re
 
 // Delta implements pull.Source.
 func (w *Wire) Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error) {
-	res, err := w.call(ctx, http.MethodGet, "deltas/"+string(to)+"?from="+string(from), nil, nil)
+	res, err := w.call(ctx, http.MethodGet, "deltas/"+string(to)+"?from="+string(from)+"&version="+delta.Version, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"edgeward/fleet/hub"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
+	"edgeward/sync/delta"
 	"edgeward/sync/tuf"
 )
 
@@ -197,7 +198,10 @@ func TestABinaryIsRolledOutInWaves(t *testing.T) {
 	told := h.told(append(all, "n4")...)
 	for _, x := range told {
 		if n, v, _ := strings.Cut(x, " "); v == "0.2.0" {
-			path := "deltas/" + string(binary(2).Digest) + "?from="
+			path := "deltas/" + string(binary(2).Digest) + "?version=" + delta.Version + "&from="
+			if code, _ := h.call(n, "GET", "deltas/"+string(binary(2).Digest)+"?from="+string(binary(1).Digest), nil); code != 404 {
+				t.Errorf("a difference to who reads an earlier format: %d", code)
+			}
 			if code, _ := h.call(n, "GET", path+string(binary(1).Digest), nil); code != 200 {
 				t.Errorf("a difference to what runs: %d", code)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/spec"
+	"edgeward/sync/delta"
 )
 
 func (h *Hub) blob(w http.ResponseWriter, r *http.Request, id string) error {
@@ -44,7 +45,7 @@ func (h *Hub) delta(w http.ResponseWriter, r *http.Request, id string) error {
 	if err != nil {
 		return err
 	}
-	if h.o.Delta == nil {
+	if h.o.Delta == nil || r.URL.Query().Get("version") != delta.Version { // another version of edgeward fetches the whole
 		return absent(to)
 	}
 	f, _, err := h.o.Delta(r.Context(), was, is)

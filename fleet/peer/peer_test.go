@@ -67,6 +67,8 @@ type node struct {
 	calls   *http.Client
 	wrong   bool // its bytes are
 	short   bool // it says that it has everything, and gives half
+	ring    peer.Ring
+	own     pki.Identity
 	targets func() []peer.Target
 }
 
@@ -126,7 +128,7 @@ func (y *yard) add(id string, last byte) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.cert = &c
+	x.cert, x.own = &c, request
 	x.targets = func() (out []peer.Target) {
 		for _, p := range y.peers {
 			if p.Node != id {
@@ -162,7 +164,7 @@ func (x *node) open() {
 	x.swarm = peer.NewSwarm(peer.SwarmOptions{Node: x.id, Puller: puller, Near: puller, Hub: fromHub{x}, Site: x,
 		Hears: func() bool { return !y.gone }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	s := peer.NewServer(peer.ServeOptions{Fleet: "01f", Authority: y.ca.Authority, Roster: roster, Hub: func() (tuf.Public, error) { return y.key.Public(), nil }, Bytes: handed{x},
-		Coming: x.swarm.Coming, Hears: func() bool { return !y.gone }, Now: time.Now})
+		Coming: x.swarm.Coming, Hears: func() bool { return !y.gone }, Ring: func() peer.Ring { return x.ring }, Now: time.Now})
 	x.web = &http.Server{Handler: s.Handler(refuse)}
 	go func() { _ = x.web.Serve(x.door.For(peer.ForBytes)) }()
 }
@@ -645,6 +647,36 @@ func TestADoorThatClosesWaitsForNobodyWhoSaysNothing(t *testing.T) {
 		y.nodes[0].door.Close()
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// TestWhoSleptThroughARotationGetsTheRingFromAPeer, sealed to itself, and only who is on the roster.
+func TestWhoSleptThroughARotationGetsTheRingFromAPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 8, 3)
+		defer y.end()
+		a, b, c := y.nodes[0], y.nodes[1], y.nodes[2]
+		if _, err := b.client.Keyring(t.Context(), a.id); edgeward.CodeOf(err) != "fleet.no_roster" {
+			t.Errorf("of one who has none: %v", err)
+		}
+		a.ring = peer.Ring{Epoch: 7, Site: "cellar", Keys: bytes.Repeat([]byte{9}, 64)}
+		k, err := b.client.Keyring(t.Context(), a.id)
+		if err != nil || k.Epoch != 7 || bytes.Contains(k.Sealed, a.ring.Keys[:8]) {
+			t.Fatalf("%+v %v", k, err)
+		}
+		if got, err := b.own.Unseal(k.Info("01f", "cellar", b.id), k.Sealed); err != nil || !bytes.Equal(got, a.ring.Keys) {
+			t.Errorf("it does not open for whom it is: %v", err)
+		}
+		if _, err := c.own.Unseal(k.Info("01f", "cellar", b.id), k.Sealed); err == nil {
+			t.Error("it opens for another one")
+		}
+		if _, err := b.own.Unseal(k.Info("01f", "attic", b.id), k.Sealed); err == nil {
+			t.Error("it opens as another site's")
+		}
+		y.peers = y.peers[:2] // the hub has taken c off the roster
+		if _, err := c.client.Keyring(t.Context(), a.id); err == nil {
+			t.Error("who is not on the roster is given the ring")
 		}
 	})
 }

@@ -40,6 +40,7 @@ type ServeOptions struct {
 	Bytes     Bytes
 	Coming    func(d edgeward.Digest) (bytes int64, coming, wanted bool) // what this server does about a blob that is not here
 	Hears     func() bool                                                // this server reaches the hub
+	Ring      func() Ring                                                // the gossip's keys, for who slept through their rotation
 	Now       func() time.Time
 	Limit     *rate.Limiter // of bytes that go out to peers
 }
@@ -101,6 +102,7 @@ func (s *Server) Handler(refuse func(http.ResponseWriter, *http.Request, error))
 	route("PUT /site/v1/document", s.document)
 	route("POST /site/v1/have", s.have)
 	route("GET /site/v1/blobs/{digest}", s.blob)
+	route("GET /site/v1/keyring", s.keyring)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, edgeward.E("peer", edgeward.NotFound, "route.not_found", "here servers of the site call, and nobody else"))
 	})

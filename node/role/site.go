@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -40,7 +39,9 @@ type site struct {
 	a       *agent.Agent
 	at      netip.AddrPort // where the others reach it; the zero one while it does not listen
 	pool    *member.Pool
-	epoch   uint64    // of the ring in use
+	ring    peer.Ring // in use
+	told    uint64    // epoch of the hub's ring that was taken last
+	lonely  time.Time // since when nobody of the site is heard
 	problem string    // why there is no gossip
 	away    time.Time // since when the hub does not answer
 	behind  time.Time // since when another one has seen later signatures
@@ -127,7 +128,7 @@ func (s *site) report() spec.Gossip {
 	if !s.at.IsValid() {
 		return spec.Gossip{}
 	}
-	g := spec.Gossip{Addresses: []string{s.at.String()}, Ring: s.epoch}
+	g := spec.Gossip{Addresses: []string{s.at.String()}, Ring: s.ring.Epoch}
 	if s.pool != nil {
 		g.Members = map[string]int{}
 		for st, n := range s.pool.Counts() {
@@ -195,13 +196,14 @@ func (s *site) listen(ctx context.Context, m store.Membership) error {
 	defer door.Close()
 	client := peer.NewClient(peer.ClientOptions{Door: door, Address: s.address, Document: s.document})
 	defer client.Close()
-	server := peer.NewServer(peer.ServeOptions{Fleet: s.fleet, Authority: s.authority, Roster: s.roster, Hub: s.a.HubKey, Bytes: handed{s.r.p.Blobs}, Coming: s.swarm.Coming, Hears: s.hearsHub, Now: s.now, Limit: s.pace.LAN})
+	server := peer.NewServer(peer.ServeOptions{Fleet: s.fleet, Authority: s.authority, Roster: s.roster, Hub: s.a.HubKey, Bytes: handed{s.r.p.Blobs}, Coming: s.swarm.Coming, Hears: s.hearsHub,
+		Ring: s.ringInUse, Now: s.now, Limit: s.pace.LAN})
 	web := &http.Server{Handler: server.Handler(s.r.p.Refuse), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(s.r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
 	defer web.Close()
 	go func() { _ = web.Serve(door.For(peer.ForBytes)) }() // ends with Close
 	s.set(func() { s.at, s.client = at, client })
-	defer s.set(func() { s.at, s.client, s.pool, s.epoch = netip.AddrPort{}, nil, nil, 0 })
+	defer s.set(func() { s.at, s.client, s.pool, s.ring, s.told = netip.AddrPort{}, nil, nil, peer.Ring{}, 0 })
 	s.r.p.SiteListens(at.String(), nil)
 	s.a.Tell()
 	var pool sync.WaitGroup
@@ -238,10 +240,10 @@ func (s *site) follow(ctx context.Context, door *peer.Door, packets net.PacketCo
 		}
 		return edgeward.E("role.site", edgeward.Unavailable, "fleet.no_roster", "the hub has not said yet who is of this site")
 	}
-	keys, epoch := [][]byte(nil), s.ring()
-	if k.Keyring.Epoch != epoch || s.pool == nil {
+	var ring peer.Ring
+	if k.Keyring.Epoch != s.told || s.pool == nil {
 		var err error
-		if keys, err = s.unseal(ctx, k); err != nil {
+		if ring, err = s.unseal(ctx, k.Site, *k.Keyring); err != nil {
 			return err
 		}
 	}
@@ -251,33 +253,27 @@ func (s *site) follow(ctx context.Context, door *peer.Door, packets net.PacketCo
 			Dial: func(ctx context.Context, node, address string) (net.Conn, error) {
 				return door.Dial(ctx, node, address, peer.ForGossip)
 			},
-			Keys: keys, Roster: k.Roster, Meta: meta, Now: s.r.p.Now, Log: s.r.p.Log.With("role", "member")})
+			Keys: split(ring.Keys), Roster: k.Roster, Meta: meta, Now: s.r.p.Now, Log: s.r.p.Log.With("role", "member")})
 		if err != nil {
 			return err
 		}
 		wait.Go(func() { _ = p.Run(ctx) })
-		s.set(func() { s.pool, s.epoch = p, k.Keyring.Epoch })
+		s.set(func() { s.pool, s.ring, s.told, s.lonely = p, ring, ring.Epoch, time.Time{} })
 		s.a.Tell()
 		return nil
 	}
 	s.compare(meta.Trust)
 	s.pool.SetRoster(k.Roster)
 	s.pool.SetMeta(meta)
-	if keys == nil {
-		return nil
+	if ring.Epoch == 0 {
+		return s.overslept(ctx, k)
 	}
-	if err := s.pool.SetKeys(keys); err != nil {
+	if err := s.pool.SetKeys(split(ring.Keys)); err != nil {
 		return err
 	}
-	s.set(func() { s.epoch = k.Keyring.Epoch })
+	s.set(func() { s.ring, s.told = ring, ring.Epoch })
 	s.a.Tell()
 	return nil
-}
-
-func (s *site) ring() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.epoch
 }
 
 // hears says whether the hub answers, and goes on saying so for half a minute: this goes around the site with each change.
@@ -306,19 +302,6 @@ func (s *site) compare(mine int64) {
 	case s.behind.IsZero():
 		s.behind = s.r.p.Now()
 	}
-}
-
-// unseal opens the key ring of the document with this server's key, which may have been renewed since.
-func (s *site) unseal(ctx context.Context, k agent.Kept) ([][]byte, error) {
-	m, err := s.r.p.Store.Membership(ctx)
-	if err != nil {
-		return nil, err
-	}
-	b, err := m.Identity.Unseal(k.Keyring.Info(s.fleet, k.Site, s.r.p.Node), k.Keyring.Sealed)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Collect(slices.Chunk(b, member.KeySize)), nil
 }
 
 // openPort listens on one port for streams and for packets.
@@ -386,7 +369,7 @@ func (r *Role) Site(ctx context.Context) (wire.FleetSite, error) {
 	roster := s.roster()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out.Ring, out.Problem = s.epoch, s.problem
+	out.Ring, out.Problem = s.ring.Epoch, s.problem
 	out.HeldBack = !s.behind.IsZero() && r.p.Now().Sub(s.behind) > 3*time.Minute
 	if s.at.IsValid() {
 		out.Address = s.at.String()

@@ -180,10 +180,6 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 	if err != nil || row == 0 {
 		return nil, bad("a row of %d numbers", row)
 	}
-	level, err := a.length(1 << 20)
-	if err != nil {
-		return nil, err
-	}
 	f := layouts[kind]
 	drop, err := a.in.ReadByte()
 	if err != nil || uint(drop) > f.exponent {
@@ -201,7 +197,7 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 	if anew != 0 {
 		m.reset()
 	}
-	if !m.decode(room(&a.now, n), packed, base, f.without(uint(drop)), int(row), int32(level)) {
+	if !m.decode(room(&a.now, n), packed, base, f.without(uint(drop)), int(row)) {
 		return nil, bad("a block of numbers ends too early")
 	}
 	return a.now[:n], nil
@@ -237,8 +233,8 @@ func (a *applier) payload() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if int64(cap(a.packed)) < size {
-		a.packed = make([]byte, size, size+8) // a reader of bits reads on
+	if int64(cap(a.packed)) < size+slack {
+		a.packed = make([]byte, size, size+slack) // a reader of bits reads on
 	}
 	packed := a.packed[:size]
 	if _, err := io.ReadFull(a.in, packed); err != nil {

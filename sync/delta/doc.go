@@ -1,18 +1,19 @@
 // Package delta writes what makes one file out of another, small where the two are versions of one model.
 //
-// # Format, version 2
+// # Format, version 3
 //
-//	"EWD2" | uvarint size of the new file | operations until that size is reached
+//	"EWD3" | uvarint size of the new file | operations until that size is reached
 //	operation = kind byte | uvarint length (bytes of the new file) | …
 //	  0 copy    uvarint offset in the base
 //	  1 plain   uvarint n | n bytes of zstd
 //	  2 like    uvarint offset in the base | uvarint bytes of the base from there, the dictionary | uvarint n | n bytes of zstd
 //	  3 xor     byte width | uvarint offset | uvarint n | n bytes of zstd of the byte planes of new XOR base
 //	  4 less    byte width | uvarint offset | uvarint n | n bytes of zstd of the byte planes of new minus base, numbers taken in their order
-//	  5 numbers byte kind (chunk.Kind) | byte 1: the model begins anew | uvarint offset | uvarint row | uvarint level | byte bits dropped | uvarint n | n bytes
+//	  5 numbers byte kind (chunk.Kind) | byte 1: the model begins anew | uvarint offset | uvarint row | byte bits dropped | uvarint n | n bytes
 //	  6 match   uvarint offset | uvarint bytes of the base from there, which come first in the window | byte shape | uvarint n | n bytes
 //
-// All but copy are of at most BlockSize. Version 1 ("EWD1") had no numbers; it is refused as delta.version, and so is any later one.
+// All but copy are of at most BlockSize. Versions 1 and 2 coded numbers otherwise; they are refused as delta.version, and so is any later one. testdata holds what
+// this version wrote: a change of what these bytes mean is a new version. A node asks for the version it reads, and is given whole files where the hub writes another.
 //
 // Byte planes: first the first bytes of all numbers, then the second ones: the high bytes of neighbouring weights are alike, and a small
 // change leaves them zero. "In their order" means that floats are mapped to whole numbers of the same order (sign and magnitude to two's
@@ -21,10 +22,20 @@
 //
 // # Numbers
 //
-// The n bytes are: uvarint m | m bytes of a range coder (four rANS states that take turns, each for a quarter of the block, little-endian, then 16-bit words) | raw bits. Of each number the symbol of its difference is coded (numbers.go):
-// unchanged, or sign, size in bits and the bit after the leading one; the bits below are raw. Frequencies are not sent: both sides count what came, in a context
-// that is foretold from the base's number, from what became of the numbers before it, and from the one a row above. The counts go on from block to block of one kind of
-// number. All arithmetic is of whole numbers.
+// Of each number the symbol of its difference is coded (numbers.go): unchanged, or sign, size in bits and the bit after the leading one; the bits below are raw. The n bytes are
+//
+//	of 32-bit floats, in matrices of at least 32 rows and columns of which no low bit is empty:
+//	  byte r | r float32 | if r > 0: groups of the left factors, of the right ones (rank.go: the base is moved by their product first)
+//	of all but bytes: a group of the rows' usual sizes, and one of the columns' where there are columns
+//	groups of numbers until the block is complete
+//	group = uvarint length | bits, the lowest first: four states of 10 bits | of each symbol: what leads to its state's next | if it is the escape, 8 bits: the symbol | its raw bits
+//
+// Symbols are coded by tables (tANS), one for each context; four states take turns. Frequencies are not sent: both sides count what came, and make a table anew between groups as soon as twice as
+// much came as it knows of. A group has 512 numbers, and later half of all that came before, up to 16,384. The counts go on from block to block of one kind of number.
+//
+// The context of a number is the size that its row and column foretell, less the exponent of the base's: it depends on no other number of the block, so a reader works at several at a time.
+// Bytes come by fours, in contexts of what came before (bytes.go). All arithmetic is of whole numbers, but for the factors' product: there each step is rounded to 32 bits for itself, and so
+// the same on every processor.
 //
 // # Matches
 //
@@ -52,7 +63,7 @@ const BlockSize = 1 << 20
 const MediaType = "application/vnd.edgeward.delta"
 
 // Version of the format.
-const Version = "2"
+const Version = "3"
 
 const (
 	family = "EWD" // what every version begins with

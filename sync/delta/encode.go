@@ -236,8 +236,12 @@ const dictID = 1
 // tensor writes a tensor against its counterpart; what it has more than that one is like it.
 func (e *encoder) tensor(t, old chunk.Tensor) {
 	both := min(t.Size, old.Size)
+	size := int64(BlockSize)
+	if row := int64(t.Row) * int64(t.Kind.Width()); row <= BlockSize/4 { // whole rows
+		size -= size % row
+	}
 	for done := int64(0); done < both; {
-		n := min(both-done, BlockSize)
+		n := min(both-done, size)
 		e.block(t.At+done, old.At+done, n, t.Kind, t.Row)
 		done += n
 	}
@@ -260,7 +264,7 @@ func (e *encoder) guessed() {
 			}
 			var m numbers
 			f := layouts[k]
-			got := len(m.encode(nil, now[:part], base[:part], f, 1, level(now[:part], base[:part], f)))
+			got := len(m.encode(nil, now[:part], base[:part], f, 1, 0))
 			if bestSize == 0 || got < bestSize {
 				best, bestSize = k, got
 			}
@@ -297,8 +301,11 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 		drop = f.empty(now, base)
 		f = f.without(drop)
 	}
-	lv := level(now, base, f)
-	coded := m.encode(nil, now, base, f, row, lv)
+	most := 0
+	if e.small {
+		most = mostRank
+	}
+	coded := m.encode(nil, now, base, f, row, most)
 	var best []byte
 	what := opNumbers
 	if e.small && n <= tried || len(coded)*10 > len(now)*9 {
@@ -318,7 +325,6 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 		e.out.WriteByte(byte(flag(anew)))
 		e.uvarint(uint64(old))
 		e.uvarint(uint64(row))
-		e.uvarint(uint64(lv))
 		e.out.WriteByte(byte(drop))
 		e.payload(coded)
 		return

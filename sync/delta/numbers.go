@@ -7,126 +7,118 @@ import (
 	"edgeward/sync/chunk"
 )
 
-// contexts is how many tables a kind of numbers has.
-const contexts = 512
+// contexts of a kind of numbers: first those of numbers, or of bytes (bytes.go), then those of what rows and columns have.
+const (
+	contexts   = 257
+	sizes      = 128
+	rowsAt     = 254
+	columnsAt  = 255
+	factorsAt  = 256
+	chunkOf    = 1024    // numbers that are worked at together
+	leastGroup = 512     // numbers
+	mostGroup  = 1 << 14 // between two times of learning
+)
 
 // numbers codes numbers by what they were in the base. One is kept for each kind of number and learns from block to block.
 //
 // The difference of two floats is taken in their order (see the package comment), in units of the last place, away from zero being positive. Its size in bits is
-// what there is to know: a training step moves the weights of a neighbourhood by about as much, whatever their own size, and so the size of the
-// difference is foretold by the size of its neighbours' — those before it in the row, and those above it in the column — less the exponent of the base. The symbol is the
-// difference's sign, size and first bit after the leading one; what is below that is noise and stored as it is.
+// what there is to know: a training step moves a row of weights, and a column, by about as much, whatever their own size. So the usual size of each row and column is sent
+// ahead, and the context of a number is that size less the base's exponent. The symbol is the difference's sign, size and first bit after the leading one; what is below
+// that is noise and stored as it is. Nothing depends on the symbol before: a reader has several numbers in work at a time.
 //
 // Bytes (quantised weights) are in bytes.go.
 type numbers struct {
-	tables [contexts]*table
-	all    *table // what a context begins with, and where it looks for what it has never seen
-	column []int32
-	zero   []uint8 // per column: unchanged
-	steps  []step
-	spare  []*table
+	tables
+	seen        int // numbers since the model began
+	row, column []int32
+	steps, all  []step
+	base        []byte
+	chunk       struct {
+		numbers  [chunkOf]uint64
+		contexts [chunkOf]uint8
+	}
 }
 
 // reset forgets everything.
 func (m *numbers) reset() {
-	for i, t := range m.tables {
-		if t != nil {
-			m.spare = append(m.spare, t)
-			m.tables[i] = nil
-		}
-	}
-	m.all = m.fresh()
+	m.tables.reset()
+	m.seen = 0
 }
 
-func (m *numbers) fresh() *table {
-	t := &table{}
-	if n := len(m.spare); n > 0 {
-		t = m.spare[n-1]
-		m.spare = m.spare[:n-1]
-		*t = table{}
-	}
-	t.due = firstDue
-	return t
-}
-
-func (m *numbers) at(c int) *table {
-	t := m.tables[c]
-	if t == nil {
-		t = m.fresh()
-		m.tables[c] = t
-	}
-	return t
-}
-
-// start prepares columns.
-func (m *numbers) start(stride int) {
-	if m.all == nil {
-		m.reset()
-	}
-	if cap(m.column) < stride {
-		m.column, m.zero = make([]int32, stride), make([]uint8, stride)
-	}
-	m.column, m.zero = m.column[:stride], m.zero[:stride]
-	clear(m.column)
-	clear(m.zero)
-}
-
-// lane is a part of a block: the parts are read in turns, which keeps several chains of the processor busy.
-type lane struct {
-	level int32 // what size a difference has, in the units of size below, beside its column
-	last  uint8 // 1: the number before is unchanged
-	lean  int32 // bytes: whether differences lead away from zero
-	j     int   // column
-}
-
-func newLanes(part, columns int, level int32) (ls [lanes]lane) {
-	for k := range ls {
-		ls[k].level, ls[k].j = level, k*part%columns
-	}
-	return ls
-}
-
-// sizes are in sixteenths of half a bit, of the difference itself: exponent included.
-const unit = 16
-
-// context of a float whose exponent is e.
-func (m *numbers) context(l *lane, e int32, fine uint) (c int, expected int32) {
-	expected = l.level + m.column[l.j]
-	h := min(max((expected-2*unit*e)>>fine+4, 0), 127)
-	return int(h)<<2 | int(l.last)<<1 | int(m.zero[l.j]), expected
-}
-
-// learn takes what became of that float: its symbol.
-func (m *numbers) learn(l *lane, e, expected int32, sym uint8) {
-	j := l.j
-	if l.j++; l.j == len(m.column) {
-		l.j = 0
-	}
-	l.last, m.zero[j] = 0, 0
-	if sym == 0 {
-		l.last, m.zero[j] = 1, 1
-	}
-	miss := (meant[sym].half+2*e)*unit - expected
-	if sym == 0 && (miss > 0 || miss < -8*unit) { // no news, or a weight that cannot move
-		return
-	}
-	l.level += miss >> 4
-	m.column[j] += miss >> 2
+// next is how many numbers the next group has, of n.
+func (m *numbers) next(n int) int {
+	g := min(n, max(leastGroup, min(m.seen/2, mostGroup)))
+	m.seen += g
+	return g
 }
 
 // symbol of a difference, and its bits below.
-func symbol(d int64) (sym uint8, below uint64, n uint) {
+func symbol(d int64) (sym uint8, below uint64) {
 	s := uint64(d >> 63)
 	size := (uint64(d) ^ s) - s
 	k := uint(bits.Len64(size))
 	switch k {
 	case 0:
-		return 0, 0, 0
+		return 0, 0
 	case 1:
-		return 1 + uint8(s&1), 0, 0
+		return 1 + uint8(s&1), 0
 	}
 	half := size >> (k - 2) & 1
-	return 3 + uint8((k-2)<<2) + uint8(half<<1) + uint8(s&1), size & (1<<(k-2) - 1), k - 2
+	return 3 + uint8((k-2)<<2) + uint8(half<<1) + uint8(s&1), size & (1<<(k-2) - 1)
+}
+
+// meant is what symbols stand for: the size of a difference in half bits, its leading bits, how many are below, and all ones if it is negative.
+var meant = func() (t [256]struct {
+	half  int32
+	below uint8
+	lead  uint8
+	minus uint64
+}) {
+	t[1].half, t[2].half = 2, 2
+	t[1].lead, t[2].lead = 1, 1
+	t[2].minus = ^uint64(0)
+	for s := 3; s < escape; s++ {
+		t[s].half, t[s].below, t[s].lead = int32(s-3)>>1+4, uint8(s-3)>>2, 2|uint8(s-3)>>1&1
+		t[s].minus = -(uint64(s-3) & 1)
+	}
+	return t
+}()
+
+// value of a symbol with its bits below.
+func value(sym uint8, below uint64) int64 {
+	x := &meant[sym]
+	return int64((uint64(x.lead)<<(x.below&63) | below) ^ x.minus - x.minus)
+}
+
+// usual is how often differences are of which size, in half bits from eight below what is foretold on.
+var usual = [...]uint32{1, 1, 2, 2, 3, 4, 6, 8, 10, 12, 11, 7, 3, 1, 1}
+
+var ofNumbers = beginnings{fill: expect}
+
+// expect fills what a context of numbers begins with.
+func expect(t *table, ctx int) {
+	if ctx >= sizes { // what rows and columns have
+		t.count[0] = 8
+		for s := range 16 {
+			t.count[1+s] = uint32(8 >> (s / 4))
+		}
+		return
+	}
+	for i, n := range usual {
+		half := ctx + i - 8
+		if half < 2 {
+			t.count[0] += 2 * n
+			continue
+		}
+		s := 1
+		if half >= 4 {
+			s = 3 + (half-4)*2
+		}
+		if s+1 < escape {
+			t.count[s] += n
+			t.count[s+1] += n
+		}
+	}
 }
 
 // layout of a kind of number.
@@ -134,7 +126,6 @@ type layout struct {
 	width    int
 	exponent uint   // where it begins
 	mask     uint64 // and what it is; 0 of a whole number
-	fine     uint   // how exactly a size is told apart
 	drop     uint   // low bits that no number of the block has
 }
 
@@ -143,6 +134,11 @@ func (f layout) without(drop uint) layout {
 	f.exponent -= min(drop, f.exponent)
 	f.drop = drop
 	return f
+}
+
+// ranks says whether blocks of n numbers are foretold by factors.
+func (f layout) ranks(n, stride int) bool {
+	return f.width == 4 && f.exponent == 23 && stride >= leastRows && n/stride >= leastRows
 }
 
 func (f layout) bits() uint { return 8*uint(f.width) - f.drop }
@@ -160,8 +156,8 @@ func (f layout) empty(a, b []byte) uint {
 }
 
 var layouts = [...]layout{
-	chunk.Int8: {width: 1}, chunk.Int16: {2, 0, 0, 4, 0}, chunk.Int32: {4, 0, 0, 4, 0}, chunk.Int64: {8, 0, 0, 4, 0},
-	chunk.Float16: {2, 10, 31, 4, 0}, chunk.BFloat16: {2, 7, 255, 4, 0}, chunk.Float32: {4, 23, 255, 4, 0}, chunk.Float64: {8, 52, 2047, 4, 0},
+	chunk.Int8: {width: 1}, chunk.Int16: {width: 2}, chunk.Int32: {width: 4}, chunk.Int64: {width: 8},
+	chunk.Float16: {2, 10, 31, 0}, chunk.BFloat16: {2, 7, 255, 0}, chunk.Float32: {4, 23, 255, 0}, chunk.Float64: {8, 52, 2047, 0},
 }
 
 func load(b []byte, width int) uint64 {
@@ -176,62 +172,6 @@ func load(b []byte, width int) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-func store(b []byte, v uint64, width int) {
-	switch width {
-	case 1:
-		b[0] = byte(v)
-	case 2:
-		binary.LittleEndian.PutUint16(b, uint16(v))
-	case 4:
-		binary.LittleEndian.PutUint32(b, uint32(v))
-	default:
-		binary.LittleEndian.PutUint64(b, v)
-	}
-}
-
-// encode appends what makes now of base.
-func (m *numbers) encode(dst []byte, now, base []byte, f layout, stride int, level int32) []byte {
-	m.start(stride)
-	m.steps = m.steps[:0]
-	var raw bitWriter
-	if f.width == 1 {
-		m.encodeBytes(now, base, &raw)
-	} else {
-		m.encodeNumbers(now, base, f, level, &raw)
-	}
-	coded := pack(nil, m.steps)
-	dst = binary.AppendUvarint(dst, uint64(len(coded)))
-	dst = append(dst, coded...)
-	return append(dst, raw.end()...)
-}
-
-// encodeNumbers writes numbers of more than a byte.
-func (m *numbers) encodeNumbers(now, base []byte, f layout, level int32, raw *bitWriter) {
-	w := f.width
-	n := len(now) / w
-	part := (n + lanes - 1) / lanes
-	ls := newLanes(part, len(m.column), level)
-	for i := range part {
-		for k := range ls {
-			at := (i + k*part) * w
-			if at >= n*w {
-				break
-			}
-			l := &ls[k]
-			d, e := f.differ(load(now[at:], w)>>f.drop, load(base[at:], w)>>f.drop)
-			c, expected := m.context(l, e, f.fine)
-			sym, below, bits := symbol(d)
-			m.write(c, sym, k, raw)
-			if bits > 32 {
-				raw.put(below, 32)
-				below, bits = below>>32, bits-32
-			}
-			raw.put(below, bits)
-			m.learn(l, e, expected, sym)
-		}
-	}
-}
-
 // differ returns the difference of a number to the base's, away from zero being positive, and the base's exponent.
 func (f layout) differ(a, b uint64) (d int64, exponent int32) {
 	width := f.bits()
@@ -244,184 +184,309 @@ func (f layout) differ(a, b uint64) (d int64, exponent int32) {
 	return int64((a-b)<<(64-width)) >> (64 - width), int32(b >> f.exponent & f.mask)
 }
 
-// write codes a symbol in a context.
-func (m *numbers) write(c int, sym uint8, k int, raw *bitWriter) {
-	t := m.at(c)
-	if t.built {
-		if x := t.code[sym]; x > 0 {
-			m.steps = append(m.steps, newStep(x, k))
-			t.see(sym)
-			return
-		}
-		m.steps = append(m.steps, newStep(t.code[escape], k))
+// grid is how a block of n numbers is divided: rows of so many numbers, and columns if there are enough rows to know something of them.
+func grid(n, stride int) (row, columns int) {
+	row = stride
+	if row < 64 {
+		row *= (63 + row) / row
 	}
-	t.see(sym)
-	if m.all.built && m.all.code[sym] > 0 {
-		m.steps = append(m.steps, newStep(m.all.code[sym], k))
-	} else {
-		if m.all.built {
-			m.steps = append(m.steps, newStep(m.all.code[escape], k))
-		}
-		raw.put(uint64(sym), 8)
+	if stride > 1 && stride <= 1<<13 && n/row >= 8 {
+		columns = stride
 	}
-	m.all.see(sym)
+	return row, columns
 }
 
-// rare reads a symbol that its context has no frequency for.
-func (m *numbers) rare(t *table, k int, u *unpacker, raw *bitReader) uint8 {
-	var sym uint8 = escape
-	if m.all.built {
-		sym = u.next(m.all, k)
-	}
-	if sym == escape {
-		if sym = uint8(raw.bits(8)); sym == escape {
-			u.short = true
-			sym = 0
-		}
-	}
-	t.see(sym)
-	m.all.see(sym)
-	return sym
+// start prepares rows and columns.
+func (m *numbers) start(n, stride int) (row, columns int) {
+	m.first = &ofNumbers
+	row, columns = grid(n, stride)
+	m.row, m.column = fit(m.row, (n+row-1)/row), fit(m.column, max(columns, 1))
+	return row, columns
 }
 
-// read is the reader's write.
-func (m *numbers) read(c int, k int, u *unpacker, raw *bitReader) uint8 {
-	t := m.tables[c]
-	if t == nil {
-		t = m.at(c)
+// fit is n zeros.
+func fit(b []int32, n int) []int32 {
+	if cap(b) < n {
+		return make([]int32, n)
 	}
-	if !t.built {
-		return m.rare(t, k, u, raw)
-	}
-	sym := u.next(t, k)
-	if sym == escape {
-		return m.rare(t, k, u, raw)
-	}
-	t.count[sym]++
-	if t.since++; t.since >= t.due {
-		t.build()
-	}
-	return sym
+	b = b[:n]
+	clear(b)
+	return b
 }
 
-// decode writes what encode was given, and reports whether the input was whole.
-func (m *numbers) decode(dst []byte, in []byte, base []byte, f layout, stride int, level int32) bool {
-	m.start(stride)
-	size, k := binary.Uvarint(in)
-	if k <= 0 || size > uint64(len(in)-k) {
-		return false
-	}
-	u, ok := newUnpacker(in[k : k+int(size)])
-	if !ok {
-		return false
-	}
-	raw := newBitReader(in[k+int(size):])
+// Sizes of rows and columns are in quarters of a bit, of the difference itself: exponent included.
+func contextOf(row, column, e int32) uint16 {
+	return uint16(min(max((row+column-4*e)>>1, 0), sizes-1))
+}
+
+// encode appends what makes now of base, which it foretells by factors of at most that rank.
+func (m *numbers) encode(dst []byte, now, base []byte, f layout, stride, most int) []byte {
 	if f.width == 1 {
-		m.decodeBytes(dst, base, &u, &raw)
-	} else {
-		m.decodeNumbers(dst, base, f, level, &u, &raw)
-	}
-	return !u.short
-}
-
-// meant is what symbols stand for: the size of a difference in half bits, its leading bits, how many are below, and all ones if it is negative.
-var meant = func() (t [256]struct {
-	half  int32
-	below uint8
-	lead  uint8
-	minus uint64
-}) {
-	t[0].half, t[1].half, t[2].half = -2, 2, 2
-	t[1].lead, t[2].lead = 1, 1
-	t[2].minus = ^uint64(0)
-	for s := 3; s < escape; s++ {
-		t[s].half, t[s].below, t[s].lead = int32(s-3)>>1+4, uint8(s-3)>>2, 2|uint8(s-3)>>1&1
-		t[s].minus = -(uint64(s-3) & 1)
-	}
-	return t
-}()
-
-// decodeNumbers is where a reader's time goes: context, next and learn stand here once more, without branches that nobody can foretell.
-func (m *numbers) decodeNumbers(dst, base []byte, f layout, level int32, u *unpacker, raw *bitReader) {
-	w := f.width
-	n := len(dst) / w
-	part := (n + lanes - 1) / lanes
-	columns, zeros := m.column, m.zero[:len(m.column)]
-	ls := newLanes(part, len(columns), level)
-	top := f.bits() - 1
-	sign, drop := uint64(1)<<top, f.drop&63
-	words, exponent, mask, fine := u.words, f.exponent&63, f.mask, f.fine&31
-	for i := range part {
-		for k := range ls {
-			at := (i + k*part) * w
-			if at >= n*w {
-				break
-			}
-			l := &ls[k]
-			j := l.j
-			if l.j = j + 1; l.j == len(columns) {
-				l.j = 0
-			}
-			b := load(base[at:], w) >> drop
-			neg := b & sign
-			b ^= neg
-			e := int32(b >> exponent & mask)
-			above := columns[j]
-			expected := l.level + above
-			t := m.tables[int(min(max((expected-2*unit*e)>>fine+4, 0), 127))<<2|int(l.last)<<1|int(zeros[j])]
-			var sym uint8
-			if t != nil && t.built {
-				x := u.states[k]
-				sym = t.slot[x&(scale-1)]
-				code := uint32(t.code[sym])
-				x = (code>>16)*(x>>scaleBits) + x&(scale-1) - code&(scale-1)
-				if u.at+1 >= len(words) { // the end, or beyond it
-					x = u.refill(x)
-				} else {
-					low := uint32((int64(x)-stateLow)>>63) & 0xffff // all ones: it needs a word
-					x = x<<(low&16) | (uint32(words[u.at])|uint32(words[u.at+1])<<8)&low
-					u.at += int(low & 2)
-				}
-				u.states[k] = x
-			} else {
-				sym = escape
-			}
-			if sym == escape {
-				sym = m.rare(m.at(int(min(max((expected-2*unit*e)>>fine+4, 0), 127))<<2|int(l.last)<<1|int(zeros[j])), k, u, raw)
-			} else {
-				t.see(sym)
-			}
-			what := &meant[sym]
-			miss := (what.half+2*e)*unit - expected
-			same := uint8((int32(sym) - 1) >> 31 & 1)
-			if sym == 0 && (miss > 0 || miss < -8*unit) {
-				miss = 0
-			}
-			l.last, zeros[j] = same, same
-			l.level += miss >> 4
-			columns[j] = above + miss>>2
-			d := uint64(what.lead)<<(what.below&63) | raw.bits(uint(what.below))
-			b += d ^ what.minus - what.minus
-			b ^= (sign - 1) & -(b & sign >> top)
-			store(dst[at:], (b^neg)<<drop, w)
-		}
-	}
-}
-
-// level is the usual size of a difference in a block, for a reader to begin with.
-func level(now, base []byte, f layout) int32 {
-	if f.width == 1 {
-		return 0
+		return m.encodeBytes(dst, now, base)
 	}
 	w := f.width
 	n := len(now) / w
-	sum, count := int64(0), int64(0)
-	for i := 0; i < n; i += 1 + n/4096 {
-		d, e := f.differ(load(now[i*w:], w)>>f.drop, load(base[i*w:], w)>>f.drop)
-		if sym, _, _ := symbol(d); sym > 0 {
-			sum += (int64(meant[sym].half) + 2*int64(e)) * unit
-			count++
+	row, columns := m.start(n, stride)
+	if f.ranks(n, stride) {
+		x := factor(now, base, stride, most)
+		dst = x.append(dst, m)
+		if len(x.scale) > 0 {
+			m.base = append(m.base[:0], base...)
+			x.add(m.base, base, stride)
+			base = m.base
 		}
 	}
-	return int32(sum / max(count, 1))
+	all := m.all[:0]
+	for i := range n {
+		d, e := f.differ(load(now[i*w:], w)>>f.drop, load(base[i*w:], w)>>f.drop)
+		s := step{code: uint16(e)}
+		s.sym, s.below = symbol(d)
+		all = append(all, s)
+	}
+	m.all = all
+	m.level(all, row, columns)
+	dst = m.levels(dst, m.row, rowsAt)
+	if columns > 0 {
+		dst = m.levels(dst, m.column, columnsAt)
+	}
+	j := 0
+	for i := range all {
+		s := &all[i]
+		s.ctx = contextOf(m.row[i/row], m.column[j], int32(s.code))
+		if j++; j >= columns {
+			j = 0
+		}
+	}
+	for at := 0; at < n; {
+		g := m.next(n - at)
+		for i := range g {
+			all[at+i].who = uint8(i & (lanes - 1))
+		}
+		dst = m.group(dst, all[at:at+g])
+		at += g
+	}
+	return dst
+}
+
+// level finds the usual sizes of rows and columns.
+func (m *numbers) level(all []step, row, columns int) {
+	size := func(s step) int32 { return 2*meant[s.sym].half + 4*int32(s.code) }
+	for i := range m.row {
+		part := all[i*row : min((i+1)*row, len(all))]
+		sum := int64(0)
+		for _, s := range part {
+			sum += int64(size(s))
+		}
+		m.row[i] = int32(sum / int64(len(part)))
+	}
+	if columns == 0 {
+		return
+	}
+	j := 0
+	for i, s := range all {
+		m.column[j] += size(s) - m.row[i/row]
+		if j++; j == columns {
+			j = 0
+		}
+	}
+	count := int32(len(all) / columns)
+	for j := range m.column {
+		m.column[j] = (m.column[j] + count/2) / count
+	}
+}
+
+// levels writes sizes, each as its difference to the one before.
+func (m *numbers) levels(dst []byte, list []int32, ctx uint16) []byte {
+	d := make([]int32, len(list))
+	last := int32(0)
+	for i, v := range list {
+		d[i], last = v-last, v
+	}
+	return m.list(dst, d, ctx)
+}
+
+func (m *numbers) readLevels(r *reader, list []int32, ctx int) bool {
+	ok := m.readList(r, list, ctx)
+	last := int32(0)
+	for i := range list {
+		last += list[i]
+		list[i] = last
+	}
+	return ok
+}
+
+// list writes whole numbers in a context of their own.
+func (m *numbers) list(dst []byte, list []int32, ctx uint16) []byte {
+	steps := m.steps[:0]
+	for i, v := range list {
+		s := step{ctx: ctx, who: uint8(i & (lanes - 1))}
+		s.sym, s.below = symbol(int64(v))
+		steps = append(steps, s)
+	}
+	return m.group(dst, steps)
+}
+
+func (m *numbers) readList(r *reader, list []int32, ctx int) bool {
+	if !r.open() {
+		return false
+	}
+	t := m.at(ctx)
+	for i := range list {
+		sym, below := r.next(t, i)
+		list[i] = int32(value(sym, below))
+	}
+	m.learn()
+	return !r.short
+}
+
+// decode writes what encode was given, and reports whether the input was whole. The input has slack, and the base is no more what it was.
+func (m *numbers) decode(dst []byte, in []byte, base []byte, f layout, stride int) bool {
+	r := reader{rest: in}
+	if f.width == 1 {
+		return m.decodeBytes(dst, base, &r)
+	}
+	n := len(dst) / f.width
+	row, columns := m.start(n, stride)
+	if f.ranks(n, stride) {
+		x, ok := m.factors(&r, (n+stride-1)/stride, stride)
+		if !ok {
+			return false
+		}
+		if len(x.scale) > 0 {
+			x.add(base, base, stride)
+		}
+	}
+	if !m.readLevels(&r, m.row, rowsAt) || columns > 0 && !m.readLevels(&r, m.column, columnsAt) {
+		return false
+	}
+	p := place{row: row, left: row, columns: columns}
+	for at := 0; at < n; {
+		g := m.next(n - at)
+		if !r.open() {
+			return false
+		}
+		for end := at + g; at < end; {
+			k := min(end-at, chunkOf)
+			m.decodeChunk(dst[at*f.width:(at+k)*f.width], base[at*f.width:], f, &r, &p)
+			at += k
+		}
+		if r.short {
+			return false
+		}
+		m.learn()
+	}
+	return true
+}
+
+// place is where in the grid a reader is.
+type place struct {
+	row, columns int // of the grid
+	i, left, j   int // which row, what is left of it, and which column
+}
+
+// decodeChunk is where a reader's time goes: the base's numbers, then their contexts, then the symbols and what becomes of the numbers.
+func (m *numbers) decodeChunk(dst, base []byte, f layout, r *reader, p *place) {
+	n := len(dst) / f.width
+	list, ctx := m.chunk.numbers[:n], m.chunk.contexts[:n]
+	switch f.width {
+	case 2:
+		for i := range list {
+			list[i] = uint64(binary.LittleEndian.Uint16(base[2*i:]))
+		}
+	case 4:
+		for i := range list {
+			list[i] = uint64(binary.LittleEndian.Uint32(base[4*i:]))
+		}
+	default:
+		for i := range list {
+			list[i] = binary.LittleEndian.Uint64(base[8*i:])
+		}
+	}
+	top := (f.bits() - 1) & 63
+	sign, drop := uint64(1)<<top, f.drop&63
+	m.contexts(ctx, list, f, p)
+	in, at, states := r.in, r.at, r.states
+	for i, old := range list {
+		t := m.of[ctx[i]]
+		if t == nil {
+			t = m.fresh(int(ctx[i]))
+		}
+		from := int(at >> 3)
+		if from+8 > len(in) {
+			r.short = true
+			return
+		}
+		v := binary.LittleEndian.Uint64(in[from:]) >> (at & 7)
+		e := t.in[states[0]&(scale-1)]
+		n, sym, below := e.bits()&63, e.sym(), e.below()
+		states[0], states[1], states[2], states[3] = states[1], states[2], states[3], e.next()+uint32(v&(1<<n-1))
+		at += n + below
+		if sym == escape || below > 32 {
+			r.at = at - below
+			if sym == escape {
+				sym = uint8(r.bits(8))
+				below = uint(meant[sym].below)
+			}
+			v = r.raw(below)
+			at = r.at
+		} else {
+			v = v >> n & (1<<(below&63) - 1)
+		}
+		t.count[sym]++
+		x := &meant[sym]
+		d := (uint64(x.lead)<<(below&63) | v) ^ x.minus - x.minus
+		b := old >> drop
+		neg := b & sign
+		b = b ^ neg + d
+		b ^= (sign - 1) & -(b & sign >> top)
+		list[i] = (b ^ neg) << drop
+	}
+	k := n & (lanes - 1) // whose turn it is next
+	for i := range states {
+		r.states[(i+k)&(lanes-1)] = states[i]
+	}
+	r.at = at
+	switch f.width {
+	case 2:
+		for i, v := range list {
+			binary.LittleEndian.PutUint16(dst[2*i:], uint16(v))
+		}
+	case 4:
+		for i, v := range list {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(v))
+		}
+	default:
+		for i, v := range list {
+			binary.LittleEndian.PutUint64(dst[8*i:], v)
+		}
+	}
+}
+
+// contexts of numbers by the sizes of their rows and columns.
+func (m *numbers) contexts(ctx []uint8, list []uint64, f layout, p *place) {
+	without, exponent, mask := uint64(1)<<(8*uint(f.width)-1), (f.exponent+f.drop)&63, f.mask
+	for i := 0; i < len(list); {
+		k := min(len(list)-i, p.left)
+		level := m.row[p.i]
+		if p.columns == 0 {
+			for x, v := range list[i : i+k] {
+				e := int32(v &^ without >> exponent & mask)
+				ctx[i+x] = uint8(min(max((level-4*e)>>1, 0), sizes-1))
+			}
+		} else {
+			k = min(k, p.columns-p.j)
+			column, part := m.column[p.j:p.j+k], ctx[i:i+k]
+			for x, v := range list[i : i+k] {
+				e := int32(v &^ without >> exponent & mask)
+				part[x] = uint8(min(max((level+column[x]-4*e)>>1, 0), sizes-1))
+			}
+			if p.j += k; p.j == p.columns {
+				p.j = 0
+			}
+		}
+		if p.left -= k; p.left == 0 && p.i+1 < len(m.row) {
+			p.i, p.left = p.i+1, p.row
+		}
+		i += k
+	}
 }
