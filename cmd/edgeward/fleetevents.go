@@ -16,7 +16,7 @@ import (
 func newFleetEvents(r *remote) *cobra.Command {
 	var node, class string
 	cmd := &cobra.Command{Use: "events", Short: "List what happened on the fleet's nodes, the newest first", Args: cobra.NoArgs,
-		Long: "Nodes bring their audit, alerts, drift summaries and hourly counts to the hub. What happened while the hub was away waits on the node.\n" +
+		Long: "Nodes bring their audit, alerts and drift summaries to the hub; older nodes hourly counts too (performance). What happened while the hub was away waits on the node.\n" +
 			"Each event is there once, whichever way it came. One that came over MQTT only is marked: nobody vouches for it.",
 		Example: "  edgeward fleet events --class audit\n  edgeward fleet events --node 01J… --limit 20 --json"}
 	cmd.Flags().StringVar(&node, "node", "", "only of the node of this `id`, with its counts")

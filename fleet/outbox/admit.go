@@ -13,9 +13,8 @@ import (
 
 // Schemas of bodies, which are also the names of their events (spec.Event.What).
 const (
-	AlertSchema       = "edgeward.event/1"
-	DriftSchema       = drift.Schema
-	PerformanceSchema = "edgeward.performance/1"
+	AlertSchema = "edgeward.event/1"
+	DriftSchema = drift.Schema
 )
 
 // Summary is what leaves of a drift report. The names of series and columns stay, because they are the data's.
@@ -46,20 +45,6 @@ type Notice struct {
 	At       time.Time `json:"at"`
 }
 
-// Hour is an hour of one version of an endpoint.
-type Hour struct {
-	Group    string    `json:"group"`
-	Endpoint string    `json:"endpoint"`
-	Version  int       `json:"version"`
-	Role     string    `json:"role"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	Requests uint64    `json:"requests"`
-	Errors   uint64    `json:"errors"`
-	Refused  uint64    `json:"refused"`
-	SumUS    uint64    `json:"latency_sum_us"`
-}
-
 // Message makes an event of a message that is for others too, such as over MQTT: key is its natural key, the same on every way. Its time
 // is in the body. A schema that is not for the hub is false.
 func Message(schema, key string, body []byte) (spec.Event, bool) {
@@ -84,11 +69,6 @@ func Admit(e spec.Event) (spec.Event, error) {
 		out.Class = spec.Alert
 		out.Body, err = only(e.Body, &n)
 		out.Object, out.At = n.Endpoint, n.At.UTC()
-	case e.What == PerformanceSchema:
-		var h Hour
-		out.Class = spec.Performance
-		out.Body, err = only(e.Body, &h)
-		out.Object, out.At = h.Endpoint, h.To.UTC()
 	default:
 		err = edgeward.E("outbox.Admit", edgeward.Forbidden, "fleet.event", "%.100q is not among what leaves a server for its hub", e.What)
 	}

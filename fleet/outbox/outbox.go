@@ -2,8 +2,8 @@
 //
 // # What goes in
 //
-// Lines of the node's audit, alerts, summaries of drift windows, and hours of endpoints (spec.Classes): what Admit lets through, which
-// is named fields of known schemas. No row, no input, no answer and no name of a category is among them.
+// Lines of the node's audit, alerts and summaries of drift windows: what Admit lets through, which is named fields of known schemas. No row, no
+// input, no answer and no name of a category is among them. What versions did is counted by fleet/summary and goes its own way.
 //
 // # What it promises
 //

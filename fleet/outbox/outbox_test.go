@@ -267,7 +267,7 @@ func TestOnlyNamedFieldsLeave(t *testing.T) {
 	}{
 		"drift":              {spec.Event{ID: "k", What: outbox.DriftSchema, At: at, Body: planted}, true},
 		"alert":              {spec.Event{ID: "k", What: outbox.AlertSchema, At: at, Body: planted}, true},
-		"hour":               {spec.Event{ID: "k", What: outbox.PerformanceSchema, At: at, Body: planted}, true},
+		"hours of before":    {spec.Event{ID: "k", What: "edgeward.performance/1", At: at, Body: planted}, false},
 		"details":            {spec.Event{ID: "k", Class: spec.Audit, What: "dataset.version.created", At: at, Detail: map[string]string{"file": canary, "sink": canary, "rows": "3"}}, true},
 		"audit with a body":  {spec.Event{ID: "k", Class: spec.Audit, What: "predictions.exported", At: at, Body: planted}, false},
 		"a prediction":       {spec.Event{ID: "k", What: "edgeward.prediction/1", At: at, Body: planted}, false},
@@ -293,7 +293,7 @@ func TestOnlyNamedFieldsLeave(t *testing.T) {
 func FuzzAdmit(f *testing.F) {
 	f.Add(outbox.DriftSchema, []byte(`{"endpoint":"triage"}`))
 	f.Add(outbox.AlertSchema, []byte(`{"at":"2026-11-02T00:00:00Z","code":"x"}`))
-	f.Add(outbox.PerformanceSchema, []byte(`{"version":-1}`))
+	f.Add("edgeward.performance/1", []byte(`{"version":-1}`))
 	f.Fuzz(func(t *testing.T, schema string, body []byte) {
 		e, ok := outbox.Message(schema, "key", body)
 		if ok && (e.Check() != nil || len(e.Body) > 4<<10) {

@@ -21,10 +21,10 @@ const (
 	Audit       Class = "audit"       // a line of the node's log; never dropped
 	Alert       Class = "alert"       // an alert fires, is acknowledged, resolves
 	Drift       Class = "drift"       // the summary of a window
-	Performance Class = "performance" // an hour of an endpoint: counts and durations
+	Performance Class = "performance" // an hour of an endpoint. Nodes of before 2026-11-27 send it; since then fleet/summary says the same by day, with more
 )
 
-// Classes are those this edgeward sends, the most important first.
+// Classes are those that may wait on a node or come from one, the most important first.
 var Classes = []Class{Audit, Alert, Drift, Performance}
 
 // Event is something that happened on a node and that the hub keeps. Natural key: the node and ID; it is the same on every way.

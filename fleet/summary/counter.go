@@ -42,6 +42,7 @@ type Counter struct {
 	fresh   map[Subject]*Counts
 	kept    []Kept // by key, the oldest day first
 	cursors map[string]uint64
+	term    uint64
 	changed bool
 }
 
@@ -63,6 +64,7 @@ type State struct {
 	Kept    []Kept            `json:"kept,omitempty"`
 	Fresh   []Fresh           `json:"fresh,omitempty"`
 	Cursors map[string]uint64 `json:"cursors,omitempty"` // in the log of pairs, by group id and endpoint
+	Term    uint64            `json:"term,omitempty"`    // of the hub that Taken is about
 }
 
 // Fresh are counts that wait for more.
@@ -74,7 +76,7 @@ type Fresh struct {
 // NewCounter goes on from what a node kept. about is asked once for each subject: while its version is a shadow, beside the requests; of a
 // version that was none, by its first request, and others wait for that one.
 func NewCounter(s State, about func(Subject) About) *Counter {
-	c := &Counter{about: about, known: map[Subject]*known{}, fresh: map[Subject]*Counts{}, kept: s.Kept, cursors: s.Cursors}
+	c := &Counter{about: about, known: map[Subject]*known{}, fresh: map[Subject]*Counts{}, kept: s.Kept, cursors: s.Cursors, term: s.Term}
 	for _, f := range s.Fresh {
 		c.fresh[f.Subject] = &f.Counts
 	}
@@ -322,7 +324,7 @@ func (c *Counter) Flush(now time.Time) (State, bool) {
 		}
 	}
 	c.kept = recent(c.kept, now)
-	st := State{Kept: slices.Clone(c.kept), Cursors: maps.Clone(c.cursors)}
+	st := State{Kept: slices.Clone(c.kept), Cursors: maps.Clone(c.cursors), Term: c.term}
 	for s, n := range c.fresh {
 		st.Fresh = append(st.Fresh, Fresh{s, Counts{}.Merge(*n)}) // counting goes on while it is written
 	}
@@ -396,12 +398,16 @@ func (c *Counter) Taken(list []Summary) {
 	}
 }
 
-// Again makes everything due: the hub may have lost what it had taken, because it was restored from a backup.
-func (c *Counter) Again() {
+// Follows says which term of the hub is followed. A hub of another one was restored from a backup and may have lost what it had taken: then
+// everything is due again. Who has it counts it once, by Seq.
+func (c *Counter) Follows(term uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.term == term {
+		return
+	}
 	for i := range c.kept {
 		c.kept[i].Taken = 0
 	}
-	c.changed = true
+	c.term, c.changed = term, true
 }

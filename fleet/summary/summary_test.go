@@ -254,9 +254,15 @@ func TestFewCasesWait(t *testing.T) {
 	if got := c.Due(); len(got) != 0 {
 		t.Errorf("the difference of two reports would be one case: %+v", got)
 	}
-	c.Again()
+	c.Follows(1)
 	if got := c.Due(); len(got) != 1 || got[0].Requests != 10 || got[0].Seq != 1 {
 		t.Errorf("for a hub that has lost it: %+v", got)
+	}
+	c.Taken(c.Due())
+	st, _ := c.Flush(now.AddDate(0, 0, 1))
+	c = summary.NewCounter(st, nil)
+	if c.Follows(1); len(c.Due()) != 0 {
+		t.Errorf("of the same term, after a restart: %+v", c.Due())
 	}
 }
 

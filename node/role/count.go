@@ -19,6 +19,7 @@ func (r *Role) count(ctx context.Context, a *agent.Agent, line *agent.Wire) {
 	var rev uint64
 	for ctx.Err() == nil {
 		k, _ := a.Kept()
+		r.p.Count.Counter.Follows(k.Term)
 		if k.Rev != rev {
 			rev = k.Rev
 			r.p.Count.Counter.Forget()

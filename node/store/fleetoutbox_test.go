@@ -18,11 +18,12 @@ import (
 	"edgeward/fleet/outbox"
 	"edgeward/fleet/spec"
 	"edgeward/node/store"
+	"edgeward/runtime/drift"
 )
 
-func hour(key string, n int) spec.Event {
-	b, _ := json.Marshal(outbox.Hour{Endpoint: "triage", Requests: uint64(n), To: day})
-	return spec.Event{ID: key, What: outbox.PerformanceSchema, At: day, Body: b}
+func window(key string, n int) spec.Event {
+	b, _ := json.Marshal(outbox.Summary{Endpoint: "triage", Statistic: float64(n), Window: drift.Window{To: day}})
+	return spec.Event{ID: key, What: outbox.DriftSchema, At: day, Body: b}
 }
 
 func alerted(key string) spec.Event {
@@ -59,12 +60,12 @@ func queue(t testing.TB, db *store.DB) spec.Queue {
 func TestEventsForTheHubBeginWithTheMembership(t *testing.T) {
 	db := open(t, t.TempDir())
 	addGroup(t, db, group(1))
-	if err := db.PutFleetEvent(t.Context(), hour("early", 1)); err != nil || len(next(t, db, 10, 1e6)) > 0 {
+	if err := db.PutFleetEvent(t.Context(), window("early", 1)); err != nil || len(next(t, db, 10, 1e6)) > 0 {
 		t.Fatal("a server in no fleet keeps events for a hub", err)
 	}
 	join(t, db)
 	addGroup(t, db, group(2))
-	if err := db.PutFleetEvent(t.Context(), hour("h1", 1)); err != nil {
+	if err := db.PutFleetEvent(t.Context(), window("h1", 1)); err != nil {
 		t.Fatal(err)
 	}
 	list := next(t, db, 10, 1e6)
@@ -77,7 +78,7 @@ func TestEventsForTheHubBeginWithTheMembership(t *testing.T) {
 	if err := db.SentFleetEvents(t.Context(), list[:1]); err != nil {
 		t.Fatal(err)
 	}
-	if q := queue(t, db); q[spec.Audit].Events != 1 || q[spec.Performance].Events != 1 || q[spec.Audit].Oldest.IsZero() {
+	if q := queue(t, db); q[spec.Audit].Events != 1 || q[spec.Drift].Events != 1 || q[spec.Audit].Oldest.IsZero() {
 		t.Errorf("%+v", q)
 	}
 	for range 2 {
@@ -85,7 +86,7 @@ func TestEventsForTheHubBeginWithTheMembership(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if q := queue(t, db); q[spec.Audit].Events != 0 || q[spec.Performance] != (spec.Waiting{}) || len(next(t, db, 10, 1e6)) > 0 {
+	if q := queue(t, db); q[spec.Audit].Events != 0 || q[spec.Drift] != (spec.Waiting{}) || len(next(t, db, 10, 1e6)) > 0 {
 		t.Errorf("%+v", q)
 	}
 	if err := db.LeaveFleet(t.Context(), event("fleet.left", "fleet", "fleet")); err != nil || len(next(t, db, 10, 1e6)) > 0 {
@@ -97,7 +98,7 @@ func TestEventsForTheHubBeginWithTheMembership(t *testing.T) {
 func TestOnlyTheClassThatIsFullLoses(t *testing.T) {
 	db := open(t, t.TempDir())
 	join(t, db)
-	if err := db.PutFleetEvent(t.Context(), hour("h1", 1)); err != nil {
+	if err := db.PutFleetEvent(t.Context(), window("h1", 1)); err != nil {
 		t.Fatal(err)
 	}
 	n := int(outbox.Quota(spec.Alert)/3000) + 200
@@ -119,7 +120,7 @@ func TestOnlyTheClassThatIsFullLoses(t *testing.T) {
 	if w.Dropped == 0 || w.Bytes > outbox.Quota(spec.Alert) || w.Bytes < outbox.Quota(spec.Alert)*9/10 || w.Events+int(w.Dropped) != made {
 		t.Errorf("%+v of %d", w, made)
 	}
-	if q[spec.Audit].Events != 1 || q[spec.Performance].Events != 1 || q[spec.Performance].Dropped != 0 {
+	if q[spec.Audit].Events != 1 || q[spec.Drift].Events != 1 || q[spec.Drift].Dropped != 0 {
 		t.Errorf("%+v", q)
 	}
 	list := next(t, db, 500, 1e9)
@@ -178,7 +179,7 @@ func TestTheHubHasEachEventOnce(t *testing.T) {
 	if err != nil || tally.Breaks != 0 || tally.AuditSeq != head.Size || tally.Events[spec.Audit] != head.Size {
 		t.Errorf("%+v %v, the log has %d lines", tally, err, head.Size)
 	}
-	if tally.Events[spec.Performance]+tally.Events[spec.Audit] != uint64(len(page)) {
+	if tally.Events[spec.Drift]+tally.Events[spec.Audit] != uint64(len(page)) {
 		t.Errorf("%+v, and %d events are there", tally, len(page))
 	}
 }
@@ -202,7 +203,7 @@ func fleetWriter(dir string) int {
 		}
 	}
 	for n := nextNumber(node, there); err == nil; n++ {
-		if err = node.PutFleetEvent(ctx, hour(fmt.Sprintf("h%d", n), n)); err == nil {
+		if err = node.PutFleetEvent(ctx, window(fmt.Sprintf("h%d", n), n)); err == nil {
 			err = node.Record(ctx, event("group.created", "group", fmt.Sprint(n)))
 		}
 		fmt.Println("put", n)
@@ -226,7 +227,7 @@ func nextNumber(node, there *store.DB) (n int) {
 	for _, e := range waiting {
 		seen(e.Event.ID)
 	}
-	page, _, _ := there.FleetEvents(context.Background(), hub.EventQuery{Class: spec.Performance, Limit: 1000})
+	page, _, _ := there.FleetEvents(context.Background(), hub.EventQuery{Class: spec.Drift, Limit: 1000})
 	for _, k := range page {
 		seen(k.Event.ID)
 	}

@@ -299,7 +299,7 @@ func (x *extra) happen(n int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i := range n {
-		x.events = append(x.events, spec.Event{ID: fmt.Sprintf("%s-%d", x.id, i), Class: spec.Performance, At: time.Now().UTC(), What: outbox.PerformanceSchema, Object: "affine", Body: []byte(`{"requests":1}`)})
+		x.events = append(x.events, spec.Event{ID: fmt.Sprintf("%s-%d", x.id, i), Class: spec.Performance, At: time.Now().UTC(), What: "edgeward.performance/1", Object: "affine", Body: []byte(`{"requests":1}`)})
 	}
 }
 
