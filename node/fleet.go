@@ -22,6 +22,7 @@ import (
 	"edgeward/runtime/graph"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
+	"edgeward/runtime/serve"
 )
 
 // openFleet makes this server's part in a fleet, if it has one.
@@ -36,13 +37,12 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames, Proxy: proxy,
+	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Own: n.local.Own, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames, Proxy: proxy,
 		Answer: n.answer,
 		Programs: func() agent.Programs {
 			return update.Programs{Update: n.update, Blobs: n.blobs, Store: store.Readable, Free: n.local.Free}
 		},
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
-		Hours:  (&hourly{metrics: n.serve.AllMetrics, group: n.groupName}).since,
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),
 		SiteListens: func(address string, err error) {
 			n.health.Report("gossip", err)
@@ -70,6 +70,15 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 		return n.store.ModelVersionByDigest(ctx, g.ID, model, d)
 	}}
 	return nil
+}
+
+// promoteOwn puts a version that was trained here behind an endpoint of the fleet.
+func (n *Node) promoteOwn(ctx context.Context, key serve.Key, version int, by, reason string) (managed bool, err error) {
+	_, err = n.role.PromoteOwn(ctx, by, key.Group, key.Name, version, reason)
+	if c := edgeward.CodeOf(err); c == "fleet.no_member" || c == "fleet.local_endpoint" {
+		return false, nil
+	}
+	return true, err
 }
 
 // openCounter makes what counts for the fleet.

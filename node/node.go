@@ -183,7 +183,7 @@ func (n *Node) connect(ctx context.Context) error {
 		return err
 	}
 	n.monitor = monitor.New(monitor.Parts{Store: n.store, Records: n.records, Spec: n.serve, Work: n.work, Now: n.now, Site: n.site, Node: n.name, Topics: topics,
-		GroupName: n.groupName, Sent: n.wakeMQTT, FalseAlarms: n.cfg.Drift.FalseAlarmsPerYear, Log: n.log.With("part", "monitor")})
+		GroupName: n.groupName, Sent: n.wakeMQTT, Own: n.promoteOwn, FalseAlarms: n.cfg.Drift.FalseAlarmsPerYear, Log: n.log.With("part", "monitor")})
 	n.views = &views.Views{Store: n.store, Serve: n.serve, Records: n.records, Monitor: n.monitor, Health: n.Health, Now: n.now}
 	return nil
 }

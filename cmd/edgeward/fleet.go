@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edgeward"
+	"edgeward/fleet/spec"
 	"edgeward/node/client"
 	"edgeward/sync/disk"
 	"edgeward/sync/tuf"
@@ -50,6 +51,7 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetKey(r),
 		newFleetRollout(r),
 		newFleetOverlay(r),
+		newFleetLocal(r),
 		newFleetClaim(r),
 		newFleetMembership(r),
 		newFleetSite(r),
@@ -313,7 +315,11 @@ func newFleetNode(r *remote) *cobra.Command {
 			printQueue(w, n.Queue)
 			var rows [][]string
 			for _, s := range n.States {
-				rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})
+				wanted := s.Want.Short()
+		if s.Local > 0 {
+			wanted += " (this server's own)"
+		}
+		rows = append(rows, []string{s.Key().String(), wanted, s.Live.Short(), string(s.Phase), s.Code, s.Reason})
 			}
 			table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
 		})
@@ -361,6 +367,13 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 	facts(w, "fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
 		"problem", m.Contact.Problem, "hint", m.Contact.Hint)
 	printQueue(w, m.Queue)
+	if m.Autonomy.Mode == spec.LocalPromote {
+		may := "at any time"
+		if !m.Autonomy.Always {
+			may = "from " + when(m.MayFrom) + " on, if the hub stays away"
+		}
+		facts(w, "may promote by itself", may)
+	}
 	var rows [][]string
 	for _, s := range m.Items {
 		rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})

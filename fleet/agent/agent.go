@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/autonomy"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
@@ -58,6 +59,13 @@ type Kept struct {
 	Hubs     []string      `json:"hubs,omitempty"`    // addresses, from the last document that named some
 	Term     uint64        `json:"term,omitempty"`    // of the hub that is followed
 	Binary   *BinaryItem   `json:"binary,omitempty"`
+
+	Heard      time.Time         `json:"heard,omitzero"`       // when the hub last answered, to the hour
+	Shut       string            `json:"shut,omitempty"`       // code with which the hub shut this node out
+	Delegation *spec.Delegation  `json:"delegation,omitempty"` // of the site's targets
+	Bring      []edgeward.Digest `json:"bring,omitempty"`      // versions of this node's own that the hub asks for
+	Promotions []Promoted        `json:"promotions,omitempty"` // by this node itself, the newest last
+	Promoted   uint64            `json:"promoted,omitempty"`   // Seq of the last one
 }
 
 // Store keeps what the agent and the verifier of signatures remember. Writes are durable when they return.
@@ -80,11 +88,13 @@ type Happened struct {
 	By     string
 }
 
-// Options are what an Agent is made of. All but Programs, Bring, Gossip, Took, Retry and Dice are needed.
+// Options are what an Agent is made of. All but Sign, Programs, Bring, Gossip, Took, Retry and Dice are needed.
 type Options struct {
 	Fleet, Node string
 	Pin         edgeward.Digest // of the first root
 	Root        []byte
+	Authority   pki.Authority // of the fleet; with Sign
+	Sign        signer        // by the key of the node's certificate; nil: this node promotes nothing by itself
 	Hub         Hub
 	Local       Local
 	Programs    Programs // nil: this server cannot change its program
@@ -119,8 +129,10 @@ type Agent struct {
 	progress  map[spec.Key][2]int64
 	manifests map[edgeward.Digest]models.Manifest
 	contact   Contact
-	looked    time.Time // at the program
-	aboutDoc  bool      // contact is about the hub's document
+	looked    time.Time                // at the program
+	aboutDoc  bool                     // contact is about the hub's document
+	told      map[uint64]autonomy.Word // promotions the hub was told of, and how they stood
+	toldAt    time.Time
 }
 
 // Open starts from what the store has.
@@ -224,6 +236,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.listen(ctx) })
 	wg.Go(func() { a.tell(ctx) })
+	wg.Go(func() { a.give(ctx) })
 	tick := time.NewTicker(time.Second) // room:clock how often is looked
 	defer tick.Stop()
 	for ctx.Err() == nil {

@@ -17,6 +17,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/agent"
+	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
 	"edgeward/runtime/tensor"
@@ -237,6 +238,7 @@ type machine struct {
 	answers        uint64
 	lacks          string // a kind of manifest that no engine here loads
 	registered     models.Manifest
+	unlike         uint64 // answers of a shadow with other shapes
 	acts           []agent.Act
 
 	trust    tuf.Set
@@ -262,6 +264,11 @@ func (m *machine) Here(_ context.Context, w spec.Endpoint) (bool, error) {
 func (m *machine) Known(_ context.Context, _ spec.Endpoint, d edgeward.Digest) (models.Manifest, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for n := range 9 {
+		if x, _, y, _ := version(n); y == d && m.here[d] {
+			return x, true
+		}
+	}
 	return m.registered, d != "" && m.here[d] && len(m.registered.Files) > 1
 }
 
@@ -283,7 +290,7 @@ func (m *machine) Observe(_ context.Context, w spec.Endpoint) (agent.Observed, e
 	m.answers += 20
 	o := agent.Observed{Exists: m.live != "", Live: m.live, Standing: m.live, Previous: m.previous, Shadow: m.shadow == w.Digest, Target: m.live == w.Digest, Loaded: true}
 	if o.Shadow {
-		o.Seen.Compared = m.answers
+		o.Seen.Compared, o.Seen.Unlike = m.answers, m.unlike
 	}
 	if o.Target {
 		o.Served.Answers = m.answers
@@ -354,8 +361,11 @@ type site struct {
 	a *agent.Agent
 	p *pull.Puller
 
-	pace     *agent.Pace
-	programs agent.Programs
+	pace      *agent.Pace
+	programs  agent.Programs
+	authority pki.Authority
+	id        pki.Identity // zero: the node cannot sign
+
 }
 
 func newSite(t testing.TB) *site {
@@ -374,7 +384,10 @@ func (s *site) run() (stop func()) {
 	s.t.Helper()
 	var err error
 	s.a, err = agent.Open(s.t.Context(), agent.Options{Fleet: "fleet1", Node: "n1", Pin: s.set.Pin(), Root: s.set.Roots[0], Hub: s.desk, Local: s.m, Store: s.m, Puller: s.p, Pace: s.pace,
-		Programs: s.programs, Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Programs: s.programs, Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler), Authority: s.authority, Sign: func(purpose string, b []byte) ([]byte, []byte, error) {
+			sig, err := s.id.Sign(purpose, b)
+			return s.id.Chain[0], sig, err
+		}})
 	s.ok(err)
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)

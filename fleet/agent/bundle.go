@@ -147,7 +147,7 @@ func (b *bringing) document(ctx context.Context) error {
 		}
 	}
 	for _, i := range k.Items {
-		if !i.Gone {
+		if !i.Gone && i.Local == 0 { // what a promotion of this node stands for is here, and in no bundle
 			b.manifests[i.Want.Digest] = i.Want
 		}
 	}

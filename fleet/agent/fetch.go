@@ -33,7 +33,7 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 	}
 	switch i.State.Phase {
 	case spec.Offered, spec.Refused:
-		m, err := a.manifest(ctx, i.Want)
+		m, err := a.found(ctx, i)
 		if err != nil {
 			o.Waits = asError(err)
 			break
@@ -56,12 +56,32 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 		o.Fetch = a.failed[i.Want.Key()]
 		a.mu.Unlock()
 	case spec.Verified, spec.Staged, spec.Probing:
-		m, _ := a.o.Local.Known(ctx, i.Want, i.Want.Digest)
-		if _, err := a.verifier.Target(i.Want.Group, i.Want.Model, i.Want.Digest, at, partsOf(m)...); err != nil {
+		if i.Local > 0 {
+			err = a.own(i)
+		} else {
+			m, _ := a.o.Local.Known(ctx, i.Want, i.Want.Digest)
+			_, err = a.verifier.Target(i.Want.Group, i.Want.Model, i.Want.Digest, at, partsOf(m)...)
+		}
+		if err != nil {
 			o.Waits = asError(err)
 		}
 	}
 	return o, nil
+}
+
+// found returns the manifest of what an item wants: the repository's, or of a version of this node's own the registry's.
+func (a *Agent) found(ctx context.Context, i Item) (models.Manifest, error) {
+	if i.Local == 0 {
+		return a.manifest(ctx, i.Want)
+	}
+	if err := a.own(i); err != nil {
+		return models.Manifest{}, err
+	}
+	m, ok := a.o.Local.Known(ctx, i.Want, i.Want.Digest)
+	if !ok {
+		return m, edgeward.E("agent.found", edgeward.NotFound, "fleet.local_gone", "version %d is not in this server's registry any more", i.Want.Version)
+	}
+	return m, nil
 }
 
 // asError is err with its kind, code and text.
@@ -160,6 +180,10 @@ func (a *Agent) later(k spec.Key, err error) {
 
 // bring fetches manifest and files and registers the version.
 func (a *Agent) bring(ctx context.Context, i Item) error {
+	if i.Local > 0 {
+		_, err := a.found(ctx, i) // it is here, or nowhere
+		return err
+	}
 	m, err := a.manifest(ctx, i.Want)
 	if err != nil {
 		return err

@@ -25,6 +25,10 @@ type Item struct {
 	Again   int       `json:"again,omitempty"` // Want.Again of the last try
 	Tries   int       `json:"tries,omitempty"` // to fetch, since the last success
 	Next    time.Time `json:"next,omitzero"`   // not fetched before
+	Local   uint64    `json:"local,omitempty"` // Want is that of a promotion of this node: its Seq
+	// First is the version that answers before anything else is done: what a promotion of this node had been put over. Zero: nothing has to.
+	First     spec.Endpoint `json:"first,omitzero"`
+	FirstFrom time.Time     `json:"first_from,omitzero"`
 }
 
 // Served counts answers of one version.
@@ -67,8 +71,12 @@ const (
 	Promote  Act = "promote"  // make the endpoint if need be, and the version live
 	Withdraw Act = "withdraw" // the shadow
 	Back     Act = "roll back"
-	Remove   Act = "remove" // the endpoint
+	Remove   Act = "remove"  // the endpoint
+	Restore  Act = "restore" // make Item.First live
 )
+
+// firstWithin is how long an item waits for Item.First to answer.
+const firstWithin = 5 * time.Minute
 
 // Wants returns the item as it is when a document wants w of it.
 func (i Item) Wants(w spec.Endpoint, now time.Time) Item {
@@ -104,6 +112,12 @@ func Next(i Item, o Observed, now time.Time) (Item, []Act) {
 			return i, []Act{Remove}
 		}
 		return i, nil
+	}
+	if i.First.Digest != "" {
+		if o.Exists && o.Live != i.First.Digest && now.Before(i.FirstFrom.Add(firstWithin)) {
+			return i, []Act{Restore}
+		}
+		i.First, i.FirstFrom = spec.Endpoint{}, time.Time{}
 	}
 	switch i.State.Phase {
 	case spec.Offered:

@@ -155,6 +155,7 @@ func (a *Agent) heard(err error, document bool) {
 	defer a.mu.Unlock()
 	was := a.contact.Code
 	a.aboutDoc = document
+	a.noted(err)
 	if err == nil {
 		a.contact = Contact{Last: a.o.Now(), Clock: a.kept.Clock.Wrong(a.o.Now())}
 	} else {
@@ -194,9 +195,15 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	if len(d.Hubs) > 0 {
 		k.Hubs = d.Hubs
 	}
-	k.Binary = wantsBinary(k.Binary, d.Binary, k.Clock.At(a.o.Now()))
-	k.Items = merge(k.Items, d.Endpoints, k.Clock.At(a.o.Now()))
-	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
+	k.Delegation, k.Bring = d.Delegation, d.Bring
+	at := k.Clock.At(a.o.Now())
+	k.Binary = wantsBinary(k.Binary, d.Binary, at)
+	k, ended := a.resolve(k, d.Endpoints, at)
+	k.Items = merge(k.Items, d.Endpoints, k.standing, at)
+	for _, e := range d.Endpoints {
+		k = k.aim(e.Key(), at)
+	}
+	if err := a.o.Store.PutFleetKept(ctx, k, ended...); err != nil {
 		return err
 	}
 	a.kept = k
@@ -212,14 +219,20 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 }
 
 // merge holds the items against what is wanted. What is no longer wanted stays until it is gone.
-func merge(items []Item, wanted []spec.Endpoint, now time.Time) []Item {
+// Where a promotion of the node stands, or one has just ended, aim says what the item is to bring.
+func merge(items []Item, wanted []spec.Endpoint, standing func(spec.Key) (Promoted, bool), now time.Time) []Item {
 	old := map[spec.Key]Item{}
 	for _, i := range items {
 		i.Gone = true
 		old[i.Want.Key()] = i
 	}
 	for _, w := range wanted {
-		old[w.Key()] = old[w.Key()].Wants(w, now)
+		i := old[w.Key()]
+		if _, ok := standing(w.Key()); !ok && i.Local == 0 || i.Want.Name == "" {
+			i = i.Wants(w, now)
+		}
+		i.Gone = false
+		old[w.Key()] = i
 	}
 	out := slices.Collect(maps.Values(old))
 	slices.SortFunc(out, func(a, b Item) int { return a.Want.Key().Compare(b.Want.Key()) })

@@ -11,7 +11,8 @@ import (
 func (a *Agent) tell(ctx context.Context) {
 	fails := 0
 	for ctx.Err() == nil {
-		err := a.o.Hub.Report(ctx, a.Report())
+		r := a.Report()
+		err := a.o.Hub.Report(ctx, r)
 		wait := 30 * time.Second
 		if err != nil {
 			fails++
@@ -23,6 +24,7 @@ func (a *Agent) tell(ctx context.Context) {
 		}
 		fails = 0
 		poke(a.met)
+		a.tellsOf(r)
 		t := time.NewTimer(wait) // room:clock how often is reported
 		select {
 		case <-ctx.Done():
@@ -52,6 +54,7 @@ func (a *Agent) Report() spec.Reported {
 	a.seq++
 	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
 	r.Endpoints, r.Binary = a.endpoints(), a.binary()
+	r.Locals = a.locals(a.now())
 	return r
 }
 

@@ -53,7 +53,18 @@ func (a *Agent) forward(ctx context.Context, i Item) error {
 			return err
 		}
 	}
+	if next.Local > 0 {
+		if ended, err := a.revise(ctx, next, len(acts) == 0); ended || err != nil {
+			return err
+		}
+	}
 	for _, act := range acts {
+		if act == Restore {
+			if _, err := a.o.Local.Do(ctx, Promote, next.First); err != nil {
+				return err
+			}
+			continue
+		}
 		if act == Fetch {
 			a.fetch(ctx, next)
 			continue
@@ -111,7 +122,7 @@ func (a *Agent) keep(ctx context.Context, was, next Item) (bool, error) {
 	k.Items = slices.Clone(k.Items)
 	k.Items[at] = next
 	moved := was.State.Phase != next.State.Phase || was.State.Live != next.State.Live || was.State.Code != next.State.Code
-	if moved || was.Made != next.Made || was.Answers != next.Answers || len(was.Left) != len(next.Left) {
+	if moved || was.Made != next.Made || was.Answers != next.Answers || len(was.Left) != len(next.Left) || was.First.Digest != next.First.Digest {
 		if err := a.o.Store.PutFleetKept(ctx, k, happened(was, next, a.now())...); err != nil {
 			return false, err
 		}

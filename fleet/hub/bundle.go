@@ -258,12 +258,14 @@ func (h *Hub) observed(ctx context.Context, by string, r bundle.Receipt) (older 
 	if !r.State.At.After(n.Last.At) {
 		return true, nil
 	}
-	h.stale = h.stale || n.Held
+	own := h.heard(&n, r.State.Locals)
+	r.State.Locals = nil
+	h.stale = h.stale || n.Held || len(own) > 0
 	n.Last, n.Got, n.Receipt = r.State, r.State.At, h.o.Now()
 	delete(h.allowed, n.ID)
 	c := h.change(by, "fleet.node.receipt", n.ID, n.Last.Facts.Name, "")
 	c.Detail = map[string]string{"revision": strconv.FormatUint(r.State.Rev, 10)}
-	return false, h.put(ctx, Facts{Nodes: []Node{n}}, c)
+	return false, h.put(ctx, Facts{Nodes: []Node{n}}, append(own, c)...)
 }
 
 // TakeReceipts takes every receipt of a bundle.

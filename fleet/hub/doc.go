@@ -93,6 +93,8 @@ type Node struct {
 	Got      time.Time         `json:"got,omitzero"`     // when Last came
 	Seen     time.Time         `json:"seen,omitzero"`    // last call
 	Receipt  time.Time         `json:"receipt,omitzero"` // when Last came by file; zero: it came over the wire
+
+	Promotions []Promoted `json:"promotions,omitempty"` // that it made by itself, the newest last
 }
 
 // Assignment says that the nodes of a scope have an endpoint.
@@ -100,6 +102,7 @@ type Assignment struct {
 	Scope    string        `json:"scope"` // as overlay.Set ranks them; the narrowest counts, of selections the latest
 	Endpoint spec.Endpoint `json:"endpoint"`
 	Changed  time.Time     `json:"changed"`
+	Decided  time.Time     `json:"decided,omitzero"` // when the rollout began that brought it; zero: Changed
 	By       string        `json:"by"`
 }
 

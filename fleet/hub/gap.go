@@ -23,6 +23,7 @@ type Gap struct {
 	Opens    time.Time       `json:"opens,omitzero"` // the window it waits for
 	Code     string          `json:"code"`
 	Why      string          `json:"why"`
+	Local    uint64          `json:"local,omitempty"` // the node's promotion that stands in place of what is wanted
 }
 
 // Gaps holds what each member last said against what is wanted of it, by node and endpoint.
@@ -58,6 +59,9 @@ func (h *Hub) Gaps() (out []Gap) {
 func gap(n Node, e spec.Endpoint, now time.Time) (Gap, bool) {
 	g := Gap{Endpoint: e.Key(), Wanted: versionOf(e)}
 	s := n.state(e.Key())
+	if s.Local > 0 {
+		return about(ofItself(n, s, g), n, now), true
+	}
 	if s.Want != e.Digest {
 		g.Since, g.Code, g.Why, g.Phase = n.Issued, "fleet.not_taken", "the node has not said that it took the document", s.Phase
 		return about(g, n, now), true

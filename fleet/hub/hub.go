@@ -39,6 +39,7 @@ type Options struct {
 	NextKey  func(tuf.Public) (tuf.Key, error)  // finds the key of the hub that a new charter names
 	Registry Registry
 	Bytes    Bytes
+	Adopting Adopting
 	Delta    Delta
 	Desk     *inquiry.Desk // what persons ask of nodes
 	Now      func() time.Time
@@ -91,6 +92,7 @@ type Hub struct {
 	ringed      time.Time              // the key rings of the sites were looked at
 	stale       bool                   // something that documents are made of has changed since rendered
 	rendered    time.Time              // last, all of them
+	keys        map[string]delegated   // that sign for sites, as the last rendering saw them
 	rosters     map[string][]spec.Peer // of sites, as the last rendering saw them
 	members     int                    // that it saw
 }

@@ -24,6 +24,7 @@ import (
 	"edgeward/fleet/spec"
 	"edgeward/fleet/summary"
 	"edgeward/runtime/models"
+	"edgeward/runtime/tensor"
 	"edgeward/sync/tuf"
 )
 
@@ -169,8 +170,11 @@ func manifest(model string, n int) (models.Manifest, []byte, error) {
 	if n < 1 || n > 9 {
 		return models.Manifest{}, nil, edgeward.E("library", edgeward.NotFound, "version.not_found", "no version %d", n)
 	}
-	m := models.Manifest{Format: 1, Model: model, Files: []models.File{{Name: "model.onnx", Size: int64(len(file(n))), Digest: edgeward.DigestOf(file(n)), Role: "model"}}}
-	return m, raw(m), nil
+	io := []tensor.Spec{{Name: "features", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}
+	m := models.Manifest{Format: models.ManifestFormat, Model: model, Task: models.Binary, Kind: "onnx", Signature: tensor.Signature{Inputs: io, Outputs: io}, IntendedUse: "tests",
+		Files: []models.File{{Name: "model.onnx", Size: int64(len(file(n))), Digest: edgeward.DigestOf(file(n)), Role: "model"}}}
+	b, _, err := m.Canonical()
+	return m, b, err
 }
 
 func digest(n int) edgeward.Digest {

@@ -250,7 +250,7 @@ func (h *Hub) bringForward(ctx context.Context) error {
 		m.Rollout = next
 		w := Facts{Moves: []Move{m}}
 		if next.State == rollout.Succeeded && was != rollout.Succeeded {
-			w.Assignments = []Assignment{{Scope: m.Scope, Endpoint: m.endpoint(false), Changed: h.o.Now(), By: m.By}}
+			w.Assignments = []Assignment{{Scope: m.Scope, Endpoint: m.endpoint(false), Changed: h.o.Now(), Decided: m.Created, By: m.By}}
 		}
 		if err := h.put(ctx, w, h.noted(m, notes)...); err != nil {
 			return err

@@ -180,8 +180,10 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 		return nil
 	}
 	h.stale = h.stale || n.Held
-	moved := n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.States(), Node{Last: r}.States(), func(a, b spec.State) bool {
-		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code
+	own := h.heard(&n, r.Locals)
+	r.Locals = nil
+	moved := len(own) > 0 || n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.States(), Node{Last: r}.States(), func(a, b spec.State) bool {
+		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code && a.Local == b.Local
 	})
 	n.Last, n.Seen, n.Got, n.Receipt = r, now, now, time.Time{}
 	if !moved {
@@ -189,7 +191,8 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 		h.dirty[n.ID] = true
 		return nil
 	}
-	if err := h.put(ctx, Facts{Nodes: []Node{n}}); err != nil {
+	h.stale = h.stale || len(own) > 0
+	if err := h.put(ctx, Facts{Nodes: []Node{n}}, own...); err != nil {
 		return err
 	}
 	delete(h.allowed, n.ID)

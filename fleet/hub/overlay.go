@@ -425,6 +425,9 @@ func (v view) lines(n Node) map[string]string {
 		r.Name = ""
 		out["rate "+name] = text(r)
 	}
+	if policy.Autonomy != (spec.Autonomy{}) {
+		out["autonomy"] = text(policy.Autonomy)
+	}
 	for _, e := range v.wanted(n) {
 		at := "endpoint " + e.Key().String() + " "
 		out[at+"version"] = versionOf(e).Ref()

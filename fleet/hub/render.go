@@ -62,15 +62,25 @@ func (v view) wanted(node Node) []spec.Endpoint {
 			continue
 		}
 		if to, ok := m.Wants(n.ID); ok && to != m.From { // who is not told, or told to go back, has what is assigned
-			best[m.Endpoint] = Assignment{Scope: m.Scope, Endpoint: m.endpoint(m.Now)}
+			best[m.Endpoint] = Assignment{Scope: m.Scope, Endpoint: m.endpoint(m.Now), Decided: m.Created}
 		}
 	}
 	out := make([]spec.Endpoint, 0, len(best))
 	for _, a := range best {
-		out = append(out, v.set.Endpoint(a.Endpoint, n))
+		e := v.set.Endpoint(a.Endpoint, n)
+		e.Local = node.overruled(e.Key(), a.decided())
+		out = append(out, e)
 	}
 	spec.Sort(out)
 	return out
+}
+
+// decided is when a person decided it.
+func (a Assignment) decided() time.Time {
+	if a.Decided.IsZero() {
+		return a.Changed
+	}
+	return a.Decided
 }
 
 // endpoint is what m's document says of its new version.
@@ -108,11 +118,14 @@ type content struct {
 	Hubs      []string        `json:"hubs,omitempty"`
 	Term      uint64          `json:"term,omitempty"`
 	Policy    spec.Policy     `json:"policy,omitzero"`
+
+	Delegation edgeward.Digest   `json:"delegation,omitempty"`
+	Bring      []edgeward.Digest `json:"bring,omitempty"`
 }
 
 // content is what a node's document says.
 func (v view) content(n Node) content {
-	return content{Site: n.Site, Endpoints: v.wanted(n), Policy: v.set.Policy(n.server())}
+	return content{Site: n.Site, Endpoints: v.wanted(n), Policy: v.set.Policy(n.server()), Bring: n.wanting()}
 }
 
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
@@ -129,7 +142,7 @@ func (h *Hub) render(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	members := 0
+	members, keys := 0, map[string]delegated{}
 	for _, n := range nodes {
 		if n.Standing != Member {
 			continue
@@ -148,6 +161,11 @@ func (h *Hub) render(ctx context.Context) error {
 		if gossips(n) {
 			c.Around = sites[n.Site]
 		}
+		to, err := h.delegates(n, c.Policy, keys)
+		if err != nil {
+			return err
+		}
+		c.Delegation = to.digest
 		b, err := canonical.JSON(c)
 		if err != nil {
 			return err
@@ -162,7 +180,7 @@ func (h *Hub) render(ctx context.Context) error {
 			return err
 		}
 	}
-	h.stale, h.rendered, h.members = false, now, members
+	h.stale, h.rendered, h.members, h.keys = false, now, members, keys
 	for _, n := range w.Nodes {
 		delete(h.documents, n.ID)
 		delete(h.allowed, n.ID)
@@ -189,10 +207,15 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 	c := h.view().content(n)
 	endpoints, binary := split(c.Endpoints)
 	want := spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
-		Endpoints: endpoints, Binary: binary, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term}
+		Endpoints: endpoints, Binary: binary, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term, Bring: c.Bring}
 	if err := h.addSite(&want, n); err != nil {
 		return document{}, err
 	}
+	to, err := h.delegates(n, c.Policy, h.keys)
+	if err != nil {
+		return document{}, err
+	}
+	want.Delegation = to.is
 	b, err := canonical.JSON(want)
 	if err != nil {
 		return document{}, err

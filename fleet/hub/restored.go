@@ -118,7 +118,7 @@ func (v view) asHub(n Node) bool {
 		return false
 	}
 	for _, s := range n.States() {
-		if want[s.Key()] != s.Want {
+		if want[s.Key()] != s.Want && s.Local == 0 {
 			return false
 		}
 	}

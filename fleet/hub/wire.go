@@ -55,6 +55,7 @@ func (h *Hub) Handler(identify Identify, refuse Refuse) http.Handler {
 	node("PUT /fleet/v1/state", h.state)
 	node("POST /fleet/v1/events", h.events)
 	node("PUT /fleet/v1/summaries", h.summaries)
+	node("PUT /fleet/v1/own/{digest}", h.own)
 	node("GET /fleet/v1/inquiries", h.orders)
 	node("PUT /fleet/v1/inquiries/{id}", h.inquired)
 	node("PUT /fleet/v1/trust", h.returned)

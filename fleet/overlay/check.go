@@ -20,6 +20,7 @@ var allowed = map[Kind][]string{
 	Node:      {"Name", "Site", "Pair", "Tags"},
 	Windows:   {"Scope", "Windows"},
 	Bandwidth: {"Scope", "Rates"},
+	Autonomy:  {"Scope", "Autonomy", "After", "Always"},
 	Endpoint:  {"Scope", "Name", "Group", "Title", "Version", "Probation", "Rollout"},
 	Claim:     {"Name", "Site", "Pair", "Tags", "Serial", "Machine", "Host", "Approve"},
 }
@@ -39,7 +40,7 @@ func (d Document) Settled() Document {
 func (d Document) Check() error {
 	may, ok := allowed[d.Kind]
 	if !ok {
-		return invalid("%.40q is no kind of document", string(d.Kind)).WithHint("selection, site, node, windows, bandwidth, endpoint or claim")
+		return invalid("%.40q is no kind of document", string(d.Kind)).WithHint("selection, site, node, windows, bandwidth, autonomy, endpoint or claim")
 	}
 	v := reflect.ValueOf(d)
 	for i := range v.NumField() {
@@ -71,6 +72,11 @@ func (d Document) Check() error {
 		}
 	case Windows, Bandwidth:
 		return d.checkLists()
+	case Autonomy:
+		if d.Autonomy == "" {
+			return invalid("%s: autonomy is none or local-promote", d.words())
+		}
+		return d.autonomy().Check()
 	case Endpoint:
 		return d.checkEndpoint()
 	case Claim:
@@ -99,7 +105,7 @@ func (d Document) checkNames() error {
 	switch d.Kind {
 	case Node:
 		return checkNode(d.Name)
-	case Windows, Bandwidth:
+	case Windows, Bandwidth, Autonomy:
 		return CheckScope(d.Scope)
 	case Endpoint:
 		if err := CheckScope(d.Scope); err != nil {
@@ -129,6 +135,11 @@ func CheckScope(s string) error {
 		return checkNode(name)
 	}
 	return edgeward.E("overlay.CheckScope", edgeward.Invalid, "fleet.scope", "%.80q names no part of the fleet", s).WithHint("say fleet, selection/NAME, site/NAME or node/NAME")
+}
+
+// autonomy is what an autonomy document says. The wider one does not show through: each says all.
+func (d Document) autonomy() spec.Autonomy {
+	return spec.Autonomy{Mode: d.Autonomy, After: d.After, Always: d.Always}
 }
 
 // checkLists checks windows and rates by name.

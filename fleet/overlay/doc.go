@@ -9,9 +9,10 @@
 //	windows     when a node may download, and when another version may begin to answer
 //	bandwidth   how fast bytes may come, by time of day
 //	endpoint    title, probation and version of an endpoint of a group
+//	autonomy    what nodes may do by themselves while the hub is away
 //	claim       a server that is expected: where it is to stand, and whether it is let in without a person
 //
-// Windows, bandwidth and endpoints have a scope: "fleet", "selection/NAME", "site/NAME" or "node/NAME".
+// Windows, bandwidth, autonomy and endpoints have a scope: "fleet", "selection/NAME", "site/NAME" or "node/NAME".
 //
 // # How they are laid over one another
 //
@@ -43,15 +44,16 @@ const (
 	Node      Kind = "node"
 	Windows   Kind = "windows"
 	Bandwidth Kind = "bandwidth"
+	Autonomy  Kind = "autonomy"
 	Endpoint  Kind = "endpoint"
 	Claim     Kind = "claim"
 )
 
 // Document is one of them. Which fields may be there depends on Kind; Check says.
 type Document struct {
-	Kind   Kind   `json:"kind" yaml:"kind" enum:"selection,site,node,windows,bandwidth,endpoint,claim"`
+	Kind   Kind   `json:"kind" yaml:"kind" enum:"selection,site,node,windows,bandwidth,autonomy,endpoint,claim"`
 	Name   string `json:"name,omitempty" yaml:"name,omitempty" doc:"of a selection, site, node (or its id), endpoint or claim"`
-	Scope  string `json:"scope,omitempty" yaml:"scope,omitempty" doc:"of windows, bandwidth and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet"`
+	Scope  string `json:"scope,omitempty" yaml:"scope,omitempty" doc:"of windows, bandwidth, autonomy and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet"`
 	Absent bool   `json:"absent,omitempty" yaml:"absent,omitempty" doc:"the document is taken away"`
 
 	Select string `json:"select,omitempty" yaml:"select,omitempty" doc:"of a selection: which nodes"`
@@ -66,6 +68,10 @@ type Document struct {
 
 	Windows []Window `json:"windows,omitempty" yaml:"windows,omitempty"`
 	Rates   []Rate   `json:"rates,omitempty" yaml:"rates,omitempty"`
+
+	Autonomy spec.Mode   `json:"autonomy,omitempty" yaml:"autonomy,omitempty" enum:"none,local-promote" doc:"of autonomy: what nodes may do by themselves while the hub is away"`
+	After    spec.Length `json:"after,omitzero" yaml:"after,omitempty" doc:"of autonomy: how long the hub must have been away, such as 72h"`
+	Always   bool        `json:"always,omitempty" yaml:"always,omitempty" doc:"of autonomy: in place of after: while the hub is there too"`
 
 	Group     string     `json:"group,omitempty" yaml:"-" doc:"of an endpoint: always the caller's"`
 	Version   string     `json:"version,omitempty" yaml:"version,omitempty" doc:"of an endpoint: MODEL/VERSION; a rollout brings it"`
@@ -113,7 +119,7 @@ type Rollout struct {
 // Key names a document among those of its kind. Two with the same key are the same document in two states.
 func (d Document) Key() string {
 	switch d.Kind {
-	case Windows, Bandwidth:
+	case Windows, Bandwidth, Autonomy:
 		return string(d.Kind) + " " + d.Scope
 	case Endpoint:
 		return string(d.Kind) + " " + d.Scope + " " + d.Group + "/" + d.Name

@@ -14,7 +14,7 @@ import (
 type Set struct {
 	selections map[string]chosen
 	sites      map[string]Document
-	layers     []Document // windows, bandwidth, endpoint; in any order: over sorts
+	layers     []Document // windows, bandwidth, autonomy, endpoint; in any order: over sorts
 	claims     []Document // by name
 }
 
@@ -34,7 +34,7 @@ func New(docs []Document) *Set {
 			}
 		case Site:
 			s.sites[d.Name] = d
-		case Windows, Bandwidth, Endpoint:
+		case Windows, Bandwidth, Autonomy, Endpoint:
 			s.layers = append(s.layers, d)
 		case Claim:
 			s.claims = append(s.claims, d)
@@ -107,6 +107,12 @@ func (s *Set) Policy(n Server) (p spec.Policy) {
 				delete(rates, r.Name)
 			}
 		}
+	}
+	for _, d := range s.over(Autonomy, n) {
+		p.Autonomy = d.autonomy()
+	}
+	if p.Autonomy.Mode == spec.None {
+		p.Autonomy = spec.Autonomy{}
 	}
 	for _, k := range slices.Sorted(maps.Keys(windows)) {
 		w := windows[k]

@@ -30,12 +30,17 @@ type Desired struct {
 	Keyring   *Keyring   `json:"keyring,omitempty"` // of the site's gossip
 	Hubs      []string   `json:"hubs,omitempty"`    // addresses to call, in the order to try; none: those known so far
 	Term      uint64     `json:"term,omitempty"`    // of the hub: one more each time it is restored or moved; a node never follows an earlier one again
+
+	Bring      []edgeward.Digest `json:"bring,omitempty"`      // manifests of the node's own versions that the hub asks for, in order
+	Delegation *Delegation       `json:"delegation,omitempty"` // of the site's own targets; none: nobody signs any
 }
 
 // Policy is how a node goes about it. Where nothing is said of an act, it may be done at any time and as fast as it goes.
 type Policy struct {
 	Windows []Window `json:"windows,omitempty"` // by name
 	Rates   []Rate   `json:"rates,omitempty"`   // by name
+
+	Autonomy Autonomy `json:"autonomy,omitzero"` // what the node may do while its hub is away
 }
 
 // Endpoint is one endpoint the node should have, and the version behind it.
@@ -50,6 +55,7 @@ type Endpoint struct {
 	Rollout   string          `json:"rollout,omitempty"` // id of the rollout that wants it
 	Now       bool            `json:"now,omitempty"`     // a person said that it does not wait for windows
 	Probation Probation       `json:"probation,omitzero"`
+	Local     uint64          `json:"local,omitempty"` // the node's own promotions up to this Seq count no more: this version does
 }
 
 // Key names an endpoint of the fleet.
@@ -163,6 +169,14 @@ func (d Desired) Check() error {
 	}
 	if err := checkRoster(d.Roster); err != nil {
 		return err
+	}
+	if len(d.Bring) > MaxLocals {
+		return invalid("desired", "more than %d versions are asked for", MaxLocals)
+	}
+	if d.Delegation != nil {
+		if err := d.Delegation.check(); err != nil {
+			return err
+		}
 	}
 	return d.Policy.Check()
 }

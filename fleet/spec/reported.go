@@ -41,6 +41,7 @@ type Reported struct {
 	Traffic   Traffic   `json:"traffic,omitzero"`
 	Queue     Queue     `json:"queue,omitempty"` // what waits for the hub, and what was lost
 	Gossip    Gossip    `json:"gossip,omitzero"`
+	Locals    []Local   `json:"locals,omitempty"` // its own promotions, the newest last
 }
 
 // State is one endpoint on the node.
@@ -59,6 +60,7 @@ type State struct {
 	Done     int64           `json:"done,omitempty"`  // bytes of Total here, while Fetching
 	Total    int64           `json:"total,omitempty"`
 	Evidence Evidence        `json:"evidence,omitzero"`
+	Local    uint64          `json:"local,omitempty"` // Want is not the hub's but that of this promotion of the node (Promotion.Seq)
 }
 
 // WaitsForWindow is the Code of a State that waits for a maintenance window.
@@ -150,6 +152,14 @@ func (r Reported) Check() error {
 		}
 		if err := r.Binary.check(); err != nil {
 			return err
+		}
+	}
+	if len(r.Locals) > MaxLocals {
+		return invalid("reported", "more than %d promotions", MaxLocals)
+	}
+	for _, l := range r.Locals {
+		if len(l.Promotion) > MaxPromotion || len(l.Certificate) > 8<<10 || len(l.Signature) > 1<<10 || len(l.Code) > 100 || len(l.Why) > 2000 {
+			return invalid("reported", "a promotion is longer than one is")
 		}
 	}
 	if len(r.Gossip.Members) > 16 {

@@ -56,6 +56,19 @@ func programmed() (spec.Desired, spec.Reported) {
 	return d, r
 }
 
+// alone are the documents of a node that may promote by itself, and has.
+func alone() (spec.Desired, spec.Reported, spec.Promotion) {
+	d, r := desired(), reported()
+	d.Policy.Autonomy = spec.Autonomy{Mode: spec.LocalPromote, After: spec.Length(72 * time.Hour)}
+	d.Endpoints[0].Local = 2
+	d.Bring = []edgeward.Digest{one}
+	d.Delegation = &spec.Delegation{Site: "north", Keys: []spec.Signer{{Node: "01N", Certs: []edgeward.Digest{one}}, {Node: "01P", Certs: []edgeward.Digest{two, one}}}}
+	r.Endpoints[0].Local = 3
+	r.Locals = []spec.Local{{SignedPromotion: spec.SignedPromotion{Promotion: []byte("{}"), Certificate: []byte("leaf"), Signature: []byte("sig")}, Ended: at, Code: "fleet.local_returned", Why: "the hub's version counts again"}}
+	return d, r, spec.Promotion{Format: spec.Format, Fleet: "01J", Node: "01N", Site: "north", Seq: 3, Target: spec.SiteTarget("north", "default", "digits", one), Length: 900, Endpoint: "digits", Version: 4, Over: two, Rev: 7,
+		Job: "01K", At: at, By: "user:bea", Reason: "drift"}
+}
+
 func code() spec.Code {
 	return spec.Code{Hubs: []string{"https://127.0.0.1:8443"}, CA: one, Root: two, ID: "01C", Secret: "s3cret"}
 }
@@ -65,7 +78,9 @@ func code() spec.Code {
 func TestGolden(t *testing.T) {
 	inSite, ofSite := gossiping()
 	wantsBinary, hasBinary := programmed()
+	may, has, promotion := alone()
 	for name, v := range map[string]any{
+		"desired-alone": may, "reported-alone": has, "promotion": promotion, "brought": spec.Brought{Missing: []edgeward.Digest{one}, Version: 4},
 		"desired-site": inSite, "reported-site": ofSite, "desired-binary": wantsBinary, "reported-binary": hasBinary,
 		"desired": desired(), "reported": reported(), "code": code(),
 		"machine": spec.Machine{System: "debian 12.7", Kernel: "6.1.0", Features: []string{"avx2", "fma"}, MemoryFree: 4 << 30, Resident: 90 << 20, Disk: 64 << 30, FileSystem: "ext4", Load: 0.25,

@@ -187,7 +187,7 @@ func (p Policy) Check() error {
 			return err
 		}
 	}
-	return nil
+	return p.Autonomy.Check()
 }
 
 // Day is a day of the week: "mon" to "sun".

@@ -52,6 +52,20 @@ func (s *Server) fleetNodes() {
 				return answer(s.fleetNode(n), err)
 			})
 	}
+	for choice, summary := range map[hub.Choice]string{
+		hub.Adopt:  "A version that a node promoted by itself is to become one of the fleet",
+		hub.Return: "The hub's version counts again where a node promoted one by itself",
+	} {
+		handle(s, op{id: "fleet.node.promotion." + string(choice), method: http.MethodPost, path: "/fleet/nodes/{id}/promotions/{seq}/" + string(choice), summary: summary, verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+			func(ctx context.Context, in *struct {
+				FleetRef
+				Seq  uint64 `path:"seq" minimum:"1"`
+				Body wire.NodeVerdict
+			}) (*body[wire.FleetNodeView], error) {
+				n, err := s.parts.Fleet.Hub().Choose(ctx, principal(ctx).Ref(), in.ID, in.Seq, choice, in.Body.Reason)
+				return answer(s.fleetNode(n), err)
+			})
+	}
 	handle(s, op{id: "fleet.node.place", method: http.MethodPost, path: "/fleet/nodes/{id}/place", summary: "Change a node's site, pair or tags", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, in *struct {
 			FleetRef
@@ -64,7 +78,7 @@ func (s *Server) fleetNodes() {
 
 func (s *Server) fleetNode(n hub.Node) wire.FleetNodeView {
 	v := wire.FleetNodeView{ID: n.ID, Name: n.Last.Facts.Name, Site: n.Site, Tags: n.Tags, Pair: n.Pair, Standing: n.Standing, Why: n.Why, Asked: n.Asked, Joined: n.Joined, Seen: n.Seen,
-		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt}
+		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt, Promotions: n.Promotions}
 	v.Online = n.Online(s.parts.Now())
 	if !n.Last.At.IsZero() && !n.Got.IsZero() {
 		v.Skew = n.Last.At.Sub(n.Got).Round(time.Millisecond).Seconds()

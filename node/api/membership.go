@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"edgeward/fleet/spec"
 	"edgeward/node/auth"
 	"edgeward/node/wire"
 )
@@ -20,6 +21,16 @@ func (s *Server) membership() {
 	handle(s, op{id: "membership.join", method: http.MethodPost, path: "/fleet/membership", summary: "Join a fleet by a code", verb: auth.Create, resource: auth.Fleet, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.JoinRequest }) (*body[wire.FleetMembership], error) {
 			return answer(s.parts.Fleet.Join(ctx, principal(ctx).Ref(), in.Body.Code))
+		})
+	handle(s, op{id: "membership.promote", method: http.MethodPost, path: "/fleet/membership/promotions", summary: "While the hub is away: put a version that was trained here behind an endpoint of the fleet, if its policy allows it", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.OwnRequest }) (*body[spec.Promotion], error) {
+			p := principal(ctx)
+			return answer(s.parts.Fleet.PromoteOwn(ctx, p.Ref(), p.Group, in.Body.Endpoint, in.Body.Version, in.Body.Reason))
+		})
+	handle(s, op{id: "membership.takeback", method: http.MethodPost, path: "/fleet/membership/promotions/return", summary: "Let the hub's version answer again behind an endpoint of the fleet", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.OwnReturn }) (*body[wire.FleetMembership], error) {
+			p := principal(ctx)
+			return answer(s.parts.Fleet.TakeBack(ctx, p.Ref(), p.Team, in.Body.Endpoint, in.Body.Reason))
 		})
 	handle(s, op{id: "membership.leave", method: http.MethodPost, path: "/fleet/membership/leave", summary: "Leave the fleet; endpoints stay as they are", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, _ *nothing) (*nothing, error) {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
+	"edgeward/fleet/hub"
 	"edgeward/fleet/rollout"
+	"edgeward/fleet/spec"
 	"edgeward/node/wire"
 	"edgeward/sync/tuf"
 )
@@ -30,6 +33,8 @@ type (
 	Applied          = wire.Applied
 	Overlay          = wire.OverlayView
 	FleetGap         = wire.FleetGap
+	OwnRequest       = wire.OwnRequest
+	OwnReturn        = wire.OwnReturn
 )
 
 // Waves are a rollout's: so many nodes have the version after each.
@@ -134,6 +139,21 @@ func (c *Client) FleetNode(ctx context.Context, id string) (FleetNode, error) {
 // DecideNode says "approve", "decline", "revoke" or "forget" to a node.
 func (c *Client) DecideNode(ctx context.Context, id, verdict, reason string) (FleetNode, error) {
 	return post[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id)+"/"+segment(verdict), wire.NodeVerdict{Reason: reason})
+}
+
+// ChooseLocal says whether a version that a node promoted by itself is to be adopted, or to give way to the hub's.
+func (c *Client) ChooseLocal(ctx context.Context, id string, seq uint64, choice hub.Choice, reason string) (FleetNode, error) {
+	return post[FleetNode](ctx, c, "/api/v1/fleet/nodes/"+segment(id)+"/promotions/"+strconv.FormatUint(seq, 10)+"/"+segment(string(choice)), wire.NodeVerdict{Reason: reason})
+}
+
+// PromoteOwn puts a version that was trained on the server behind an endpoint of its fleet, while the hub is away.
+func (c *Client) PromoteOwn(ctx context.Context, r OwnRequest) (spec.Promotion, error) {
+	return post[spec.Promotion](ctx, c, "/api/v1/fleet/membership/promotions", r)
+}
+
+// TakeBackOwn lets the hub's version answer again.
+func (c *Client) TakeBackOwn(ctx context.Context, r OwnReturn) (FleetMembership, error) {
+	return post[FleetMembership](ctx, c, "/api/v1/fleet/membership/promotions/return", r)
 }
 
 // PlaceNode changes a node's site, pair or tags.

@@ -1,8 +1,9 @@
 // Package follow does on this node's endpoints what the fleet's agent decides (fleet/agent's Local): the acts are the same
 // changes of a spec as a person's, in the name of the rollout, and what is observed is what everybody sees.
 //
-// A version of the fleet is registered under the fleet's number. A model of the same name that was made here stays this server's: a number
-// that means another version here is a conflict, and the fleet's version is refused.
+// A version of the fleet is registered under the fleet's number, unless a version that was trained here of a model of the fleet has it: then under the next
+// free one. A model of the same name that was made here stays this server's: a number that means another version of it is a conflict, and
+// the fleet's version is refused.
 package follow
 
 import (
@@ -253,6 +254,10 @@ func (f *Follow) Do(ctx context.Context, a agent.Act, w spec.Endpoint) (made boo
 		return false, err
 	}
 	who := work.Who{Group: g, Principal: by(w)}
+	number := w.Version
+	if v, err := f.Store.ModelVersionByDigest(ctx, g, w.Model, w.Digest); err == nil {
+		number = v.Number // a version of this server's own may have had the fleet's number
+	}
 	switch a {
 	case agent.Shadow, agent.Promote:
 		if made, err = f.ensure(ctx, who, w); err != nil {
@@ -262,15 +267,23 @@ func (f *Follow) Do(ctx context.Context, a agent.Act, w spec.Endpoint) (made boo
 		if a == agent.Shadow {
 			change = work.Shadow
 		}
-		_, err = f.Work.ChangeSpec(ctx, who, w.Name, change, wire.ChangeRequest{Version: w.Version, Reason: "the fleet wants version " + fmt.Sprint(w.Version)})
+		_, err = f.Work.ChangeSpec(ctx, who, w.Name, change, wire.ChangeRequest{Version: number, Reason: wants(w)})
 	case agent.Withdraw:
-		_, err = f.Work.ChangeSpec(ctx, who, w.Name, work.Withdraw, wire.ChangeRequest{Version: w.Version, Reason: "it did not pass its probation"})
+		_, err = f.Work.ChangeSpec(ctx, who, w.Name, work.Withdraw, wire.ChangeRequest{Version: number, Reason: "it did not pass its probation"})
 	case agent.Back:
 		_, err = f.Work.ChangeSpec(ctx, who, w.Name, work.Rollback, wire.ChangeRequest{Reason: "the fleet takes the last change back (version " + fmt.Sprint(w.Version) + ")"})
 	case agent.Remove:
 		err = f.Work.RemoveEndpoint(ctx, who, w.Name)
 	}
 	return made, err
+}
+
+// wants is why the agent puts a version behind an endpoint.
+func wants(w spec.Endpoint) string {
+	if n, ok := strings.CutPrefix(w.Rollout, "local-"); ok {
+		return "promotion " + n + " of this server itself"
+	}
+	return "the fleet wants version " + fmt.Sprint(w.Version)
 }
 
 // ensure makes the endpoint if there is none.

@@ -31,6 +31,9 @@ func (m *Monitor) act(ctx context.Context, w *watched, d serve.Deployment, a loo
 			return s.Shadow(c, t.Version, t.Digest)
 		})
 	case loop.StartCanary:
+		if managed, err := m.own(ctx, w, d, a); managed || err != nil {
+			return err
+		}
 		return m.change(ctx, w, d, a, "give version %d a share of the answers: "+a.Reason, func(s serve.Spec, c serve.Change, t serve.Target, has bool) (serve.Spec, error) {
 			if has && t.Role != record.Shadow {
 				return s, errSame
@@ -38,6 +41,9 @@ func (m *Monitor) act(ctx context.Context, w *watched, d serve.Deployment, a loo
 			return s.Canary(c, t.Version, t.Digest, int(math.Round(a.Share*serve.FullWeight)))
 		})
 	case loop.Promote:
+		if managed, err := m.own(ctx, w, d, a); managed || err != nil {
+			return err
+		}
 		return m.promote(ctx, w, d, a)
 	case loop.StopCandidate:
 		if err := m.rejected(ctx, w, d, a); err != nil {
@@ -82,6 +88,30 @@ func (m *Monitor) job(ctx context.Context, w *watched, d serve.Deployment, a loo
 
 func (m *Monitor) version(ctx context.Context, w *watched, d serve.Deployment, digest string) (models.Version, error) {
 	return m.Store.ModelVersionByDigest(ctx, w.Group, d.Endpoint.Model, edgeward.Digest(digest))
+}
+
+// own leaves a candidate of an endpoint of the fleet to the fleet's gates. What its policy does not let happen yet is asked for again at the next turn.
+func (m *Monitor) own(ctx context.Context, w *watched, d serve.Deployment, a loop.Action) (managed bool, err error) {
+	if m.Own == nil {
+		return false, nil
+	}
+	v, err := m.version(ctx, w, d, a.Version)
+	if err != nil {
+		return false, err
+	}
+	by, reason := a.By, a.Reason
+	if by == "" {
+		by = Principal
+	}
+	if reason == "" {
+		reason = w.Loop.Reason
+	}
+	managed, err = m.Own(ctx, w.Key(), v.Number, by, reason)
+	if managed && edgeward.KindOf(err) == edgeward.Forbidden {
+		m.Log.Debug("a candidate waits for the fleet's hub", "endpoint", w.Endpoint, "version", v.Number, "code", edgeward.CodeOf(err))
+		err = nil
+	}
+	return managed, err
 }
 
 // errSame says that the spec is as wanted already.

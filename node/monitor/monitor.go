@@ -13,7 +13,7 @@ import (
 	"edgeward/runtime/train"
 )
 
-// Parts are what a Monitor joins. All are needed.
+// Parts are what a Monitor joins. All but Own are needed.
 type Parts struct {
 	Store       Store
 	Records     Records
@@ -25,8 +25,13 @@ type Parts struct {
 	GroupName   func(id string) string // for reports; "" leaves it out
 	Sent        func()                 // the outbox has grown
 	FalseAlarms float64                // a year, of a new monitor
+	Own         Own                    // nil: no endpoint is a fleet's
 	Log         *slog.Logger
 }
+
+// Own puts a version that was trained here behind an endpoint of the fleet, through the fleet's gates, if the fleet's policy lets this server. managed
+// is false where the endpoint is none of the fleet's: then nothing was done.
+type Own func(ctx context.Context, key serve.Key, version int, by, reason string) (managed bool, err error)
 
 // Monitor watches all endpoints. Make it with New; it works while Run runs.
 type Monitor struct {

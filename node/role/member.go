@@ -44,6 +44,10 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 		out.Site = k.Site
 	}
 	out.Items, out.Queue = a.States(), r.queue()
+	out.Autonomy, out.Promotions = k.Policy.Autonomy, k.Promotions
+	if out.Autonomy.Mode == spec.LocalPromote && !out.Autonomy.Always {
+		out.MayFrom = a.SilentSince().Add(out.Autonomy.After.Duration())
+	}
 	return out, nil
 }
 
@@ -196,7 +200,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	pace := agent.NewPace()
 	puller := &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}
 	here := r.newSite(m, authority, current, puller, line, pace)
-	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Hub: line, Local: r.p.Local, Programs: r.programs(), Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
+	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Authority: authority, Sign: r.sign, Hub: line, Local: r.p.Local, Programs: r.programs(), Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
 		Bring: here.swarm.Bring, Gossip: here.report, Took: here.knock, Boot: r.p.NewID(), Now: r.p.Now, Log: log})
 	if err != nil {
 		return err
@@ -226,7 +230,6 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		})
 	})
 	wg.Go(func() { _ = box.Run(ctx) })
-	wg.Go(func() { r.hours(ctx) })
 	return a.Run(ctx)
 }
 

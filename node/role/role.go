@@ -24,7 +24,6 @@ import (
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/inquiry"
-	"edgeward/fleet/outbox"
 	"edgeward/fleet/pki"
 	"edgeward/node/follow"
 	"edgeward/node/store"
@@ -51,9 +50,9 @@ type Parts struct {
 	Refuse      hub.Refuse
 	Now         func() time.Time
 	NewID       func() string
-	Listens     func(address string, err error)  // the hub began to listen, or could not
-	SiteListens func(address string, err error)  // a node began to listen for its site, or could not
-	Hours       func(to time.Time) []outbox.Hour // what endpoints did since the call before
+	Listens     func(address string, err error)                                                   // the hub began to listen, or could not
+	SiteListens func(address string, err error)                                                   // a node began to listen for its site, or could not
+	Own         func(ctx context.Context, group, endpoint string, version int) (agent.Own, error) // finds a version of this server's own
 	Log         *slog.Logger
 }
 
@@ -86,7 +85,7 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	if err != nil {
 		return nil, err
 	}

@@ -91,6 +91,9 @@ func (db *DB) PutSpec(ctx context.Context, key serve.Key, spec serve.Spec) error
 			return edgeward.E("store.PutSpec", edgeward.Conflict, "endpoint.stale", "the endpoint is at revision %d, not %d", d.Spec.Revision, spec.Revision-1).
 				WithHint("somebody changed the endpoint meanwhile: look again, then decide")
 		}
+		if err := managed(tx, key, d.Spec, spec); err != nil {
+			return err
+		}
 		before := ""
 		if t, ok := d.Spec.Live(); ok {
 			before = fmt.Sprint(t.Version)

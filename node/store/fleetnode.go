@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"edgeward"
@@ -133,8 +134,8 @@ func (db *DB) PutFleetKept(ctx context.Context, k agent.Kept, list ...agent.Happ
 	})
 }
 
-// AddFleetVersion keeps a version under the number the fleet gave it. The same again changes nothing; the number of another version is
-// Conflict "fleet.number_taken".
+// AddFleetVersion keeps a version under the number the fleet gave it. The same again changes nothing. If another version has the number it gets the next
+// free one, as long as the model came with the fleet; the number of a model that was made here is Conflict "fleet.number_taken".
 func (db *DB) AddFleetVersion(ctx context.Context, v models.Version) error {
 	return db.Update(ctx, func(tx *Tx) error {
 		if _, err := ModelVersions.Find(tx, "digest", v.Group, v.Model+"@"+string(v.Digest)); err == nil {
@@ -142,14 +143,16 @@ func (db *DB) AddFleetVersion(ctx context.Context, v models.Version) error {
 		} else if edgeward.KindOf(err) != edgeward.NotFound {
 			return err
 		}
-		if _, err := ModelVersions.Get(tx, v.Group, numbered(v.Model, v.Number)); err == nil {
+		m, err := Models.Get(tx, v.Group, v.Model)
+		if err != nil {
+			return err
+		}
+		if _, err := ModelVersions.Get(tx, v.Group, numbered(v.Model, v.Number)); err == nil && strings.HasPrefix(m.CreatedBy, "fleet:") {
+			v.Number = m.Latest + 1
+		} else if err == nil {
 			return edgeward.E("store.AddFleetVersion", edgeward.Conflict, "fleet.number_taken", "version %d of %s is another one on this server", v.Number, v.Model).
 				WithHint("models of the fleet and of this server need different names")
 		} else if edgeward.KindOf(err) != edgeward.NotFound {
-			return err
-		}
-		m, err := Models.Get(tx, v.Group, v.Model)
-		if err != nil {
 			return err
 		}
 		m.Latest = max(m.Latest, v.Number)

@@ -127,6 +127,8 @@ func cellOf(s spec.State, names map[edgeward.Digest]string) wire.FleetMatrixCell
 		c.Want = name(s.Want)
 	}
 	switch {
+	case s.Local > 0:
+		c.State = "local"
 	case s.Phase == spec.Reverted || s.Phase == spec.Refused:
 		c.State = "failed"
 	case s.Phase == spec.Committed && s.Want == s.Live:

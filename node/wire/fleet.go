@@ -108,6 +108,8 @@ type FleetNodeView struct {
 	Traffic  spec.Traffic      `json:"traffic"`
 	Receipt  time.Time         `json:"receipt,omitzero"` // when States came by a file; zero: over the wire
 	Queue    spec.Queue        `json:"queue,omitempty"`  // what waits on the node, and what was dropped there
+
+	Promotions []hub.Promoted `json:"promotions,omitempty"` // that the node made by itself, the newest last
 }
 
 // BundleResult is what came of a bundle.
@@ -176,6 +178,23 @@ type FleetMembership struct {
 	Items    []spec.State  `json:"endpoints,omitempty"`
 	Traffic  spec.Traffic  `json:"traffic,omitzero"`
 	Queue    spec.Queue    `json:"queue,omitempty"` // what waits for the hub
+
+	Autonomy   spec.Autonomy    `json:"autonomy,omitzero"`    // what this server may do while the hub is away
+	MayFrom    time.Time        `json:"may_from,omitzero"`    // from when on it may, if the hub stays away
+	Promotions []agent.Promoted `json:"promotions,omitempty"` // by this server itself, the newest last
+}
+
+// OwnRequest asks to put a version that was trained on this server behind an endpoint of the fleet.
+type OwnRequest struct {
+	Endpoint string `json:"endpoint"`
+	Version  int    `json:"version"`
+	Reason   string `json:"reason"`
+}
+
+// OwnReturn asks to let the hub's version answer again.
+type OwnReturn struct {
+	Endpoint string `json:"endpoint"`
+	Reason   string `json:"reason"`
 }
 
 // JoinRequest brings a join code.

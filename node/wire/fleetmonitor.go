@@ -43,7 +43,7 @@ type FleetMatrixNode struct {
 
 // FleetMatrixCell is an endpoint on a node. Nothing is wanted and nothing runs where State is "none".
 type FleetMatrixCell struct {
-	State  string     `json:"state"` // "none", "same" (what is wanted answers), "moving", "other" (another version answers), "failed" (reverted or refused)
+	State  string     `json:"state"` // "none", "same" (what is wanted answers), "moving", "other" (another version answers), "failed" (reverted or refused), "local" (the node promoted a version of its own)
 	Live   string     `json:"live,omitempty"`
 	Want   string     `json:"want,omitempty"` // "triage/3", where it is another
 	Phase  spec.Phase `json:"phase,omitempty"`

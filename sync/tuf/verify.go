@@ -324,6 +324,16 @@ func (v *Verifier) Target(group, model string, d edgeward.Digest, now time.Time,
 	return t, nil
 }
 
+// Revoked says whether a version is revoked and why, as far as this node has heard. Expiry does not matter.
+func (v *Verifier) Revoked(d edgeward.Digest) (reason string, revoked bool) {
+	seen, err := v.seen()
+	if err != nil {
+		return "", false
+	}
+	reason, revoked = seen.revoked[d]
+	return reason, revoked
+}
+
 func (v *view) fresh(now time.Time) error {
 	tm := *v.tm
 	expired := tm.Root.Signed.IsExpired(now) || tm.Timestamp.Signed.IsExpired(now) || tm.Snapshot.Signed.IsExpired(now)

@@ -1104,6 +1104,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/membership/promotions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** While the hub is away: put a version that was trained here behind an endpoint of the fleet, if its policy allows it */
+        post: operations["membership.promote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/membership/promotions/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the hub's version answer again behind an endpoint of the fleet */
+        post: operations["membership.takeback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/membership/receipt": {
         parameters: {
             query?: never;
@@ -1251,6 +1285,40 @@ export interface paths {
         put?: never;
         /** Change a node's site, pair or tags */
         post: operations["fleet.node.place"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/nodes/{id}/promotions/{seq}/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A version that a node promoted by itself is to become one of the fleet */
+        post: operations["fleet.node.promotion.adopt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/nodes/{id}/promotions/{seq}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The hub's version counts again where a node promoted one by itself */
+        post: operations["fleet.node.promotion.return"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2415,6 +2483,15 @@ export interface components {
             last?: string;
             problem?: string;
         };
+        AgentPromoted: {
+            /** Format: date-time */
+            ended?: string;
+            hub: components["schemas"]["SpecEndpoint"];
+            over: components["schemas"]["SpecEndpoint"];
+            promotion: components["schemas"]["SpecPromotion"];
+            why?: string;
+            word?: string;
+        };
         AlertView: {
             ack?: components["schemas"]["AlertsWord"];
             /** Format: date-time */
@@ -3020,6 +3097,7 @@ export interface components {
             };
         };
         FleetMembership: {
+            autonomy?: components["schemas"]["SpecAutonomy"];
             /** Format: date-time */
             certificate_until?: string;
             contact?: components["schemas"]["AgentContact"];
@@ -3029,9 +3107,12 @@ export interface components {
             hubs?: string[] | null;
             /** Format: date-time */
             joined?: string;
+            /** Format: date-time */
+            may_from?: string;
             name?: string;
             pending?: boolean;
             problem?: string;
+            promotions?: components["schemas"]["AgentPromoted"][] | null;
             queue?: {
                 [key: string]: components["schemas"]["SpecWaiting"];
             };
@@ -3081,6 +3162,7 @@ export interface components {
             name: string;
             online: boolean;
             pair?: string;
+            promotions?: components["schemas"]["HubPromoted"][] | null;
             queue?: {
                 [key: string]: components["schemas"]["SpecWaiting"];
             };
@@ -3297,6 +3379,8 @@ export interface components {
         HubGap: {
             code: string;
             endpoint: components["schemas"]["SpecKey"];
+            /** Format: int64 */
+            local?: number;
             name: string;
             node: string;
             observed?: components["schemas"]["RolloutVersion"];
@@ -3346,8 +3430,17 @@ export interface components {
         HubOverlay: {
             /** @description the document is taken away */
             absent?: boolean;
+            /** @description of autonomy: how long the hub must have been away, such as 72h */
+            after?: string;
+            /** @description of autonomy: in place of after: while the hub is there too */
+            always?: boolean;
             /** @description of a claim: who matches and has a code is let in without a person */
             approve?: boolean;
+            /**
+             * @description of autonomy: what nodes may do by themselves while the hub is away
+             * @enum {string}
+             */
+            autonomy?: "none" | "local-promote";
             by: string;
             /** Format: date-time */
             changed: string;
@@ -3356,7 +3449,7 @@ export interface components {
             /** @description of a claim: the server's name */
             host?: string;
             /** @enum {string} */
-            kind: "selection" | "site" | "node" | "windows" | "bandwidth" | "endpoint" | "claim";
+            kind: "selection" | "site" | "node" | "windows" | "bandwidth" | "autonomy" | "endpoint" | "claim";
             /** @description of a claim: id of the installed system */
             machine?: string;
             met?: string;
@@ -3375,7 +3468,7 @@ export interface components {
             rates?: components["schemas"]["OverlayRate"][] | null;
             /** @description of an endpoint with a version: how it is rolled out */
             rollout?: components["schemas"]["OverlayRollout"];
-            /** @description of windows, bandwidth and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet */
+            /** @description of windows, bandwidth, autonomy and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet */
             scope?: string;
             /** @description of a selection: which nodes */
             select?: string;
@@ -3394,6 +3487,23 @@ export interface components {
             windows?: components["schemas"]["OverlayWindow"][] | null;
             /** @description of a site: its time zone */
             zone?: string;
+        };
+        HubPromoted: {
+            by?: string;
+            code?: string;
+            /** Format: date-time */
+            decided?: string;
+            /** Format: date-time */
+            ended?: string;
+            /** Format: date-time */
+            got: string;
+            /** Format: int64 */
+            number?: number;
+            promotion: components["schemas"]["SpecPromotion"];
+            reason?: string;
+            refused?: boolean;
+            verdict?: string;
+            why?: string;
         };
         HubReceiptTaken: {
             /** Format: int64 */
@@ -4090,14 +4200,23 @@ export interface components {
         OverlayDocument: {
             /** @description the document is taken away */
             absent?: boolean;
+            /** @description of autonomy: how long the hub must have been away, such as 72h */
+            after?: string;
+            /** @description of autonomy: in place of after: while the hub is there too */
+            always?: boolean;
             /** @description of a claim: who matches and has a code is let in without a person */
             approve?: boolean;
+            /**
+             * @description of autonomy: what nodes may do by themselves while the hub is away
+             * @enum {string}
+             */
+            autonomy?: "none" | "local-promote";
             /** @description of an endpoint: always the caller's */
             group?: string;
             /** @description of a claim: the server's name */
             host?: string;
             /** @enum {string} */
-            kind: "selection" | "site" | "node" | "windows" | "bandwidth" | "endpoint" | "claim";
+            kind: "selection" | "site" | "node" | "windows" | "bandwidth" | "autonomy" | "endpoint" | "claim";
             /** @description of a claim: id of the installed system */
             machine?: string;
             /** @description of a selection, site, node (or its id), endpoint or claim */
@@ -4114,7 +4233,7 @@ export interface components {
             rates?: components["schemas"]["OverlayRate"][] | null;
             /** @description of an endpoint with a version: how it is rolled out */
             rollout?: components["schemas"]["OverlayRollout"];
-            /** @description of windows, bandwidth and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet */
+            /** @description of windows, bandwidth, autonomy and endpoint: fleet, selection/NAME, site/NAME or node/NAME; none: fleet */
             scope?: string;
             /** @description of a selection: which nodes */
             select?: string;
@@ -4196,6 +4315,16 @@ export interface components {
             health: components["schemas"]["Health"];
             jobs: components["schemas"]["JobLine"][] | null;
             needs: components["schemas"]["Need"][] | null;
+        };
+        OwnRequest: {
+            endpoint: string;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        OwnReturn: {
+            endpoint: string;
+            reason: string;
         };
         PasswordRequest: {
             new: string;
@@ -5297,12 +5426,33 @@ export interface components {
             took_us: number;
             what: string;
         };
+        SpecAutonomy: {
+            after?: string;
+            always?: boolean;
+            mode?: string;
+        };
         SpecDevice: {
             driver?: string;
             lacks?: string;
             name: string;
             ready: boolean;
             wish: string;
+        };
+        SpecEndpoint: {
+            /** Format: int64 */
+            again?: number;
+            group: string;
+            /** Format: int64 */
+            local?: number;
+            manifest: string;
+            model: string;
+            name: string;
+            now?: boolean;
+            probation?: components["schemas"]["SpecProbation"];
+            rollout?: string;
+            title?: string;
+            /** Format: int64 */
+            version: number;
         };
         SpecEvent: {
             /** Format: date-time */
@@ -5429,6 +5579,29 @@ export interface components {
             /** Format: double */
             slower?: number;
         };
+        SpecPromotion: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            endpoint: string;
+            fleet: string;
+            /** Format: int64 */
+            format: number;
+            job: string;
+            /** Format: int64 */
+            length: number;
+            node: string;
+            over: string;
+            reason: string;
+            /** Format: int64 */
+            rev: number;
+            /** Format: int64 */
+            seq: number;
+            site: string;
+            target: string;
+            /** Format: int64 */
+            version: number;
+        };
         SpecState: {
             code?: string;
             /** Format: int64 */
@@ -5437,6 +5610,8 @@ export interface components {
             fault?: string;
             group: string;
             live?: string;
+            /** Format: int64 */
+            local?: number;
             name: string;
             /** Format: date-time */
             opens?: string;
@@ -11234,6 +11409,144 @@ export interface operations {
             };
         };
     };
+    "membership.promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecPromotion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "membership.takeback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnReturn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetMembership"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "fleet.receipt": {
         parameters: {
             query?: never;
@@ -11803,6 +12116,150 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["NodePlace"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetNodeView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.node.promotion.adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeVerdict"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetNodeView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.node.promotion.return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeVerdict"];
             };
         };
         responses: {

@@ -6,7 +6,7 @@ import { rows, type FleetView, type Membership } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Twin } from '../../parts/copy';
 import { Empty } from '../../parts/empty';
-import { ago, bytes, day, some } from '../../parts/format';
+import { ago, bytes, day, moment, some } from '../../parts/format';
 import { MayButton, useMay } from '../../parts/may';
 import { Card, Page, State } from '../../parts/page';
 import { Loaded, Trouble } from '../../parts/trouble';
@@ -86,8 +86,9 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
           </Text>
           <Waits queue={of.queue} />
           <Bundle hub={false} />
+          {of.autonomy?.mode === 'local-promote' && <Text size="sm" className="quiet">{some(of.may_from) ? t('fleet.localMay', { when: moment(of.may_from) }) : t('fleet.localMayNow')}</Text>}
           {rows(of.endpoints).map((s) => (
-            <Text key={`${s.group}/${s.name}`}><b>{named(s)}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></Text>
+            <Text key={`${s.group}/${s.name}`}><b>{named(s)}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.local ? t('fleet.localOwn', { reason: rows(of.promotions).find((p) => p.promotion.seq === s.local)?.promotion.reason ?? '' }) : why(s)}</span></Text>
           ))}
         </Stack>
       )}

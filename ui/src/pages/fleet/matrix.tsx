@@ -8,7 +8,7 @@ import { Card, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 
-const colour: Record<string, string> = { same: 'green', moving: 'blue', other: 'yellow', failed: 'orange' };
+const colour: Record<string, string> = { same: 'green', moving: 'blue', other: 'yellow', failed: 'orange', local: 'violet' };
 
 /** Which node runs what: a row a node, a column an endpoint. What differs is said in words; colour only helps. */
 export function Matrix() {
@@ -45,7 +45,7 @@ export function Matrix() {
                           {c.state === 'none' ? <span className="quiet">–</span> : (
                             <>
                               {c.live ? <To href={monitorOf(e.group, c.live)}>{c.live}</To> : t('fleet.nothing')}{c.want ? ` → ${c.want}` : ''}{' '}
-                              <Badge color={colour[c.state] ?? 'gray'}>{c.state === 'same' ? word('cell', 'same') : word('phase', c.phase ?? '')}</Badge>
+                              <Badge color={colour[c.state] ?? 'gray'}>{c.state === 'same' || c.state === 'local' ? word('cell', c.state) : word('phase', c.phase ?? '')}</Badge>
                               {c.reason && <><br /><span className="quiet">{c.reason}</span></>}
                             </>
                           )}

@@ -8,6 +8,7 @@ import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { isProgram, named, why } from './gaps';
 import { Inquiries } from './inquiries';
+import { Locals } from './locals';
 import { monitorOf } from './matrix';
 import { Standing, tagsOf } from './standing';
 
@@ -99,6 +100,7 @@ function All({ n }: { n: NodeView }) {
         )}
         {m.others ? <Text size="sm" className="quiet" mt="xs">{t('fleetNode.others', { n: m.others })}</Text> : null}
       </Card>
+      <Locals n={n} />
       <Inquiries n={n} />
       <Twin>{`edgeward fleet node show ${n.id}`}</Twin>
     </Stack>

@@ -1,0 +1,145 @@
+// Package autonomy is what a node may do for itself while its hub is away: put a version that was trained on it behind an endpoint of the fleet.
+// It is pure: no clock, no I/O. fleet/agent acts by it on the node, fleet/hub judges by it what comes back.
+//
+// # Who must be believed, and for what
+//
+// The root's charter gives director/* to the hub's key. The director delegates site/<site>/* to the keys of the certificates of the site's nodes
+// (spec.Delegation, in each node's signed document), if the policy of the node says local-promote. Such a key signs promotions (spec.Promotion) and
+// nothing else: it is no key of any role that signs models/*, and a target below another site is none of its.
+//
+// The director delegates, and not the persons who sign models, because the delegation lets nobody bring anything: a node obeys only promotions of
+// its own, of versions that a job on this node made, ordered by a person or the loop of this node. So a hub that was taken over can allow a site to
+// decide for itself, and can still put no model of its making anywhere. Persons would have to sign anew with each certificate, each month.
+//
+// No key is shared: each node signs with the key of its certificate. Who steals one server can speak for this server, until it is revoked;
+// nothing has to be changed elsewhere then.
+//
+// # What holds
+//
+//   - May: a node promotes only an endpoint of the fleet, a version of its own, under a policy that allows it, after the hub was away for as long as the
+//     policy says, and never once the hub has shut it out.
+//   - Verify: the same for the node itself, the hub and whoever else is shown a promotion. A revocation of a version wins over every promotion.
+//   - Holds: what counts where the hub says something else. A promotion stands until the hub wants just this version (it was adopted), or says in a
+//     signed document that it counts no more (Endpoint.Local), or the version is revoked. The hub says so when a person decides, and when a rollout
+//     began after the hub had heard of the promotion; what was decided before waits for a person.
+package autonomy
+
+import (
+	"time"
+
+	"edgeward"
+	"edgeward/fleet/pki"
+	"edgeward/fleet/spec"
+)
+
+// Case is what decides whether a node may promote.
+type Case struct {
+	Policy  spec.Autonomy
+	Heard   time.Time // when the hub last answered, or said something by file
+	Shut    string    // code with which the hub shut this node out; "" if it did not
+	Trained bool      // a job on this node made the version
+}
+
+// May reports why a node may not promote at now; nil if it may.
+func May(c Case, now time.Time) error {
+	const op = "autonomy.May"
+	switch {
+	case c.Shut != "":
+		return edgeward.E(op, edgeward.Forbidden, "fleet.local_shut_out", "the hub has shut this server out: %s", c.Shut).WithHint("an administrator of the hub decides: edgeward fleet node list")
+	case c.Policy.Mode != spec.LocalPromote:
+		return edgeward.E(op, edgeward.Forbidden, "fleet.managed", "the fleet says what answers here, and lets this server promote nothing by itself").
+			WithHint("let it be signed and rolled out by the hub; or allow it there by a document: kind: autonomy, autonomy: local-promote (edgeward apply -f)")
+	case !c.Trained:
+		return edgeward.E(op, edgeward.Forbidden, "fleet.local_foreign", "only a version that was trained on this server may be promoted by it alone").WithHint("let it be signed: edgeward fleet sign MODEL/VERSION --key FILE")
+	case !c.Policy.Always && now.Before(c.Heard.Add(c.Policy.After.Duration())):
+		from := c.Heard.Add(c.Policy.After.Duration()).UTC()
+		return edgeward.E(op, edgeward.Forbidden, "fleet.local_early", "the hub must have been away for %s: not before %s", c.Policy.After.Duration(), from.Format(time.DateTime)).
+			With("from", from.Format(time.RFC3339)).WithHint("if the hub can be reached: sign the version and roll it out there")
+	}
+	return nil
+}
+
+// Judge is what a promotion is held against.
+type Judge struct {
+	Authority  pki.Authority
+	Fleet      string
+	Delegation *spec.Delegation // of the site; nil: nobody signs
+	Revoked    func(edgeward.Digest) (reason string, revoked bool)
+}
+
+// Verify returns what s says if it is the word of a node of the delegation, about a target of that site, that is not revoked.
+func (j Judge) Verify(s spec.SignedPromotion, now time.Time) (spec.Promotion, error) {
+	const op = "autonomy.Verify"
+	p, err := spec.ParsePromotion(s.Promotion)
+	if err != nil {
+		return p, err
+	}
+	peer, err := j.Authority.Signed(spec.PromotionPurpose, s.Promotion, s.Certificate, s.Signature, now)
+	if err != nil {
+		return p, err
+	}
+	not := func(format string, args ...any) error {
+		return edgeward.E(op, edgeward.Forbidden, "fleet.not_delegated", format, args...).WithHint("only a server of the site may sign for it, with its own key, and nothing but the site's own versions")
+	}
+	switch {
+	case p.Fleet != j.Fleet || p.Node != peer.Node:
+		return p, not("node %s speaks for node %s of fleet %s", peer.Node, p.Node, p.Fleet)
+	case j.Delegation == nil:
+		return p, not("nobody may sign for site %s", p.Site)
+	case p.Site != j.Delegation.Site:
+		return p, not("a key of site %s signs nothing of site %s", j.Delegation.Site, p.Site)
+	case !delegated(*j.Delegation, peer):
+		return p, not("the key of node %s signs nothing for site %s", p.Node, p.Site)
+	}
+	if reason, revoked := j.Revoked(p.Digest()); revoked {
+		return p, edgeward.E(op, edgeward.Forbidden, "fleet.revoked", "version %d is revoked: %s", p.Version, reason).WithHint("a revocation is for good; make a new version")
+	}
+	return p, nil
+}
+
+func delegated(d spec.Delegation, p pki.Peer) bool {
+	for _, k := range d.Keys {
+		for _, c := range k.Certs {
+			if k.Node == p.Node && c == p.Fingerprint {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Word is how a promotion stands against what the hub wants.
+type Word string
+
+// The words.
+const (
+	Stands    Word = ""                     // the node's version counts
+	Adopted   Word = "fleet.local_adopted"  // the hub wants just this version
+	Returned  Word = "fleet.local_returned" // the hub says that its own counts again
+	Revoked   Word = "fleet.local_revoked"
+	Failed    Word = "fleet.local_failed"     // it did not pass its probation
+	Replaced  Word = "fleet.local_replaced"   // by another promotion of the node
+	Gone      Word = "fleet.local_gone"       // the fleet wants the endpoint no more
+	TakenBack Word = "fleet.local_taken_back" // by a person on the node
+)
+
+// Holds says which counts, p or the hub's w. Pure, and the same however often it is asked.
+func Holds(p spec.Promotion, w spec.Endpoint, revoked bool) Word {
+	switch {
+	case w.Digest == p.Digest():
+		return Adopted
+	case revoked:
+		return Revoked
+	case w.Local >= p.Seq:
+		return Returned
+	}
+	return Stands
+}
+
+var words = map[Word]string{
+	Adopted: "the hub wants this version itself", Returned: "the hub's version counts again", Revoked: "the version was revoked", Gone: "the fleet wants the endpoint no more",
+	Replaced: "another version of this server took its place", TakenBack: "somebody on this server went back to the hub's version", Failed: "it did not pass its probation",
+}
+
+// Words says w for people.
+func (w Word) Words() string { return words[w] }
