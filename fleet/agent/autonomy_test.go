@@ -175,27 +175,27 @@ func TestHowAPromotionEnds(t *testing.T) {
 			d := s.allows(2, 1)
 			d.Endpoints[0].Local = 1
 			s.say(d, s.key)
-			time.Sleep(5 * time.Minute)
+			time.Sleep(12 * time.Minute)
 		}, "live 1, committed", autonomy.Returned},
 		"it is adopted": {func(s *site) {
 			s.fail(nil)
 			s.sign(5)
 			s.say(s.allows(2, 5), s.key)
-			time.Sleep(5 * time.Minute)
+			time.Sleep(12 * time.Minute)
 		}, "live 5, committed", autonomy.Adopted},
 		"it is revoked": {func(s *site) {
 			s.fail(nil)
 			p, err := tuf.Revoke(s.set, []tuf.Revocation{{Digest: digest(5), Reason: "wrong labels"}}, time.Now())
 			s.ok(err)
 			s.publish(p, s.abe)
-			time.Sleep(5 * time.Minute)
+			time.Sleep(12 * time.Minute)
 		}, "live 1, committed", autonomy.Revoked},
 		"a person here": {func(s *site) { s.ok(s.a.TakeBack(s.t.Context(), "user:bea", key, "worse at night")) }, "live 1, committed", autonomy.TakenBack},
 		"another one":   {func(s *site) { _, err := s.a.Promote(s.t.Context(), s.own(6)); s.ok(err) }, "live 6, committed", ""},
 		"the policy ends, and it stands": {func(s *site) {
 			s.fail(nil)
 			s.say(s.document(2, 1), s.key)
-			time.Sleep(5 * time.Minute)
+			time.Sleep(12 * time.Minute)
 			s.refuses("then", s.own(6), "fleet.managed")
 		}, "live 5, committed", ""},
 	} {

@@ -2,6 +2,8 @@ package role
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -114,6 +116,7 @@ func daysWithoutTheHub(t *testing.T, days, perDay int) {
 		}
 	}
 	f := newFleet(t, ctx)
+	time.Sleep(pki.Life - 12*time.Hour) // the node's certificate expires on the first day without the hub
 	h, here, code, joined, quiet := f.h, f.here, f.code, f.joined, f.quiet
 	did := func(action string) events.Event {
 		return events.Event{Time: time.Now(), Principal: "user:bea", Action: action, Object: events.Object{Kind: "endpoint", Name: "triage"}}
@@ -171,6 +174,15 @@ func daysWithoutTheHub(t *testing.T, days, perDay int) {
 
 	l.down(false)
 	back := time.Now()
+	leaf := must(pki.ParseCertificate(joined.Chain[0]))
+	if p, err := h.CA().Peer(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}, back); err != nil || !p.Expired || !pki.ShouldRenew(leaf, back) {
+		t.Errorf("the certificate, valid until %s, is not taken for its grace at %s: %+v %v", leaf.NotAfter, back, p, err)
+	}
+	_, csr, err := pki.Request("node1")
+	ok(err)
+	if chain, err := h.Renew(ctx, "node1", csr); err != nil || must(pki.ParseCertificate(chain[0])).NotAfter.Before(back.Add(pki.Life)) {
+		t.Errorf("it is not renewed: %v", err)
+	}
 	for len(queue()) == 0 || queue()[spec.Audit].Events+queue()[spec.Alert].Events > 0 {
 		time.Sleep(time.Second)
 		if time.Since(back) > 15*time.Minute {
@@ -245,6 +257,13 @@ func newFleet(t *testing.T, ctx context.Context) fleet {
 	ok(here.PutMembership(ctx, store.Membership{Fleet: "fleet1", Name: "hospital", Pin: code.Root, Root: joined.Root},
 		events.Event{Time: time.Now(), Principal: "user:bea", Action: "fleet.joined", Object: events.Object{Kind: "fleet", ID: "fleet"}}))
 	return fleet{h, here, there, code, joined, quiet}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func newKey(t *testing.T) tuf.Key {

@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 
 	"edgeward"
 	"edgeward/fleet/agent"
 	"edgeward/fleet/spec"
 	"edgeward/node/auth"
+	"edgeward/runtime/models"
 	"edgeward/runtime/serve"
 )
 
@@ -67,5 +69,30 @@ func TestTheFleetSaysWhatAnswers(t *testing.T) {
 	fleet(spec.Autonomy{Mode: spec.LocalPromote, Always: true})
 	if err := change("triage", promoted("user:bea", 6)); edgeward.CodeOf(err) != "fleet.managed" {
 		t.Errorf("past the gates: %v", err)
+	}
+}
+
+// TestTheFleetsNumberMayBeTaken registers the fleet's version 2 where a version that was trained here has that number.
+func TestTheFleetsNumberMayBeTaken(t *testing.T) {
+	db, ctx := open(t, t.TempDir()), t.Context()
+	for by, want := range map[string]int{"fleet:r1": 3, "user:bea": 0} {
+		model := strings.ReplaceAll(by, ":", "-")
+		version := func(what string, n int) models.Version {
+			return models.Version{Group: "G", Model: model, Number: n, Digest: edgeward.DigestOf([]byte(model + what)), Manifest: models.Manifest{Model: model, Lineage: models.Lineage{Job: what}},
+				State: models.Registered, Created: day, CreatedBy: by}
+		}
+		if _, err := db.PutModel(ctx, models.Model{Group: "G", Name: model, Task: models.Raw, Created: day, CreatedBy: by}); err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{"one", "two"} {
+			if _, _, err := db.AddModelVersion(ctx, version(what, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := db.AddFleetVersion(ctx, version("theirs", 2))
+		v, _ := db.ModelVersionByDigest(ctx, "G", model, version("theirs", 2).Digest)
+		if v.Number != want || want == 0 && edgeward.CodeOf(err) != "fleet.number_taken" || want > 0 && err != nil {
+			t.Errorf("of a model of %s: version %d, %v; want %d", by, v.Number, err, want)
+		}
 	}
 }
