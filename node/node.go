@@ -96,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	lines := &logs.Ring{}
 	n := &Node{o: o, cfg: o.Config.Config, log: lines.Beside(o.Log), lines: lines, started: o.Now(), listeners: &listeners{}, answers: make(chan struct{})}
-	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openFleet, n.openAccess, n.openBundle, n.openUpdate, n.openHTTP, n.openGRPC}
+	steps := []func(context.Context) error{n.directory, n.openStore, n.identity, n.openKeys, n.openBytes, n.openMQTT, n.connect, n.openFleet, n.openAccess, n.answerFleet, n.openBundle, n.openUpdate, n.openHTTP, n.openGRPC}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -188,9 +188,12 @@ func (n *Node) connect(ctx context.Context) error {
 	return nil
 }
 
-// openAccess makes the first administrator from the bootstrap token, or the secret of the one-time link.
+// openAccess makes the first administrator from the answers file or the bootstrap token, or the secret of the one-time link.
 func (n *Node) openAccess(ctx context.Context) (err error) {
 	n.auth = auth.New(n.store, auth.Options{Now: n.now, NewID: n.o.NewID, Log: n.log, Idle: n.cfg.Auth.SessionIdle, Absolute: n.cfg.Auth.SessionAbsolute})
+	if err := n.answerAdmin(ctx); err != nil {
+		return err
+	}
 	n.setup, err = n.auth.Bootstrap(ctx, n.o.Bootstrap)
 	return err
 }

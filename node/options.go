@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"edgeward/node/answers"
 	"edgeward/node/config"
 	"edgeward/node/supervise"
 	"edgeward/runtime/infer"
@@ -23,6 +24,7 @@ type Options struct {
 	Config    config.Loaded
 	Version   string
 	Bootstrap string           // value of EDGEWARD_BOOTSTRAP_TOKEN
+	Answers   *answers.Answers // of an unattended installation; nil: none
 	Endpoint  string           // folder of an endpoint's bundle that this server is to have (node/image); "": none
 	Now       func() time.Time // default: the system's clock
 	NewID     func() string    // default: ULIDs of that clock

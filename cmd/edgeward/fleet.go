@@ -234,6 +234,7 @@ func newFleetCode(r *remote) *cobra.Command {
 		Long: "A join code lets servers into the fleet: edgeward join CODE on each. It is a secret until it is used or has expired."}
 	create.Flags().StringVar(&q.Site, "site", "", "`name` of the site that the servers stand in")
 	create.Flags().BoolVar(&q.Auto, "auto", false, "let them in without a person's approval")
+	create.Flags().BoolVar(&q.Tags, "own-tags", false, "tags that they ask for count without a person too")
 	create.Flags().IntVar(&q.Uses, "uses", 1, "how many `servers` may join with it")
 	create.Flags().IntVar(&q.Minutes, "minutes", 24*60, "`minutes` until it expires")
 	must(create.MarkFlagRequired("site"))
@@ -307,12 +308,15 @@ func newFleetNode(r *remote) *cobra.Command {
 			return err
 		}
 		return r.print(n, func(w io.Writer) {
-			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n.Tags), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
+			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n.Tags), "asks for tags", tagsOf(n.Asks), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
 				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)))
 			printMachine(w, n)
 			facts(w, "page", n.Facts.URL,
 				"received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
 			printQueue(w, n.Queue)
+			for _, b := range n.Bans {
+				fmt.Fprintf(w, "%s sent it wrong bytes (%s): it is not asked until %s\n", printable(b.Name), printable(b.Why), when(b.Until))
+			}
 			var rows [][]string
 			for _, s := range n.States {
 				wanted := s.Want.Short()
@@ -408,6 +412,7 @@ func newJoinCommand(e env) *cobra.Command {
 		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code\n  edgeward join --file /media/usb/join-code"}
 	r := newRemote(e, cmd)
 	cmd.Flags().StringVar(&file, "file", "", "`file` with the join code, such as on a USB stick")
+	tags := cmd.Flags().StringToString("tag", nil, "`KEY=VALUE` that this server asks for, as often as needed: it has it when a person lets it in, or the code allows it")
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a person's approval")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		code := strings.Join(args, "")
@@ -421,7 +426,7 @@ func newJoinCommand(e env) *cobra.Command {
 			}
 			code = string(b)
 		}
-		m, err := c.JoinFleet(ctx, code)
+		m, err := c.JoinFleetAsking(ctx, code, *tags)
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func printSite(w io.Writer, s client.FleetSite) {
 			rtt = fmt.Sprintf("%.1f ms", m.Milliseconds)
 		}
 		if !m.Banned.IsZero() {
-			m.Reason = "sent wrong bytes; not asked until " + when(m.Banned)
+			m.Reason = "sent wrong bytes (" + m.BannedWhy + "); not asked until " + when(m.Banned)
 		}
 		rows = append(rows, []string{m.Node, m.Name, m.State, m.Address, fmt.Sprint(m.Rev), yes(m.Hub), rtt, when(m.Seen), m.Reason})
 	}

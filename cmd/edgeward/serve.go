@@ -13,6 +13,7 @@ import (
 
 	"edgeward"
 	"edgeward/node"
+	"edgeward/node/answers"
 	"edgeward/node/config"
 	"edgeward/node/supervise"
 )
@@ -22,6 +23,32 @@ type serverFlags struct {
 	config, dataDir, http, mqtt, grpc string
 	set                               []string
 	endpoint                          string // folder of an endpoint's bundle; of serve only
+
+	unattended bool   // an answers file is read: of serve and supervise
+	answers    string // its path; "": answers.File if it is there
+	answered   *answers.Answers
+}
+
+// addAnswers is the flag of commands that may install a server without a person.
+func (f *serverFlags) addAnswers(cmd *cobra.Command) {
+	f.unattended = true
+	cmd.Flags().StringVar(&f.answers, "answers", "", "answers `file` of an installation without a person: settings, first administrator, fleet to join (default "+answers.File+" if it is there)")
+}
+
+// answer reads the answers file; what it said of settings holds also when it is there no more.
+func (f *serverFlags) answer(dataDir string) (map[string]any, error) {
+	path := f.answers
+	if path == "" {
+		if _, err := os.Stat(answers.File); err != nil {
+			return answers.Kept(dataDir)
+		}
+		path = answers.File
+	}
+	var err error
+	if f.answered, err = answers.Read(path); err != nil {
+		return nil, err
+	}
+	return f.answered.Values(), nil
 }
 
 func (f *serverFlags) add(cmd *cobra.Command) {
@@ -63,7 +90,21 @@ func (f *serverFlags) load() (config.Loaded, error) {
 			file = defaultConfig
 		}
 	}
-	return config.Load(config.Sources{Flags: maps.Clone(flags), Env: os.Environ(), File: file, Root: os.Geteuid() == 0})
+	src := config.Sources{Flags: flags, Env: os.Environ(), File: file, Root: os.Geteuid() == 0}
+	l, err := config.Load(withFlags(src))
+	if err != nil || !f.unattended {
+		return l, err
+	}
+	if src.Answers, err = f.answer(l.DataDir); err != nil {
+		return l, err
+	}
+	return config.Load(withFlags(src))
+}
+
+// withFlags is src with flags of its own: Load changes them.
+func withFlags(src config.Sources) config.Sources {
+	src.Flags = maps.Clone(src.Flags)
+	return src
 }
 
 // defaultConfig is where the packages put the configuration.
@@ -76,8 +117,9 @@ func newServeCommand(e env) *cobra.Command {
 		Short: "Run the server until it is told to stop",
 		Long: "serve runs the server in the foreground, as a service manager wants it. It logs to standard error.\n" +
 			"While no administrator exists it prints a one-time link that makes the first one; or give EDGEWARD_BOOTSTRAP_TOKEN\n" +
-			"(24 or more printable characters), which becomes the first administrator's API token.\n\n" + exitCodes,
-		Example: "  edgeward serve\n  edgeward serve --data-dir /srv/edgeward --http-address 127.0.0.1:8090",
+			"(24 or more printable characters), which becomes the first administrator's API token.\n" +
+			"An answers file installs a server without a person: its settings, its administrator, and the fleet it joins.\n\n" + exitCodes,
+		Example: "  edgeward serve\n  edgeward serve --data-dir /srv/edgeward --http-address 127.0.0.1:8090\n  edgeward serve --answers /media/usb/answers.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			link, err := supervise.Inherit()
@@ -93,6 +135,7 @@ func newServeCommand(e env) *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	f.addAnswers(cmd)
 	cmd.Flags().StringVar(&f.endpoint, "endpoint", "", "`folder` of an endpoint's bundle that this server is to have, as images of edgeward endpoint export do")
 	return cmd
 }
@@ -107,7 +150,7 @@ func openNode(ctx context.Context, e env, f *serverFlags, link *supervise.Link) 
 	for _, w := range l.Warnings {
 		log.Warn(w)
 	}
-	n, err := node.Open(ctx, node.Options{Config: l, Version: release, Bootstrap: os.Getenv(config.EnvBootstrapToken), Endpoint: f.endpoint, Log: log, Supervisor: link})
+	n, err := node.Open(ctx, node.Options{Config: l, Version: release, Bootstrap: os.Getenv(config.EnvBootstrapToken), Answers: f.answered, Endpoint: f.endpoint, Log: log, Supervisor: link})
 	return n, l, err
 }
 

@@ -60,12 +60,13 @@ func newSuperviseCommand(e env) *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	f.addAnswers(cmd)
 	return cmd
 }
 
 // args are the flags as they were given, for another process of this program.
 func (f *serverFlags) args() (out []string) {
-	for _, x := range [][2]string{{"config", f.config}, {"data-dir", f.dataDir}, {"http-address", f.http}, {"mqtt-address", f.mqtt}, {"grpc-address", f.grpc}} {
+	for _, x := range [][2]string{{"config", f.config}, {"data-dir", f.dataDir}, {"http-address", f.http}, {"mqtt-address", f.mqtt}, {"grpc-address", f.grpc}, {"answers", f.answers}} {
 		if x[1] != "" {
 			out = append(out, "--"+x[0]+"="+x[1])
 		}

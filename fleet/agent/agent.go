@@ -81,6 +81,7 @@ type Bring func(ctx context.Context, wants []pull.Want, note func(int64)) (spec.
 // Happened is for the audit of this node.
 type Happened struct {
 	What   string // "fleet.endpoint.committed"
+	Group  string // name of Object's
 	Object string
 	Reason string
 	Detail map[string]string
@@ -109,6 +110,7 @@ type Options struct {
 	Gossip      func() spec.Gossip  // what is reported of the site; nil: nothing
 	Took        func()              // a document was taken; must not block; nil: nobody wants to know
 	Retry       time.Duration       // shortest wait after a failed call; 0: two seconds
+	Tell        time.Duration       // longest time between two reports; 0: ten minutes
 	Dice        func(n int64) int64 // a random number below n, for pauses; nil: math/rand's
 }
 
@@ -133,12 +135,18 @@ type Agent struct {
 	aboutDoc  bool                     // contact is about the hub's document
 	told      map[uint64]autonomy.Word // promotions the hub was told of, and how they stood
 	toldAt    time.Time
+
+	mark  string    // of the signed files that were refreshed last, as the hub named them; of listen alone
+	fresh time.Time // when that was
 }
 
 // Open starts from what the store has.
 func Open(ctx context.Context, o Options) (*Agent, error) {
 	if o.Retry == 0 {
 		o.Retry = 2 * time.Second
+	}
+	if o.Tell == 0 {
+		o.Tell = tellEvery
 	}
 	if o.Dice == nil {
 		o.Dice = rand.Int64N

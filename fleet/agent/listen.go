@@ -32,11 +32,14 @@ func (a *Agent) listen(ctx context.Context) {
 		have := a.kept.Rev
 		a.mu.Unlock()
 		taken := false
-		err := a.refresh(ctx)
+		err := a.current(ctx)
 		if err == nil {
 			a.reached()
 			var envelope []byte
-			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && envelope != nil {
+			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && a.asked() {
+				a.Tell()
+			}
+			if err == nil && envelope != nil {
 				if err = a.refresh(ctx); err == nil { // what was revoked while the call waited
 					err, taken = a.Take(ctx, envelope), true
 				}
@@ -77,6 +80,40 @@ func (a *Agent) pause(ctx context.Context, d time.Duration, err error) bool {
 	case <-a.met:
 		return a.sleep(ctx, a.spread())
 	}
+}
+
+// freshFor is how long the signed files count as the latest while the hub says of no others.
+const freshFor = time.Hour
+
+// says is what a hub tells beside its answer to a long poll: the mark of its latest signed files ("": it does not say), and whether it wants a report.
+type says interface {
+	Said() (mark string, report bool)
+}
+
+// current refreshes the signed repository where the hub has other files than those refreshed last, or does not say, and each hour.
+func (a *Agent) current(ctx context.Context) error {
+	mark := ""
+	if w, ok := a.o.Hub.(says); ok {
+		mark, _ = w.Said()
+	}
+	if mark != "" && mark == a.mark && a.o.Now().Sub(a.fresh).Abs() < freshFor {
+		return nil
+	}
+	err := a.refresh(ctx)
+	if err == nil {
+		a.mark, a.fresh = mark, a.o.Now()
+	}
+	return err
+}
+
+// asked reports whether the hub wants to hear of this node: it was started anew, and knows nothing of this start.
+func (a *Agent) asked() bool {
+	w, ok := a.o.Hub.(says)
+	if !ok {
+		return false
+	}
+	_, report := w.Said()
+	return report
 }
 
 // refresh brings the signed repository up to date.
@@ -162,6 +199,9 @@ func (a *Agent) heard(err error, document bool) {
 		a.contact.Code, a.contact.Problem, a.contact.Hint = edgeward.CodeOf(err), edgeward.Words(err), edgeward.HintOf(err)
 	}
 	if a.contact.Code != was {
+		if err == nil {
+			poke(a.reports) // the hub is back: it may be another one
+		}
 		a.o.Log.Info("contact with the hub changed", "code", a.contact.Code, "problem", a.contact.Problem)
 	}
 }

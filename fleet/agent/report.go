@@ -2,18 +2,34 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
+	"math/bits"
 	"time"
 
 	"edgeward/fleet/spec"
 )
 
-// tell reports what changes, and twice a minute what does not.
+// How often a node looks whether there is something to report, and reports all the same: an idle one is to cost its line little.
+const (
+	lookEvery = 30 * time.Second
+	tellEvery = 10 * time.Minute
+)
+
+// tell reports what changes when it changes, and now and then all of it. That the node lives the hub sees by its long poll.
 func (a *Agent) tell(ctx context.Context) {
-	fails := 0
+	fails, told, at, asked := 0, "", time.Time{}, true
 	for ctx.Err() == nil {
 		r := a.Report()
-		err := a.o.Hub.Report(ctx, r)
-		wait := 30 * time.Second
+		wait, said := lookEvery, substance(r)
+		var err error
+		if asked || said != told || a.o.Now().Sub(at).Abs() >= a.o.Tell || a.away() {
+			if err = a.o.Hub.Report(ctx, r); err == nil {
+				told, at, asked = said, a.o.Now(), false
+				poke(a.met)
+				a.tellsOf(r)
+			}
+		}
 		if err != nil {
 			fails++
 			wait = a.backoff(fails, err)
@@ -23,16 +39,40 @@ func (a *Agent) tell(ctx context.Context) {
 			continue
 		}
 		fails = 0
-		poke(a.met)
-		a.tellsOf(r)
 		t := time.NewTimer(wait) // room:clock how often is reported
 		select {
 		case <-ctx.Done():
 		case <-t.C:
 		case <-a.reports:
+			asked = true
 		}
 		t.Stop()
 	}
+}
+
+// away reports whether the last long poll failed: then a report is how it shows that the hub is back.
+func (a *Agent) away() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.contact.Code != ""
+}
+
+// substance is r without what changes by itself on a machine that nobody asks anything.
+func substance(r spec.Reported) string {
+	r.Seq, r.At = 0, time.Time{}
+	r.Facts.DiskFree = int64(bits.Len64(uint64(r.Facts.DiskFree))) // half as much, or twice
+	h := &r.Facts.Host
+	h.MemoryFree, h.Resident, h.Load, h.Uptime = 0, 0, 0, 0
+	r.Queue = maps.Clone(r.Queue)
+	for c, w := range r.Queue {
+		w.Bytes, w.Oldest = 0, time.Time{}
+		r.Queue[c] = w
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "" // differs from whatever was told
+	}
+	return string(b)
 }
 
 // Tell reports soon.

@@ -140,7 +140,7 @@ func happened(was, next Item, now time.Time) []Happened {
 	if was.State.Phase == next.State.Phase || !next.State.Phase.Settled() {
 		return nil
 	}
-	return []Happened{{What: "fleet.endpoint." + string(next.State.Phase), Object: next.Want.Name, Reason: next.State.Reason, At: now, By: next.By(),
+	return []Happened{{What: "fleet.endpoint." + string(next.State.Phase), Group: next.Want.Group, Object: next.Want.Name, Reason: next.State.Reason, At: now, By: next.By(),
 		Detail: map[string]string{"version": strconv.Itoa(next.Want.Version), "manifest": string(next.Want.Digest), "code": next.State.Code}}}
 }
 

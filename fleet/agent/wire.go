@@ -32,8 +32,13 @@ type Wire struct {
 	slow   time.Duration        // how long an answer that is read whole may take to come, once it has begun
 
 	asked chan struct{} // the hub said that something is asked of this node
+	boot  string
 
-	mu    sync.Mutex
+	mu   sync.Mutex
+	said struct {
+		mark   string
+		report bool
+	}
 	hubs  []string
 	first int
 	since time.Time // first was the first address, or was found
@@ -44,6 +49,16 @@ const homesick = 10 * time.Minute
 
 // slowest bounds an answer that is read whole: the largest, of a MiB, has to come at 3.5 KiB/s. Files have a rate of their own (sync/pull).
 const slowest = 5 * time.Minute
+
+// Begins names the start of the process, by which a hub knows two machines with one certificate. It is called before the first call.
+func (w *Wire) Begins(boot string) { w.boot = boot }
+
+// Said implements says: of the answer to the last Desired.
+func (w *Wire) Said() (mark string, report bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.said.mark, w.said.report
+}
 
 // NewWire returns one that speaks with the TLS configuration of fleet/pki, through a proxy if there is one. heard is called with the hub's time of
 // each answer.
@@ -120,6 +135,11 @@ func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit i
 	if err != nil {
 		return nil, err
 	}
+	return w.read(res, limit)
+}
+
+// read reads an answer of at most limit bytes.
+func (w *Wire) read(res *http.Response, limit int64) ([]byte, error) {
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusNotModified {
 		return nil, nil
@@ -192,7 +212,18 @@ func problem(res *http.Response, b []byte) error {
 
 // Desired implements Hub.
 func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]byte, error) {
-	return w.do(ctx, http.MethodGet, fmt.Sprintf("desired?have=%d&wait=%d&inquiries=1", have, int(wait.Seconds())), nil, 2*spec.MaxDesired)
+	path := fmt.Sprintf("desired?have=%d&wait=%d&inquiries=1", have, int(wait.Seconds()))
+	if w.boot != "" {
+		path += "&boot=" + url.QueryEscape(w.boot)
+	}
+	res, err := w.call(ctx, http.MethodGet, path, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	w.said.mark, w.said.report = res.Header.Get("Edgeward-Trust"), res.Header.Get("Edgeward-Report") != ""
+	w.mu.Unlock()
+	return w.read(res, 2*spec.MaxDesired)
 }
 
 // Report implements Hub.

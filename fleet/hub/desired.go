@@ -3,9 +3,11 @@ package hub
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
+	"edgeward"
 	"edgeward/fleet/inquiry"
 )
 
@@ -13,6 +15,10 @@ import (
 func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 	have, _ := strconv.ParseUint(r.URL.Query().Get("have"), 10, 64)
 	wait, _ := strconv.Atoi(r.URL.Query().Get("wait"))
+	boot := r.URL.Query().Get("boot")
+	if err := h.lives(r.Context(), id, boot); err != nil {
+		return err
+	}
 	if err := h.ahead(r.Context(), id, have); err != nil {
 		return err
 	}
@@ -23,6 +29,11 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 	if asked {
 		w.Header().Set(inquiry.Hint, "1")
 	}
+	mark, report := h.says(id, boot)
+	w.Header().Set(trustHeader, mark)
+	if report {
+		w.Header().Set(reportHeader, "1")
+	}
 	if d == nil {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -30,6 +41,20 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 	w.Header().Set("Content-Type", "application/vnd.dsse.envelope.v1+json")
 	_, err = w.Write(d)
 	return err
+}
+
+// What a node is told beside the answer to its long poll, so that it need not ask: the mark of the signed files, and whether its report is awaited.
+const (
+	trustHeader  = "Edgeward-Trust"
+	reportHeader = "Edgeward-Report"
+)
+
+// says is what the two headers are to say to a node: the first changes with each signature.
+func (h *Hub) says(id, boot string) (mark string, report bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, n := h.fleet.Set, h.nodes[id]
+	return edgeward.DigestOf(strconv.AppendInt(slices.Clone(s.Timestamp), int64(len(s.Roots)), 10)).Hex()[:16], boot != "" && n.Last.Boot != boot || n.Unmet
 }
 
 // Await returns a member's envelope as soon as its revision is above have, nil if it is not after wait.

@@ -47,8 +47,9 @@ type Code struct {
 	ID      string    `json:"id"`
 	Secret  string    `json:"secret,omitempty"` // sha256, hex
 	Site    string    `json:"site"`
-	Auto    bool      `json:"auto,omitempty"` // who comes with it is let in without a person
-	Uses    int       `json:"uses"`           // how many more may join with it
+	Auto    bool      `json:"auto,omitempty"`     // who comes with it is let in without a person
+	Tags    bool      `json:"own_tags,omitempty"` // and brings tags of its own
+	Uses    int       `json:"uses"`               // how many more may join with it
 	Created time.Time `json:"created"`
 	By      string    `json:"by"`
 	Expires time.Time `json:"expires"`
@@ -78,6 +79,7 @@ type Node struct {
 	Why      string            `json:"why,omitempty"`
 	Asked    time.Time         `json:"asked"`
 	Joined   time.Time         `json:"joined,omitzero"`
+	Asks     map[string]string `json:"asks_tags,omitempty"` // tags that it asks for: its own once a person lets it in
 	Code     string            `json:"code,omitempty"`
 	Claim    string            `json:"claim,omitempty"`   // that expected it
 	Request  []byte            `json:"request,omitempty"` // PKCS #10, of the last join

@@ -120,6 +120,7 @@ type EventQuery struct {
 	Class  spec.Class // "": all
 	Cursor string
 	Limit  int
+	Sees   func(group string) bool // whose events are seen, by a group's name; "": of the node itself. nil: all
 }
 
 // Lives of events at the hub. A node keeps its own log for good.

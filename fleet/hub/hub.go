@@ -85,7 +85,9 @@ type Hub struct {
 	changed     map[string]chan struct{}
 	dirty       map[string]bool // nodes whose report is newer than the one kept
 	allowed     map[string]map[edgeward.Digest]Part
-	boots       map[string]pki.Watch
+	boots       map[string]pki.Watch // by reports
+	calls       map[string]pki.Watch // by long polls, which are numbered here
+	call        uint64
 	guesses     guesses
 	releases    releases
 	freshened   time.Time
@@ -105,7 +107,7 @@ type document struct {
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
 	h := &Hub{o: o, poke: make(chan struct{}, 1), storing: make(chan struct{}, maxStoring), stale: true,
-		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}}
+		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}}
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {
 		return nil, err

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"edgeward"
 	"edgeward/fleet/overlay"
 	"edgeward/fleet/pki"
+	"edgeward/fleet/selector"
 	"edgeward/fleet/spec"
 )
 
@@ -24,8 +26,9 @@ const (
 type CodeRequest struct {
 	Site   string        `json:"site"`
 	Auto   bool          `json:"auto,omitempty"`
-	Uses   int           `json:"uses,omitempty"`    // 0: one
-	Life   time.Duration `json:"life_ns,omitempty"` // 0: DefaultCodeLife
+	Tags   bool          `json:"own_tags,omitempty"` // tags that a server brings count without a person
+	Uses   int           `json:"uses,omitempty"`     // 0: one
+	Life   time.Duration `json:"life_ns,omitempty"`  // 0: DefaultCodeLife
 	Reason string        `json:"reason,omitempty"`
 }
 
@@ -50,7 +53,7 @@ func (h *Hub) CreateCode(ctx context.Context, by string, r CodeRequest) (Code, s
 		return Code{}, "", err
 	}
 	secret := pki.NewSecret()
-	c := Code{ID: h.o.NewID(), Secret: pki.HashSecret(secret), Site: r.Site, Auto: r.Auto, Uses: r.Uses, Created: h.o.Now(), By: by, Expires: h.o.Now().Add(r.Life)}
+	c := Code{ID: h.o.NewID(), Secret: pki.HashSecret(secret), Site: r.Site, Auto: r.Auto, Tags: r.Tags, Uses: r.Uses, Created: h.o.Now(), By: by, Expires: h.o.Now().Add(r.Life)}
 	if err := h.put(ctx, Facts{Codes: []Code{c}}, h.change(by, "fleet.code.created", c.ID, c.Site, r.Reason)); err != nil {
 		return Code{}, "", err
 	}
@@ -117,6 +120,9 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 	if len(r.Node) == 0 || len(r.Node) > 64 || len(r.CSR) > 8<<10 {
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Invalid, "fleet.join", "the request names no server")
 	}
+	if err := selector.CheckTags(r.Tags); err != nil {
+		return spec.JoinAnswer{}, err
+	}
 	if known && used && n.Standing == Member && bytes.Equal(n.Request, r.CSR) {
 		return h.welcome(n), nil
 	}
@@ -133,6 +139,11 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 				w.Overlays = append(w.Overlays, o)
 				changes = append(changes, h.change("code:"+c.ID, "fleet.claim.met", n.ID, claim.Name, ""))
 			}
+		}
+	}
+	if n.Standing != Member {
+		if n.Asks = r.Tags; c.Tags {
+			n = n.granted()
 		}
 	}
 	n.Code, n.Request, n.Last.Facts, n.Seen = c.ID, r.CSR, r.Facts, h.o.Now()
@@ -160,6 +171,20 @@ func (h *Hub) Join(ctx context.Context, r spec.JoinRequest) (spec.JoinAnswer, er
 	return h.welcome(n), nil
 }
 
+// granted is n with the tags that it asked for, where the hub says nothing else.
+func (n Node) granted() Node {
+	if len(n.Asks) == 0 {
+		return n
+	}
+	tags := maps.Clone(n.Asks)
+	maps.Copy(tags, n.Tags)
+	if selector.CheckTags(tags) == nil { // together they may be too many
+		n.Tags = tags
+	}
+	n.Asks = nil
+	return n
+}
+
 // claim is the overlay of a claim.
 func (h *Hub) claim(name string) Overlay {
 	return h.overlays[overlay.Document{Kind: overlay.Claim, Name: name}.Key()]
@@ -185,6 +210,7 @@ func (h *Hub) admit(n Node) (Node, error) {
 	}
 	n.Chain, n.Until, n.Standing, n.Why, n.Joined = chain, leaf.NotAfter, Member, "", h.o.Now()
 	delete(h.boots, n.ID)
+	delete(h.calls, n.ID)
 	return n, nil
 }
 

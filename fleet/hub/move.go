@@ -195,9 +195,14 @@ func (h *Hub) Rollout(id string) (Move, error) {
 func (h *Hub) move(id string) (Move, error) {
 	m, ok := h.moves[id]
 	if !ok {
-		return m, edgeward.E("hub.Rollout", edgeward.NotFound, "fleet.rollout.not_found", "no rollout %.60q", id).WithHint("edgeward fleet rollout list shows them")
+		return m, NoRollout(id)
 	}
 	return m, nil
+}
+
+// NoRollout is the answer to who asks for a rollout that is not there, or not theirs to see.
+func NoRollout(id string) error {
+	return edgeward.E("hub.Rollout", edgeward.NotFound, "fleet.rollout.not_found", "no rollout %.60q", id).WithHint("edgeward fleet rollout list shows them")
 }
 
 // Say is what a person says to a rollout: "approve", "pause", "resume", "abort", or "now", which takes a reason: it waits for no window any more.

@@ -71,6 +71,9 @@ func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason strin
 	case v == Approve && n.Standing == Member, v == Revoke && n.Standing == Revoked, v == Decline && n.Standing == Declined:
 		return n, nil
 	case v == Approve:
+		if n.Standing == Pending {
+			n = n.granted() // the person saw them
+		}
 		if n, err = h.admit(n); err != nil {
 			return n, err
 		}
@@ -169,9 +172,7 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 	watch, clones := h.boots[r.Node].See(r.Boot, r.Seq)
 	h.boots[r.Node] = watch
 	if clones {
-		n.Standing, n.Why = Quarantine, "two machines show its certificate"
-		defer h.wake(n.ID) // both are told at once
-		return h.put(ctx, Facts{Nodes: []Node{n}}, h.change("system:fleet", "fleet.node.quarantined", n.ID, n.Last.Facts.Name, n.Why))
+		return h.quarantine(ctx, n)
 	}
 	if err := h.superseded(ctx, r.Term); err != nil {
 		return err
@@ -202,6 +203,33 @@ func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 
 // Online reports whether n is a member that called lately.
 func (n Node) Online(now time.Time) bool { return n.Standing == Member && now.Sub(n.Seen) < Online }
+
+func (h *Hub) quarantine(ctx context.Context, n Node) error {
+	n.Standing, n.Why = Quarantine, "two machines show its certificate"
+	defer h.wake(n.ID) // both are told at once
+	return h.put(ctx, Facts{Nodes: []Node{n}}, h.change("system:fleet", "fleet.node.quarantined", n.ID, n.Last.Facts.Name, n.Why))
+}
+
+// lives notes by which start of its process a member calls: clones show by their long polls, also while neither has anything to report.
+func (h *Hub) lives(ctx context.Context, id, boot string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.member(id)
+	if err != nil || boot == "" || len(boot) > 64 {
+		return err
+	}
+	h.call++
+	watch, clones := h.calls[id].See(boot, h.call)
+	h.calls[id] = watch
+	if !clones {
+		return nil
+	}
+	if err := h.quarantine(ctx, n); err != nil {
+		return err
+	}
+	_, err = h.member(id)
+	return err
+}
 
 // seen notes that a node called.
 func (h *Hub) seen(id string) {

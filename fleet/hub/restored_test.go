@@ -15,6 +15,8 @@ import (
 	"edgeward"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/inquiry"
+	"edgeward/fleet/overlay"
+	"edgeward/fleet/pki"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
 	"edgeward/sync/tuf"
@@ -215,6 +217,99 @@ func TestAddressesOfAHub(t *testing.T) {
 	for _, bad := range [][]string{nil, {"http://new:1"}, {"https://u:p@new"}, {"https://new/?x=1"}, make([]string, 9)} {
 		_, err := h.SetHubs(t.Context(), "user:ann", bad, "")
 		h.want(strings.Join(bad, " "), err, "fleet.hubs")
+	}
+}
+
+func TestANodeIsToldAtOnceOfASecondQuestion(t *testing.T) {
+	h := founded(t)
+	h.joins("a", "north")
+	h.turn()
+	poll := "desired?inquiries=1&have=" + strings.TrimSpace(string(raw(h.desired("a", 0).Rev)))
+	for range 2 { // within one second of the first
+		_, err := h.Inquire(t.Context(), "user:ann", "a", inquiry.Logs, 0, "ticket 4711")
+		h.ok(err)
+		if w := h.dials("a", "GET", poll, nil); w.Header().Get("Edgeward-Inquiry") == "" {
+			t.Error("the node is not told")
+		}
+		if w := h.dials("a", "GET", poll, nil); w.Header().Get("Edgeward-Inquiry") != "" {
+			t.Error("it is told twice: it would never wait")
+		}
+		h.now = h.now.Add(time.Second)
+	}
+}
+
+func TestTagsThatAServerAsksFor(t *testing.T) {
+	h := founded(t)
+	asks := map[string]string{"line": "3", "kind": "press"}
+	join := func(node string, r hub.CodeRequest, tags map[string]string) hub.Node {
+		t.Helper()
+		r.Site = "north"
+		_, text, err := h.CreateCode(t.Context(), "user:ann", r)
+		h.ok(err)
+		c, err := spec.ParseCode(text)
+		h.ok(err)
+		_, csr, err := pki.Request(node)
+		h.ok(err)
+		_, err = h.Join(t.Context(), spec.JoinRequest{Format: spec.Format, Code: c.ID, Secret: c.Secret, Node: node, CSR: csr, Tags: tags, Facts: spec.Facts{Name: node}})
+		if err != nil {
+			h.want("tags that are none", err, "fleet.tags")
+			return hub.Node{}
+		}
+		n, err := h.Node(node)
+		h.ok(err)
+		return n
+	}
+	if n := join("a", hub.CodeRequest{}, asks); len(n.Tags) != 0 || len(n.Asks) != 2 {
+		t.Errorf("who waits for a person: %+v %+v", n.Tags, n.Asks)
+	}
+	n, err := h.Decide(t.Context(), "user:ann", "a", hub.Approve, "")
+	h.ok(err)
+	if n.Tags["line"] != "3" || len(n.Asks) != 0 {
+		t.Errorf("let in by a person: %+v %+v", n.Tags, n.Asks)
+	}
+	if n := join("b", hub.CodeRequest{Auto: true}, asks); len(n.Tags) != 0 || n.Standing != hub.Member {
+		t.Errorf("let in by a code that says nothing of tags: %+v", n.Tags)
+	}
+	if n := join("c", hub.CodeRequest{Auto: true, Tags: true}, asks); n.Tags["kind"] != "press" || len(n.Asks) != 0 {
+		t.Errorf("let in by a code that allows them: %+v", n.Tags)
+	}
+	if n := join("d", hub.CodeRequest{Auto: true, Tags: true}, map[string]string{"site": "south"}); n.ID != "" {
+		t.Error("a server says where it stands")
+	}
+	_, err = h.Apply(t.Context(), "user:ann", "", []overlay.Document{{Kind: overlay.Claim, Name: "e", Host: "e", Tags: map[string]string{"line": "7"}}}, "", false)
+	h.ok(err)
+	if n := join("e", hub.CodeRequest{Auto: true, Tags: true}, asks); n.Tags["line"] != "7" || n.Tags["kind"] != "press" {
+		t.Errorf("a claim says otherwise: %+v", n.Tags)
+	}
+}
+
+func TestAHubSaysWhatANodeNeedNotAsk(t *testing.T) {
+	h := founded(t)
+	h.joins("a", "north")
+	h.turn()
+	poll := "desired?have=" + strings.TrimSpace(string(raw(h.desired("a", 0).Rev)))
+	w := h.dials("a", "GET", poll+"&boot=one", nil)
+	if w.Header().Get("Edgeward-Report") == "" || w.Header().Get("Edgeward-Trust") == "" {
+		t.Errorf("it was started, and the hub has no report of that: %v", w.Header())
+	}
+	h.runs("a", "one", 1, 0, h.desired("a", 0))
+	again := h.dials("a", "GET", poll+"&boot=one", nil)
+	if again.Header().Get("Edgeward-Report") != "" || again.Header().Get("Edgeward-Trust") != w.Header().Get("Edgeward-Trust") {
+		t.Errorf("nothing has changed: %v", again.Header())
+	}
+	if w := h.dials("a", "GET", poll, nil); w.Header().Get("Edgeward-Report") != "" {
+		t.Error("a node that says nothing of its start is asked again and again")
+	}
+	for i := range 3 { // two machines, by their calls alone
+		for _, boot := range []string{"two", "one"} {
+			w = h.dials("a", "GET", poll+"&boot="+boot, nil)
+		}
+		if n, err := h.Node("a"); err != nil || i == 0 && n.Standing != hub.Member {
+			t.Errorf("after one restart it is %s, %v", n.Standing, err)
+		}
+	}
+	if n, err := h.Node("a"); err != nil || n.Standing != hub.Quarantine || w.Code == http.StatusNotModified {
+		t.Errorf("two machines are %s, %v, %d", n.Standing, err, w.Code)
 	}
 }
 

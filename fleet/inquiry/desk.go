@@ -91,7 +91,11 @@ func (d *Desk) Ask(ctx context.Context, by, node string, w What, lines int, reas
 	}
 	now := d.now()
 	q := Inquiry{ID: d.newID(), Node: node, What: w, Lines: lines, By: by, Reason: reason, At: now, Until: now.Add(Good), State: Asked}
-	return q, d.put(ctx, q, d.happened(q, by, "fleet.inquiry.asked", reason))
+	if err := d.put(ctx, q, d.happened(q, by, "fleet.inquiry.asked", reason)); err != nil {
+		return q, err
+	}
+	delete(d.hinted, node) // the node is told at once, whenever it was told of the one before
+	return q, nil
 }
 
 func (d *Desk) happened(q Inquiry, by, action, reason string) Happened {

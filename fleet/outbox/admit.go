@@ -58,7 +58,7 @@ func Admit(e spec.Event) (spec.Event, error) {
 	var err error
 	switch {
 	case e.Class == spec.Audit && e.Body == nil:
-		out.By, out.Reason, out.Seq, out.Prev, out.Detail = e.By, e.Reason, e.Seq, e.Prev, details(e.Detail)
+		out.By, out.Group, out.Reason, out.Seq, out.Prev, out.Detail = e.By, e.Group, e.Reason, e.Seq, e.Prev, details(e.Detail)
 	case e.What == DriftSchema:
 		var s Summary
 		out.Class = spec.Drift

@@ -52,6 +52,15 @@ type yard struct {
 	bytes map[edgeward.Digest][]byte
 	nodes []*node
 	peers []spec.Peer
+
+	mu     sync.Mutex
+	banned []spec.Ban
+}
+
+func (y *yard) ban(b spec.Ban) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.banned = append(y.banned, b)
 }
 
 type node struct {
@@ -162,7 +171,7 @@ func (x *node) open() {
 	x.calls = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) { return x.host.Dial(ctx, address) }}}
 	puller := &pull.Puller{Blobs: x.blobs, Dir: filepath.Join(dir, "parts")}
 	x.swarm = peer.NewSwarm(peer.SwarmOptions{Node: x.id, Puller: puller, Near: puller, Hub: fromHub{x}, Site: x,
-		Hears: func() bool { return !y.gone }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Hears: func() bool { return !y.gone }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Ban: y.ban})
 	s := peer.NewServer(peer.ServeOptions{Fleet: "01f", Authority: y.ca.Authority, Roster: roster, Hub: func() (tuf.Public, error) { return y.key.Public(), nil }, Bytes: handed{x},
 		Coming: x.swarm.Coming, Hears: func() bool { return !y.gone }, Ring: func() peer.Ring { return x.ring }, Now: time.Now})
 	x.web = &http.Server{Handler: s.Handler(refuse)}
@@ -378,8 +387,8 @@ func TestABadPeerIsBannedAndEverybodyCompletes(t *testing.T) {
 			y.gone, first[3].wrong = true, true // and everybody depends on the five
 			bring(t, rest, wants)
 			for _, x := range rest {
-				for c := range x.swarm.Banned() {
-					if c != y.peers[3].Certs[0] {
+				for c, b := range x.swarm.Bans() {
+					if c != y.peers[3].Certs[0] || b.Node != first[3].id || b.Why == "" || len(y.banned) == 0 {
 						t.Errorf("%s banned one that sent right bytes", x.id)
 					}
 					bans++
@@ -391,7 +400,7 @@ func TestABadPeerIsBannedAndEverybodyCompletes(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		for _, x := range rest {
-			if len(x.swarm.Banned()) > 0 {
+			if len(x.swarm.Bans()) > 0 {
 				t.Error("a ban ends after an hour")
 			}
 		}

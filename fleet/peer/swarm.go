@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -44,7 +45,7 @@ type Site interface {
 	From(node string) pull.Source
 }
 
-// SwarmOptions are what a Swarm is made of. All are needed.
+// SwarmOptions are what a Swarm is made of. All but Ban are needed.
 type SwarmOptions struct {
 	Node   string
 	Puller *pull.Puller // held to the rate of the WAN
@@ -54,6 +55,7 @@ type SwarmOptions struct {
 	Hears  func() bool // this server reaches the hub
 	Now    func() time.Time
 	Log    *slog.Logger
+	Ban    func(spec.Ban) // one was banned, for the audit; nil: nobody wants to know
 }
 
 // Swarm brings blobs from the site first, then from the hub, so that each comes over the WAN once.
@@ -66,14 +68,14 @@ type Swarm struct {
 	o SwarmOptions
 
 	mu     sync.Mutex
-	bans   map[edgeward.Digest]time.Time
+	bans   map[edgeward.Digest]spec.Ban
 	coming map[edgeward.Digest]int64 // bytes so far of what is fetched from the hub
 	wanted map[edgeward.Digest]int
 }
 
 // NewSwarm has asked nobody yet.
 func NewSwarm(o SwarmOptions) *Swarm {
-	return &Swarm{o: o, bans: map[edgeward.Digest]time.Time{}, coming: map[edgeward.Digest]int64{}, wanted: map[edgeward.Digest]int{}}
+	return &Swarm{o: o, bans: map[edgeward.Digest]spec.Ban{}, coming: map[edgeward.Digest]int64{}, wanted: map[edgeward.Digest]int{}}
 }
 
 // Coming says what this server does about a blob that is not here.
@@ -84,24 +86,24 @@ func (s *Swarm) Coming(d edgeward.Digest) (bytes int64, coming, wanted bool) {
 	return bytes, coming, s.wanted[d] > 0
 }
 
-// Banned are the certificates nobody is asked by now.
-func (s *Swarm) Banned() map[edgeward.Digest]time.Time {
+// Bans are the servers nobody asks now, by the certificate they showed.
+func (s *Swarm) Bans() map[edgeward.Digest]spec.Ban {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[edgeward.Digest]time.Time{}
-	for c, until := range s.bans {
-		if s.o.Now().Before(until) {
-			out[c] = until
-		}
-	}
-	return out
+	now := s.o.Now()
+	maps.DeleteFunc(s.bans, func(_ edgeward.Digest, b spec.Ban) bool { return !now.Before(b.Until) })
+	return maps.Clone(s.bans)
 }
 
 func (s *Swarm) ban(t Target, why string) {
+	b := spec.Ban{Node: t.Node, Until: s.o.Now().Add(banned), Why: why[:min(len(why), 500)]}
 	s.mu.Lock()
-	s.bans[t.Cert] = s.o.Now().Add(banned)
+	s.bans[t.Cert] = b
 	s.mu.Unlock()
 	s.o.Log.Warn("a server of the site sends wrong bytes and is not asked for an hour", "node", t.Node, "why", why)
+	if s.o.Ban != nil {
+		s.o.Ban(b)
+	}
 }
 
 // Bring brings all of wants. It reports each piece as it comes.
@@ -231,7 +233,7 @@ func (b *bringing) ask(ctx context.Context, left []pull.Want) []standing {
 	for i := range out {
 		out[i].want = left[i]
 	}
-	bans := b.s.Banned()
+	bans := b.s.Bans()
 	now := b.s.o.Now()
 	var mu sync.Mutex
 	var all sync.WaitGroup

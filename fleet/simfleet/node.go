@@ -85,7 +85,7 @@ func (n *Node) Start() {
 		}
 	})
 	r.box = outbox.New(outbox.Options{Store: r, Send: wire.Events, Node: n.ID, Log: quiet, Dice: dice.N})
-	o := agent.Options{Fleet: n.join.Fleet, Node: n.ID, Pin: n.pin, Root: n.join.Root, Hub: wire, Local: n.Machine, Store: r, Puller: n.puller, Boot: boot, Now: n.now, Log: quiet, Dice: dice.N}
+	o := agent.Options{Tell: 30 * time.Second, Fleet: n.join.Fleet, Node: n.ID, Pin: n.pin, Root: n.join.Root, Hub: wire, Local: n.Machine, Store: r, Puller: n.puller, Boot: boot, Now: n.now, Log: quiet, Dice: dice.N}
 	if !f.o.Disk {
 		o.Bring = n.bring(wire)
 	}

@@ -16,6 +16,7 @@
 //	1  2026-11-25  first
 //	1  2026-11-26  binary: the program itself, in Desired and Reported; who does not know it goes on with the one it has
 //	1  2026-11-26  policy: windows and rates by name, in place of one window each, which no hub had ever sent
+//	1  2026-11-26  reported: bans; an event of class audit names its group; a join request: tags that the server asks for
 package spec
 
 // Format is the number of the fleet's language.

@@ -35,7 +35,8 @@ type Event struct {
 	ID     string            `json:"id"`
 	Class  Class             `json:"class,omitempty"`
 	At     time.Time         `json:"at"`
-	What   string            `json:"what"` // "endpoint.promoted"
+	What   string            `json:"what"`            // "endpoint.promoted"
+	Group  string            `json:"group,omitempty"` // name of the group whose the object is, of class audit; empty: the server itself
 	Object string            `json:"object,omitempty"`
 	By     string            `json:"by,omitempty"` // principal
 	Reason string            `json:"reason,omitempty"`
@@ -50,7 +51,7 @@ func (e Event) Check() error {
 	if e.ID == "" || len(e.ID) > 300 || len(e.Class) > 20 || e.What == "" || len(e.What) > 100 || e.At.IsZero() {
 		return invalid("event", "an event has an id, a class, a time, and says what")
 	}
-	if len(e.Object) > 300 || len(e.By) > 300 || len(e.Reason) > 2000 || len(e.Prev) > 64 || len(e.Detail) > 64 {
+	if len(e.Group) > 100 || len(e.Object) > 300 || len(e.By) > 300 || len(e.Reason) > 2000 || len(e.Prev) > 64 || len(e.Detail) > 64 {
 		return invalid("event", "%.80q is longer than an event is", e.ID)
 	}
 	size := len(e.Body)
@@ -64,6 +65,18 @@ func (e Event) Check() error {
 		return invalid("event", "%.80q has a body that is no JSON object", e.ID)
 	}
 	return nil
+}
+
+// Owner is the name of the group that e is about; empty: the server itself.
+func (e Event) Owner() string {
+	if e.Group != "" || e.Body == nil {
+		return e.Group
+	}
+	var of struct {
+		Group string `json:"group"`
+	}
+	_ = json.Unmarshal(e.Body, &of) // Check saw to it that it is an object
+	return of.Group
 }
 
 // ParseEvents reads what one call brings. One event that cannot be kept does not hold up the others: refused says how many there are.

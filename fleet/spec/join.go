@@ -71,12 +71,13 @@ const MaxHubs = 8
 
 // JoinRequest is what a new server sends with a code. Natural key: (Code, Node). A repetition with the same key gets the same answer.
 type JoinRequest struct {
-	Format int    `json:"format"`
-	Code   string `json:"code"`   // Code.ID
-	Secret string `json:"secret"` // Code.Secret
-	Node   string `json:"node"`   // the server's own id
-	CSR    []byte `json:"csr"`    // PKCS #10, DER; P-256
-	Facts  Facts  `json:"facts"`
+	Format int               `json:"format"`
+	Code   string            `json:"code"`   // Code.ID
+	Secret string            `json:"secret"` // Code.Secret
+	Node   string            `json:"node"`   // the server's own id
+	CSR    []byte            `json:"csr"`    // PKCS #10, DER; P-256
+	Facts  Facts             `json:"facts"`
+	Tags   map[string]string `json:"tags,omitempty"` // that the server asks for; the hub decides
 }
 
 // JoinAnswer is the hub's. Pending means that a person must approve; the same request later gets the certificate.

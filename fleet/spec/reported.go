@@ -165,6 +165,14 @@ func (r Reported) Check() error {
 	if len(r.Gossip.Members) > 16 {
 		return invalid("reported", "gossip has no %d states", len(r.Gossip.Members))
 	}
+	if len(r.Gossip.Bans) > MaxBans {
+		return invalid("reported", "more than %d bans", MaxBans)
+	}
+	for _, b := range r.Gossip.Bans {
+		if err := b.check(); err != nil {
+			return err
+		}
+	}
 	return checkAddresses(r.Gossip.Addresses)
 }
 

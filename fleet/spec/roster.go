@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"edgeward"
 )
@@ -32,11 +33,27 @@ type Gossip struct {
 	Addresses []string       `json:"addresses,omitempty"` // where peers reach it, "10.0.0.7:7946"
 	Ring      uint64         `json:"ring,omitempty"`      // epoch of the key ring it uses
 	Members   map[string]int `json:"members,omitempty"`   // how many it sees, by fleet/member's states
+	Bans      []Ban          `json:"bans,omitempty"`      // servers of the site that it asks for nothing now; at most MaxBans
+}
+
+// Ban is a server of the site that another one asks for nothing until then, because it sent wrong bytes.
+type Ban struct {
+	Node  string    `json:"node"`
+	Until time.Time `json:"until"`
+	Why   string    `json:"why,omitempty"` // for people
+}
+
+func (b Ban) check() error {
+	if b.Node == "" || len(b.Node) > 64 || len(b.Why) > 500 {
+		return invalid("reported", "a ban names a server, and says why in at most 500 bytes")
+	}
+	return nil
 }
 
 // Bounds of a roster.
 const (
 	MaxPeers     = 600
+	MaxBans      = 100
 	maxAddresses = 8
 )
 

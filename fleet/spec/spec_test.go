@@ -43,7 +43,8 @@ func gossiping() (spec.Desired, spec.Reported) {
 	d, r := desired(), reported()
 	d.Roster = []spec.Peer{{Node: "01N", Name: "ward-3", Certs: []edgeward.Digest{one}, Addresses: []string{"10.0.0.7:7946"}}, {Node: "01P", Certs: []edgeward.Digest{two, one}}}
 	d.Keyring = &spec.Keyring{Epoch: 2, Sealed: []byte("sealed")}
-	r.Gossip = spec.Gossip{Addresses: []string{"10.0.0.7:7946"}, Ring: 2, Members: map[string]int{"alive": 3, "dead": 1}}
+	r.Gossip = spec.Gossip{Addresses: []string{"10.0.0.7:7946"}, Ring: 2, Members: map[string]int{"alive": 3, "dead": 1},
+		Bans: []spec.Ban{{Node: "01P", Until: at.Add(time.Hour), Why: "the bytes have another digest"}}}
 	return d, r
 }
 
@@ -87,9 +88,9 @@ func TestGolden(t *testing.T) {
 			Uptime: 86400, Started: at, Health: "degraded", Reasons: []string{"disk"}, Devices: []spec.Device{{Name: "NVIDIA L4", Wish: "cuda:0", Driver: "580.95.05", Lacks: "a runtime pack"}},
 			Packs: []string{"onnxruntime-cuda@1.31.1"}, Loaded: []spec.Loaded{{Group: "default", Endpoint: "digits", Model: "digits", Version: 2, Role: "live", Engine: "onnxruntime 1.31.1", Device: "CPU", Memory: 9 << 20,
 				InFlight: 1, Requests: 512}}, Others: 1, Running: 1, Waiting: 2},
-		"join-request": spec.JoinRequest{Format: spec.Format, Code: "01C", Secret: "s3cret", Node: "01N", CSR: []byte("csr"), Facts: reported().Facts},
+		"join-request": spec.JoinRequest{Format: spec.Format, Code: "01C", Secret: "s3cret", Node: "01N", CSR: []byte("csr"), Facts: reported().Facts, Tags: map[string]string{"line": "3"}},
 		"events": []spec.Event{
-			{ID: "5f2a", Class: spec.Audit, At: at, What: "fleet.endpoint.committed", Object: "endpoint triage", By: "fleet:01R", Reason: "it passed", Detail: map[string]string{"version": "3"}, Seq: 41, Prev: "4e19"},
+			{ID: "5f2a", Class: spec.Audit, At: at, What: "fleet.endpoint.committed", Group: "main", Object: "endpoint triage", By: "fleet:01R", Reason: "it passed", Detail: map[string]string{"version": "3"}, Seq: 41, Prev: "4e19"},
 			{ID: "ward-3/drift/triage#1/firing", Class: spec.Alert, At: at, What: "edgeward.event/1", Object: "triage", Body: json.RawMessage(`{"endpoint":"triage","state":"firing"}`)}},
 		"events-answer": spec.EventsAnswer{Stored: 2, Spread: 20},
 		"join-answer":   spec.JoinAnswer{Format: spec.Format, Fleet: "01J", Name: "hospital", Site: "north", Chain: [][]byte{[]byte("leaf"), []byte("ca")}, Root: []byte("{}")},

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"edgeward"
 	"edgeward/fleet/hub"
+	"edgeward/fleet/spec"
 	"edgeward/node/auth"
 	"edgeward/node/wire"
 	"edgeward/sync/tuf"
@@ -34,14 +36,14 @@ const fleetOnce = "the hub takes each word once: it names the proposal, code or 
 func (s *Server) fleet() {
 	handle(s, op{id: "fleet.get", method: http.MethodGet, path: "/fleet", summary: "The fleet this server is the hub of", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetView], error) {
-			return answer(s.fleetView())
+			return answer(s.fleetView(ctx))
 		})
 	handle(s, op{id: "fleet.found", method: http.MethodPost, path: "/fleet", summary: "Make this server the hub of a new fleet", verb: auth.Create, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.FleetRequest }) (*body[wire.FleetView], error) {
 			if _, err := s.parts.Fleet.Found(ctx, principal(ctx).Ref(), in.Body.Name, in.Body.Hubs, in.Body.Proposal); err != nil {
 				return nil, err
 			}
-			return answer(s.fleetView())
+			return answer(s.fleetView(ctx))
 		})
 	handle(s, op{id: "fleet.set", method: http.MethodGet, path: "/fleet/trust", summary: "The signed files of the fleet, for who verifies or signs", verb: auth.Read, resource: auth.Fleet},
 		func(context.Context, *nothing) (*body[tuf.Set], error) {
@@ -92,7 +94,7 @@ func (s *Server) fleet() {
 		})
 	handle(s, op{id: "fleet.code", method: http.MethodPost, path: "/fleet/codes", summary: "Make a join code; its text is shown this once", verb: auth.Create, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.CodeRequest }) (*body[wire.CodeView], error) {
-			c, text, err := s.parts.Fleet.Hub().CreateCode(ctx, principal(ctx).Ref(), hub.CodeRequest{Site: in.Body.Site, Auto: in.Body.Auto, Uses: in.Body.Uses, Life: minutes(in.Body.Minutes), Reason: in.Body.Reason})
+			c, text, err := s.parts.Fleet.Hub().CreateCode(ctx, principal(ctx).Ref(), hub.CodeRequest{Site: in.Body.Site, Auto: in.Body.Auto, Tags: in.Body.Tags, Uses: in.Body.Uses, Life: minutes(in.Body.Minutes), Reason: in.Body.Reason})
 			c.Secret = ""
 			return answer(wire.CodeView{Code: c, Text: text}, err)
 		})
@@ -100,6 +102,14 @@ func (s *Server) fleet() {
 		func(ctx context.Context, in *FleetRef) (*nothing, error) {
 			return nil, s.parts.Fleet.Hub().RevokeCode(ctx, principal(ctx).Ref(), in.ID, "")
 		})
+}
+
+// sees says of a group, by its name, whether the caller may know what it has: members of their own group, administrators of all. What belongs
+// to another one is as absent from every list of the fleet. The program itself is everybody's.
+func sees(ctx context.Context) func(group string) bool {
+	p := principal(ctx)
+	all := slices.Contains(p.Roles, auth.Admin)
+	return func(group string) bool { return all || group == p.Team || spec.Key{Group: group}.Binary() }
 }
 
 // groupOf is the name of the caller's current group: the fleet speaks of groups by name.
@@ -111,7 +121,7 @@ func (s *Server) groupOf(ctx context.Context) string {
 	return g.Name
 }
 
-func (s *Server) fleetView() (wire.FleetView, error) {
+func (s *Server) fleetView(ctx context.Context) (wire.FleetView, error) {
 	h := s.parts.Fleet.Hub()
 	f := h.Fleet()
 	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, Nodes: map[string]int{}, Waiting: f.Pending != nil, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
@@ -126,6 +136,8 @@ func (s *Server) fleetView() (wire.FleetView, error) {
 	}
 	v.HubKey, v.Charter, v.FourEyes = says.Charter.Hub, &says.Charter, says.Charter.FourEyes()
 	v.Pin, v.Signed, v.Revoked, v.Files = string(f.Set.Pin()), says.Signed, says.Revoked, f.Set.Lives()
+	mine := sees(ctx)
+	v.Signed = slices.DeleteFunc(v.Signed, func(t tuf.Target) bool { return !mine(t.Group) })
 	for _, n := range h.Nodes() {
 		v.Nodes[string(n.Standing)]++
 		if n.Held {

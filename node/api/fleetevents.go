@@ -19,7 +19,7 @@ type fleetEventsInput struct {
 func (s *Server) fleetEvents() {
 	handle(s, op{id: "fleet.events", method: http.MethodGet, path: "/fleet/events", summary: "Events of the fleet's nodes, the newest first; each once, whichever way it came", verb: auth.List, resource: auth.Fleet},
 		func(ctx context.Context, in *fleetEventsInput) (*body[wire.FleetEventsView], error) {
-			h := s.parts.Fleet.Hub()
+			h, mine := s.parts.Fleet.Hub(), sees(ctx)
 			var v wire.FleetEventsView
 			if in.Node != "" {
 				if _, err := h.Node(in.Node); err != nil {
@@ -31,7 +31,7 @@ func (s *Server) fleetEvents() {
 				}
 				v.Tally = &t
 			}
-			page, next, err := h.Events(ctx, hub.EventQuery{Node: in.Node, Class: spec.Class(in.Class), Cursor: in.Cursor, Limit: in.Limit})
+			page, next, err := h.Events(ctx, hub.EventQuery{Node: in.Node, Class: spec.Class(in.Class), Cursor: in.Cursor, Limit: in.Limit, Sees: func(group string) bool { return group == "" || mine(group) }})
 			v.List = listOf(page, next)
 			return answer(v, err)
 		})

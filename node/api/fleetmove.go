@@ -34,7 +34,7 @@ func (s *Server) fleetMove() {
 			if _, err := s.parts.Fleet.Hub().SetHubs(ctx, principal(ctx).Ref(), in.Body.Hubs, in.Body.Reason); err != nil {
 				return nil, err
 			}
-			return answer(s.fleetView())
+			return answer(s.fleetView(ctx))
 		})
 	handle(s, op{id: "fleet.release", method: http.MethodPost, path: "/fleet/release", summary: "After a restore: tell held nodes what this hub says, whatever they run", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body wire.ReleaseRequest }) (*body[wire.Released], error) {

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"edgeward/fleet/hub"
 	"edgeward/fleet/selector"
+	"edgeward/fleet/spec"
 	"edgeward/node/auth"
 	"edgeward/node/wire"
 )
@@ -20,7 +23,7 @@ type nodesInput struct {
 
 func (s *Server) fleetNodes() {
 	handle(s, op{id: "fleet.nodes", method: http.MethodGet, path: "/fleet/nodes", summary: "The fleet's nodes", verb: auth.List, resource: auth.Fleet},
-		func(_ context.Context, in *nodesInput) (*body[wire.List[wire.FleetNodeView]], error) {
+		func(ctx context.Context, in *nodesInput) (*body[wire.List[wire.FleetNodeView]], error) {
 			by, err := selector.Parse(in.Select)
 			if err != nil {
 				return nil, err
@@ -28,14 +31,14 @@ func (s *Server) fleetNodes() {
 			nodes, next := paged(s.parts.Fleet.Hub().Select(by), &in.Page, func(n hub.Node) string { return n.ID })
 			out := make([]wire.FleetNodeView, len(nodes))
 			for i, n := range nodes {
-				out[i] = s.fleetNode(n)
+				out[i] = s.fleetNode(ctx, n)
 			}
 			return answer(listOf(out, next), nil)
 		})
 	handle(s, op{id: "fleet.node", method: http.MethodGet, path: "/fleet/nodes/{id}", summary: "One node", verb: auth.Read, resource: auth.Fleet},
-		func(_ context.Context, in *FleetRef) (*body[wire.FleetNodeView], error) {
+		func(ctx context.Context, in *FleetRef) (*body[wire.FleetNodeView], error) {
 			n, err := s.parts.Fleet.Hub().Node(in.ID)
-			return answer(s.fleetNode(n), err)
+			return answer(s.fleetNode(ctx, n), err)
 		})
 	for verdict, summary := range map[hub.Verdict]string{
 		hub.Approve: "Let a node in: one that asks, or one that was declined, revoked or put in quarantine",
@@ -49,7 +52,7 @@ func (s *Server) fleetNodes() {
 				Body wire.NodeVerdict
 			}) (*body[wire.FleetNodeView], error) {
 				n, err := s.parts.Fleet.Hub().Decide(ctx, principal(ctx).Ref(), in.ID, verdict, in.Body.Reason)
-				return answer(s.fleetNode(n), err)
+				return answer(s.fleetNode(ctx, n), err)
 			})
 	}
 	for choice, summary := range map[hub.Choice]string{
@@ -63,7 +66,7 @@ func (s *Server) fleetNodes() {
 				Body wire.NodeVerdict
 			}) (*body[wire.FleetNodeView], error) {
 				n, err := s.parts.Fleet.Hub().Choose(ctx, principal(ctx).Ref(), in.ID, in.Seq, choice, in.Body.Reason)
-				return answer(s.fleetNode(n), err)
+				return answer(s.fleetNode(ctx, n), err)
 			})
 	}
 	handle(s, op{id: "fleet.node.place", method: http.MethodPost, path: "/fleet/nodes/{id}/place", summary: "Change a node's site, pair or tags", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
@@ -72,16 +75,24 @@ func (s *Server) fleetNodes() {
 			Body wire.NodePlace
 		}) (*body[wire.FleetNodeView], error) {
 			n, err := s.parts.Fleet.Hub().Put(ctx, principal(ctx).Ref(), in.ID, in.Body.Where, in.Body.Reason)
-			return answer(s.fleetNode(n), err)
+			return answer(s.fleetNode(ctx, n), err)
 		})
 }
 
-func (s *Server) fleetNode(n hub.Node) wire.FleetNodeView {
-	v := wire.FleetNodeView{ID: n.ID, Name: n.Last.Facts.Name, Site: n.Site, Tags: n.Tags, Pair: n.Pair, Standing: n.Standing, Why: n.Why, Asked: n.Asked, Joined: n.Joined, Seen: n.Seen,
+// fleetNode is a node as the caller may see it.
+func (s *Server) fleetNode(ctx context.Context, n hub.Node) wire.FleetNodeView {
+	mine := sees(ctx)
+	n.Last.Endpoints = slices.DeleteFunc(slices.Clone(n.Last.Endpoints), func(x spec.State) bool { return !mine(x.Group) })
+	n.Last.Facts.Host.Loaded = slices.DeleteFunc(slices.Clone(n.Last.Facts.Host.Loaded), func(x spec.Loaded) bool { return !mine(x.Group) })
+	v := wire.FleetNodeView{ID: n.ID, Name: n.Last.Facts.Name, Site: n.Site, Tags: n.Tags, Asks: n.Asks, Pair: n.Pair, Standing: n.Standing, Why: n.Why, Asked: n.Asked, Joined: n.Joined, Seen: n.Seen,
 		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt, Promotions: n.Promotions}
 	v.Online = n.Online(s.parts.Now())
 	if !n.Last.At.IsZero() && !n.Got.IsZero() {
 		v.Skew = n.Last.At.Sub(n.Got).Round(time.Millisecond).Seconds()
+	}
+	for _, b := range n.Last.Gossip.Bans {
+		of, _ := s.parts.Fleet.Hub().Node(b.Node) // one that was forgotten has its id only
+		v.Bans = append(v.Bans, wire.PeerBan{Ban: b, Name: cmp.Or(of.Last.Facts.Name, b.Node)})
 	}
 	return v
 }

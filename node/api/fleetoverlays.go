@@ -36,8 +36,10 @@ func (s *Server) fleetOverlays() {
 			return answer(s.parts.Fleet.Hub().Apply(ctx, principal(ctx).Ref(), s.groupOf(ctx), docs, in.Body.Reason, in.Body.Dry))
 		})
 	handle(s, op{id: "fleet.gaps", method: http.MethodGet, path: "/fleet/gaps", summary: "Endpoints that are not on a node as they are wanted, and why", verb: auth.List, resource: auth.Fleet},
-		func(_ context.Context, in *Page) (*body[wire.List[wire.FleetGap]], error) {
-			page, next := paged(s.parts.Fleet.Hub().Gaps(), in, func(g hub.Gap) string { return g.Node + " " + g.Endpoint.String() })
+		func(ctx context.Context, in *Page) (*body[wire.List[wire.FleetGap]], error) {
+			mine := sees(ctx)
+			gaps := slices.DeleteFunc(s.parts.Fleet.Hub().Gaps(), func(g hub.Gap) bool { return !mine(g.Endpoint.Group) })
+			page, next := paged(gaps, in, func(g hub.Gap) string { return g.Node + " " + g.Endpoint.String() })
 			return answer(listOf(page, next), nil)
 		})
 }

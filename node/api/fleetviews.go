@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"edgeward"
 	"edgeward/node/auth"
@@ -26,13 +25,13 @@ type FleetMatrixInput struct {
 func (s *Server) fleetViews() {
 	handle(s, op{id: "fleet.monitor", method: http.MethodGet, path: "/fleet/models/{group}/{model}/monitor", summary: "Drift and performance of a model over all nodes, merged", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, in *FleetModelInput) (*body[wire.FleetMonitor], error) {
-			if p := principal(ctx); p.Team != in.Group && !slices.Contains(p.Roles, auth.Admin) { // as absent
+			if !sees(ctx)(in.Group) { // as absent
 				return nil, edgeward.E("fleet.monitor", edgeward.NotFound, "group.not_found", "no group %s, or you do not belong to it", in.Group)
 			}
 			return answer(s.parts.FleetViews.Monitor(ctx, in.Group, in.Model, in.Days))
 		})
 	handle(s, op{id: "fleet.matrix", method: http.MethodGet, path: "/fleet/matrix", summary: "Which node runs which version", verb: auth.List, resource: auth.Fleet},
-		func(_ context.Context, in *FleetMatrixInput) (*body[wire.FleetMatrix], error) {
-			return answer(s.parts.FleetViews.Matrix(in.Site, in.Selector))
+		func(ctx context.Context, in *FleetMatrixInput) (*body[wire.FleetMatrix], error) {
+			return answer(s.parts.FleetViews.Matrix(in.Site, in.Selector, sees(ctx)))
 		})
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"edgeward/fleet/spec"
 	"edgeward/node/auth"
@@ -12,7 +13,10 @@ import (
 func (s *Server) membership() {
 	handle(s, op{id: "membership.get", method: http.MethodGet, path: "/fleet/membership", summary: "The fleet this server is a node of", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetMembership], error) {
-			return answer(s.parts.Fleet.Membership(ctx))
+			m, err := s.parts.Fleet.Membership(ctx)
+			mine := sees(ctx)
+			m.Items = slices.DeleteFunc(m.Items, func(x spec.State) bool { return !mine(x.Group) })
+			return answer(m, err)
 		})
 	handle(s, op{id: "site.get", method: http.MethodGet, path: "/fleet/site", summary: "The other servers of this node's site, as gossip shows them", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetSite], error) {
@@ -20,7 +24,7 @@ func (s *Server) membership() {
 		})
 	handle(s, op{id: "membership.join", method: http.MethodPost, path: "/fleet/membership", summary: "Join a fleet by a code", verb: auth.Create, resource: auth.Fleet, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.JoinRequest }) (*body[wire.FleetMembership], error) {
-			return answer(s.parts.Fleet.Join(ctx, principal(ctx).Ref(), in.Body.Code))
+			return answer(s.parts.Fleet.Join(ctx, principal(ctx).Ref(), in.Body.Code, in.Body.Tags))
 		})
 	handle(s, op{id: "membership.promote", method: http.MethodPost, path: "/fleet/membership/promotions", summary: "While the hub is away: put a version that was trained here behind an endpoint of the fleet, if its policy allows it", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body wire.OwnRequest }) (*body[spec.Promotion], error) {

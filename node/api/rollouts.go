@@ -12,8 +12,9 @@ import (
 
 func (s *Server) rollouts() {
 	handle(s, op{id: "rollouts.list", method: http.MethodGet, path: "/fleet/rollouts", summary: "Rollouts, the newest first", verb: auth.List, resource: auth.Fleet},
-		func(_ context.Context, in *Page) (*body[wire.List[wire.RolloutView]], error) {
-			all := s.parts.Fleet.Hub().Rollouts()
+		func(ctx context.Context, in *Page) (*body[wire.List[wire.RolloutView]], error) {
+			mine := sees(ctx)
+			all := slices.DeleteFunc(s.parts.Fleet.Hub().Rollouts(), func(m hub.Move) bool { return !mine(m.Endpoint.Group) })
 			slices.SortFunc(all, func(a, b hub.Move) int { return b.Created.Compare(a.Created) })
 			if in.Cursor != "" {
 				if i := slices.IndexFunc(all, func(m hub.Move) bool { return m.ID == in.Cursor }); i >= 0 {
@@ -44,8 +45,8 @@ func (s *Server) rollouts() {
 			return answer(s.rolloutView(m), err)
 		})
 	handle(s, op{id: "rollouts.get", method: http.MethodGet, path: "/fleet/rollouts/{id}", summary: "One rollout with its nodes", verb: auth.Read, resource: auth.Fleet},
-		func(_ context.Context, in *FleetRef) (*body[wire.RolloutView], error) {
-			m, err := s.parts.Fleet.Hub().Rollout(in.ID)
+		func(ctx context.Context, in *FleetRef) (*body[wire.RolloutView], error) {
+			m, err := s.rollout(ctx, in.ID)
 			return answer(s.rolloutView(m), err)
 		})
 	for word, summary := range map[string]string{
@@ -60,15 +61,28 @@ func (s *Server) rollouts() {
 				FleetRef
 				Body wire.RolloutWord
 			}) (*body[wire.RolloutView], error) {
-				if m, err := s.parts.Fleet.Hub().Rollout(in.ID); err == nil && m.Endpoint.Binary() && word != "pause" && word != "abort" {
+				m, err := s.rollout(ctx, in.ID)
+				if err != nil {
+					return nil, err
+				}
+				if m.Endpoint.Binary() && word != "pause" && word != "abort" {
 					if err := allowed(ctx, auth.Create, auth.Fleet); err != nil {
 						return nil, err
 					}
 				}
-				m, err := s.parts.Fleet.Hub().Say(ctx, principal(ctx).Ref(), in.ID, word, in.Body.Reason)
+				m, err = s.parts.Fleet.Hub().Say(ctx, principal(ctx).Ref(), in.ID, word, in.Body.Reason)
 				return answer(s.rolloutView(m), err)
 			})
 	}
+}
+
+// rollout returns one that the caller may see.
+func (s *Server) rollout(ctx context.Context, id string) (hub.Move, error) {
+	m, err := s.parts.Fleet.Hub().Rollout(id)
+	if err == nil && !sees(ctx)(m.Endpoint.Group) {
+		return hub.Move{}, hub.NoRollout(id)
+	}
+	return m, err
 }
 
 func (s *Server) rolloutView(m hub.Move) wire.RolloutView {

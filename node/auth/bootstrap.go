@@ -30,18 +30,46 @@ func (a *Guard) Bootstrap(ctx context.Context, token string) (secret string, err
 		a.mu.Unlock()
 		return secret, nil
 	}
-	if err := checkBootstrapToken(token); err != nil {
-		return "", err
+	_, err = a.First(ctx, First{Token: token, By: "bootstrap", From: "EDGEWARD_BOOTSTRAP_TOKEN"})
+	return "", err
+}
+
+// First describes the first administrator of an installation without a person.
+type First struct {
+	Name     string // empty: admin
+	Password string // empty: cannot log in until one is set
+	Token    string // empty: none
+	By       string // part of the product that makes it
+	From     string // what says so, for the event and for messages
+}
+
+// First makes the first administrator, owner of the group main. Errors: Conflict "user.admin_exists", Invalid for name, password or token
+// ("auth.bootstrap_token").
+func (a *Guard) First(ctx context.Context, f First) (User, error) {
+	if f.Token != "" {
+		if err := checkBootstrapToken(f.From, f.Token); err != nil {
+			return User{}, err
+		}
+	}
+	in := NewUser{Name: f.Name, Password: f.Password, Admin: true}
+	if in.Name == "" {
+		in.Name, in.Display = "admin", "Administrator"
+	}
+	u, err := a.newUser(ctx, in)
+	if err != nil {
+		return u, err
 	}
 	g, err := a.firstGroup(ctx, DefaultGroup)
 	if err != nil {
-		return "", err
+		return u, err
 	}
-	now := a.now()
-	u := User{ID: a.newID(), Name: "admin", Display: "Administrator", Admin: true, Created: now, Members: []Membership{{g.ID, []Role{Owner}}}}
-	t := Token{ID: a.newID(), Group: g.ID, Name: "bootstrap", Hash: hashSecret(token), Owner: u.ID, Roles: []Role{Admin, Owner}, Created: now}
-	by := Principal{Kind: System, Name: "bootstrap"}
-	return "", a.store.CreateFirstAdmin(ctx, u, g, &t, a.event(by, "user.created", events.Object{Kind: "user", Name: u.Name, ID: u.ID}, "", "EDGEWARD_BOOTSTRAP_TOKEN"))
+	u.Members = []Membership{{g.ID, []Role{Owner}}}
+	var t *Token
+	if f.Token != "" {
+		t = &Token{ID: a.newID(), Group: g.ID, Name: f.By, Hash: hashSecret(f.Token), Owner: u.ID, Roles: []Role{Admin, Owner}, Created: a.now()}
+	}
+	by := Principal{Kind: System, Name: f.By}
+	return u, a.store.CreateFirstAdmin(ctx, u, g, t, a.event(by, "user.created", events.Object{Kind: "user", Name: u.Name, ID: u.ID}, "", f.From))
 }
 
 // NeedsSetup reports whether the one-time link works and nothing else does.
@@ -111,13 +139,13 @@ func (a *Guard) firstGroup(ctx context.Context, name string) (Group, error) {
 	return g, err
 }
 
-func checkBootstrapToken(token string) error {
+func checkBootstrapToken(from, token string) error {
 	ok := len(token) >= MinBootstrapToken && len(token) <= 1024
 	for _, c := range []byte(token) {
 		ok = ok && c > ' ' && c < 0x7f
 	}
 	if !ok {
-		return edgeward.E("auth.Bootstrap", edgeward.Invalid, "auth.bootstrap_token", "EDGEWARD_BOOTSTRAP_TOKEN is too short or has characters that are not printable ASCII").
+		return edgeward.E("auth.Bootstrap", edgeward.Invalid, "auth.bootstrap_token", "the token (%s) is too short or has characters that are not printable ASCII", from).
 			WithHint("use at least %d random characters, such as the output of \"openssl rand -hex 32\"", MinBootstrapToken)
 	}
 	return nil

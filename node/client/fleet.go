@@ -214,7 +214,12 @@ func (c *Client) FleetSite(ctx context.Context) (FleetSite, error) {
 
 // JoinFleet brings a join code. Pending asks on until a person at the hub has decided.
 func (c *Client) JoinFleet(ctx context.Context, code string) (FleetMembership, error) {
-	return post[FleetMembership](ctx, c, "/api/v1/fleet/membership", wire.JoinRequest{Code: code})
+	return c.JoinFleetAsking(ctx, code, nil)
+}
+
+// JoinFleetAsking is JoinFleet of a server that asks for tags; the hub decides.
+func (c *Client) JoinFleetAsking(ctx context.Context, code string, tags map[string]string) (FleetMembership, error) {
+	return post[FleetMembership](ctx, c, "/api/v1/fleet/membership", wire.JoinRequest{Code: code, Tags: tags})
 }
 
 // LeaveFleet ends the membership.

@@ -1,8 +1,8 @@
 // Package config is how a server is configured: one typed struct, its defaults, its documentation and its checks.
 //
 // A value comes from, in this order: the command line, the environment (EDGEWARD_ and the key in capitals with "_" for
-// ".", such as EDGEWARD_HTTP_ADDRESS), the file (TOML, /etc/edgeward/config.toml or --config), what an administrator set
-// on the page Settings, the default. Nothing else reads the environment. Every value knows where it came from.
+// ".", such as EDGEWARD_HTTP_ADDRESS), the file (TOML, /etc/edgeward/config.toml or --config), the answers file of an
+// unattended installation, what an administrator set on the page Settings, the default. Nothing else reads the environment. Every value knows where it came from.
 //
 // A key that does not exist is an error that names the nearest one; a wrong value is an error that names the key, the
 // value and what would be right. All errors of a start are reported together. Secrets are named by file (*_file) and

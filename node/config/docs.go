@@ -15,7 +15,7 @@ func Markdown() string {
 <!-- Generated from node/config by go generate; do not edit. -->
 
 A server runs without any configuration. A value comes from, in this order: the command line, the environment, the file
-` + "`" + File + "`" + ` (or ` + "`--config FILE`" + `), the page *Settings*, the default. ` + "`edgeward settings`" + ` prints each value and where
+` + "`" + File + "`" + ` (or ` + "`--config FILE`" + `), an [answers file](operations.md#install-without-a-person), the page *Settings*, the default. ` + "`edgeward settings`" + ` prints each value and where
 it came from. ` + "`config.example.toml`" + ` beside this page holds every setting with its default.
 
 Not settings, but read from the environment: ` + "`EDGEWARD_CONFIG`" + ` (the file), ` + "`EDGEWARD_BOOTSTRAP_TOKEN`" + ` (24 or more

@@ -29,17 +29,19 @@ const (
 	FromFlag    Source = "flag"
 	FromEnv     Source = "env"
 	FromFile    Source = "file"
-	FromPage    Source = "page" // set by an administrator, kept in the store
+	FromAnswers Source = "answers" // of an answers file, kept in the data directory (node/answers)
+	FromPage    Source = "page"    // set by an administrator, kept in the store
 	FromDefault Source = "default"
 )
 
 // Sources are what Load reads. The zero value gives the defaults of an ordinary user without a home.
 type Sources struct {
-	Flags map[string]string // by key: "http.address"
-	Env   []string          // os.Environ()
-	File  string            // path; empty: EDGEWARD_CONFIG, else File if it is there
-	Page  map[string]string // by key
-	Root  bool              // the process runs as root
+	Flags   map[string]string // by key: "http.address"
+	Env     []string          // os.Environ()
+	File    string            // path; empty: EDGEWARD_CONFIG, else File if it is there
+	Answers map[string]any    // by key; of an answers file, texts and lists of texts
+	Page    map[string]string // by key
+	Root    bool              // the process runs as root
 }
 
 // Setting is one value with its description.
@@ -106,10 +108,10 @@ func Load(src Sources) (Loaded, error) {
 	layers := []struct {
 		source Source
 		values map[string]any
-	}{{FromPage, anyMap(src.Page)}, {FromFile, file}, {FromEnv, map[string]any{}}, {FromFlag, anyMap(src.Flags)}}
+	}{{FromPage, anyMap(src.Page)}, {FromAnswers, src.Answers}, {FromFile, file}, {FromEnv, map[string]any{}}, {FromFlag, anyMap(src.Flags)}}
 	for _, s := range l.Settings {
 		if v, ok := env[s.Env]; ok {
-			layers[2].values[s.Key] = v
+			layers[3].values[s.Key] = v // of the environment
 		}
 	}
 	var wrong []error
@@ -235,6 +237,8 @@ func where(s Source, path string) string {
 		return path
 	case FromFlag:
 		return "the command line"
+	case FromAnswers:
+		return "the answers file"
 	case FromPage:
 		return "the page Settings"
 	}

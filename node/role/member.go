@@ -11,6 +11,7 @@ import (
 	"edgeward/fleet/agent"
 	"edgeward/fleet/outbox"
 	"edgeward/fleet/pki"
+	"edgeward/fleet/selector"
 	"edgeward/fleet/spec"
 	"edgeward/node/events"
 	"edgeward/node/store"
@@ -53,30 +54,13 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 
 // Join asks the hub of a code to let this server in. Approved at once, it is a member when Join returns; else Pending, and it goes on asking.
 // The same code again asks again.
-func (r *Role) Join(ctx context.Context, by, text string) (wire.FleetMembership, error) {
-	c, err := spec.ParseCode(text)
-	if err != nil {
-		return wire.FleetMembership{}, err
-	}
-	m, err := r.p.Store.Membership(ctx)
+func (r *Role) Join(ctx context.Context, by, text string, tags map[string]string) (wire.FleetMembership, error) {
+	m, err := r.begin(ctx, by, text, tags)
 	if err != nil {
 		return wire.FleetMembership{}, err
 	}
 	if m.Fleet != "" {
-		if m.Pin == c.Root {
-			return r.Membership(ctx)
-		}
-		return wire.FleetMembership{}, edgeward.E("role.Join", edgeward.Conflict, "fleet.member", "this server belongs to fleet %s", m.Name).WithHint("leave it first: edgeward fleet leave")
-	}
-	if m.Code.ID != c.ID {
-		id, csr, err := pki.Request(r.p.Node)
-		if err != nil {
-			return wire.FleetMembership{}, err
-		}
-		m = store.Membership{Hubs: c.Hubs, CA: c.CA, Pin: c.Root, Identity: id, Request: csr, Code: c}
-		if err := r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.join_asked", "")); err != nil {
-			return wire.FleetMembership{}, err
-		}
+		return r.Membership(ctx)
 	}
 	if err := r.ask(ctx, by, m); err != nil {
 		if k := edgeward.KindOf(err); k != edgeward.Unavailable && k != edgeward.Exhausted { // it will never be let in with this code
@@ -88,9 +72,46 @@ func (r *Role) Join(ctx context.Context, by, text string) (wire.FleetMembership,
 	return r.Membership(ctx)
 }
 
+// Ask has this server ask the hub of a code for as long as it takes, and does not wait for it: an installation without a person. What comes of it is in
+// the log.
+func (r *Role) Ask(ctx context.Context, by, text string, tags map[string]string) error {
+	_, err := r.begin(ctx, by, text, tags)
+	if err == nil {
+		poke(r.joined)
+	}
+	return err
+}
+
+// begin keeps whom to ask, with a new key. A member of the code's fleet stays as it is.
+func (r *Role) begin(ctx context.Context, by, text string, tags map[string]string) (store.Membership, error) {
+	c, err := spec.ParseCode(text)
+	if err == nil {
+		err = selector.CheckTags(tags)
+	}
+	if err != nil {
+		return store.Membership{}, err
+	}
+	m, err := r.p.Store.Membership(ctx)
+	if err != nil || m.Fleet == "" && m.Code.ID == c.ID {
+		return m, err
+	}
+	if m.Fleet != "" {
+		if m.Pin != c.Root {
+			err = edgeward.E("role.Join", edgeward.Conflict, "fleet.member", "this server belongs to fleet %s", m.Name).WithHint("leave it first: edgeward fleet leave")
+		}
+		return m, err
+	}
+	id, csr, err := pki.Request(r.p.Node)
+	if err != nil {
+		return m, err
+	}
+	m = store.Membership{Hubs: c.Hubs, CA: c.CA, Pin: c.Root, Identity: id, Request: csr, Code: c, Tags: tags}
+	return m, r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.join_asked", ""))
+}
+
 // ask asks once, and keeps the membership if the answer is one.
 func (r *Role) ask(ctx context.Context, by string, m store.Membership) error {
-	a, err := agent.Join(ctx, m.Code, r.p.Proxy, spec.JoinRequest{Format: spec.Format, Code: m.Code.ID, Secret: m.Code.Secret, Node: r.p.Node, CSR: m.Request, Facts: r.p.Local.Facts()})
+	a, err := agent.Join(ctx, m.Code, r.p.Proxy, spec.JoinRequest{Format: spec.Format, Code: m.Code.ID, Secret: m.Code.Secret, Node: r.p.Node, CSR: m.Request, Tags: m.Tags, Facts: r.p.Local.Facts()})
 	if err != nil || a.Pending {
 		return err
 	}
@@ -102,8 +123,12 @@ func (r *Role) ask(ctx context.Context, by string, m store.Membership) error {
 		return edgeward.E("role.ask", edgeward.Forbidden, "fleet.pin", "the hub's first root is not the one of the join code").WithHint("get a new code at the right hub")
 	}
 	m.Fleet, m.Name, m.Site, m.Identity, m.Root, m.Joined = a.Fleet, a.Name, a.Site, id, a.Root, r.p.Now()
-	m.Code, m.Request = spec.Code{}, nil
-	return r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.joined", a.Name))
+	m.Code, m.Request, m.Tags = spec.Code{}, nil, nil
+	if err := r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.joined", a.Name)); err != nil {
+		return err
+	}
+	r.p.Log.Info("this server joined a fleet", "fleet", a.Name, "site", a.Site)
+	return nil
 }
 
 // Leave ends the membership. Endpoints stay as they are.
@@ -135,13 +160,15 @@ func (r *Role) runMember(ctx context.Context) {
 			continue
 		case err == nil && len(m.Request) > 0:
 			err = r.ask(ctx, "system:fleet", m)
-			r.mu.Lock()
-			r.asking = edgeward.Words(err)
-			r.mu.Unlock()
+			r.asked(err)
+			wait := 2 * time.Second
+			if k := edgeward.KindOf(err); err != nil && k != edgeward.Unavailable && k != edgeward.Exhausted {
+				wait = 30 * time.Second // only a person at the hub can change that
+			}
 			select {
 			case <-ctx.Done():
 			case <-r.joined:
-			case <-time.After(2 * time.Second):
+			case <-time.After(wait):
 			}
 		default:
 			select {
@@ -149,6 +176,18 @@ func (r *Role) runMember(ctx context.Context) {
 			case <-r.joined:
 			}
 		}
+	}
+}
+
+// asked notes what became of asking the hub; the log has each change.
+func (r *Role) asked(err error) {
+	words := edgeward.Words(err)
+	r.mu.Lock()
+	was := r.asking
+	r.asking = words
+	r.mu.Unlock()
+	if words != was && err != nil {
+		r.p.Log.Warn("this server is not let into the fleet", "code", edgeward.CodeOf(err), "problem", words, "hint", edgeward.HintOf(err))
 	}
 }
 
@@ -192,6 +231,8 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		}
 	})
 	defer line.Close()
+	boot := r.p.NewID()
+	line.Begins(boot)
 	log := r.p.Log.With("role", "node")
 	if err := r.p.Store.OpenFleetQueue(ctx); err != nil {
 		return err
@@ -201,7 +242,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	puller := &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}
 	here := r.newSite(m, authority, current, puller, line, pace)
 	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Authority: authority, Sign: r.sign, Hub: line, Local: r.p.Local, Programs: r.programs(), Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
-		Bring: here.swarm.Bring, Gossip: here.report, Took: here.knock, Boot: r.p.NewID(), Now: r.p.Now, Log: log})
+		Bring: here.swarm.Bring, Gossip: here.report, Took: here.knock, Boot: boot, Now: r.p.Now, Log: log})
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,16 @@
 package role
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 	"edgeward/node/config"
+	"edgeward/node/events"
 	"edgeward/node/store"
 	"edgeward/node/wire"
 	"edgeward/sync/pull"
@@ -51,7 +55,7 @@ func (r *Role) newSite(m store.Membership, a pki.Authority, c pki.Cert, p *pull.
 	near := *p
 	near.Limit = pace.LAN
 	s := &site{r: r, pace: pace, fleet: m.Fleet, authority: a, cert: c, poke: make(chan struct{}, 1)}
-	s.swarm = peer.NewSwarm(peer.SwarmOptions{Node: r.p.Node, Puller: p, Near: &near, Hub: hub, Site: s, Hears: s.hearsHub, Now: r.p.Now, Log: r.p.Log.With("role", "peer")})
+	s.swarm = peer.NewSwarm(peer.SwarmOptions{Node: r.p.Node, Puller: p, Near: &near, Hub: hub, Site: s, Hears: s.hearsHub, Now: r.p.Now, Log: r.p.Log.With("role", "peer"), Ban: s.banned})
 	return s
 }
 
@@ -129,6 +133,11 @@ func (s *site) report() spec.Gossip {
 		return spec.Gossip{}
 	}
 	g := spec.Gossip{Addresses: []string{s.at.String()}, Ring: s.ring.Epoch}
+	for _, b := range s.swarm.Bans() {
+		g.Bans = append(g.Bans, b)
+	}
+	slices.SortFunc(g.Bans, func(a, b spec.Ban) int { return cmp.Or(strings.Compare(a.Node, b.Node), a.Until.Compare(b.Until)) })
+	g.Bans = g.Bans[:min(len(g.Bans), spec.MaxBans)]
 	if s.pool != nil {
 		g.Members = map[string]int{}
 		for st, n := range s.pool.Counts() {
@@ -159,6 +168,23 @@ func (s *site) kept() (k agent.Kept, c agent.Contact) {
 		k, c = a.Kept()
 	}
 	return k, c
+}
+
+// banned is for the audit of this server, and by it of the hub.
+func (s *site) banned(b spec.Ban) {
+	x, _ := s.roster().Find(b.Node)
+	e := s.r.event("system:fleet", "fleet.peer.banned", cmp.Or(x.Name, b.Node))
+	e.Object = events.Object{Kind: "node", ID: b.Node, Name: cmp.Or(x.Name, b.Node)}
+	e.Reason, e.Detail = b.Why, map[string]string{"until": b.Until.UTC().Format(time.RFC3339)}
+	if err := s.r.p.Store.Record(context.Background(), e); err != nil {
+		s.r.p.Log.Warn("a ban is not in the audit log", "node", b.Node, "err", err)
+	}
+	s.mu.Lock()
+	a := s.a
+	s.mu.Unlock()
+	if a != nil {
+		a.Tell()
+	}
 }
 
 // run listens and gossips until ctx ends.
@@ -365,7 +391,7 @@ func (r *Role) Site(ctx context.Context) (wire.FleetSite, error) {
 	}
 	k, _ := a.Kept()
 	out.Site, out.Node, out.Traffic = k.Site, r.p.Node, k.Traffic
-	bans := s.swarm.Banned()
+	bans := s.swarm.Bans()
 	roster := s.roster()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -379,13 +405,13 @@ func (r *Role) Site(ctx context.Context) (wire.FleetSite, error) {
 	}
 	for _, m := range s.pool.Members() {
 		x, _ := roster.Find(m.Node)
-		var banned time.Time
+		var ban spec.Ban
 		for _, c := range x.Certs {
-			if until, ok := bans[c]; ok {
-				banned = until
+			if b, ok := bans[c]; ok {
+				ban = b
 			}
 		}
-		out.Members = append(out.Members, wire.SiteMember{Node: m.Node, Name: x.Name, Banned: banned, Address: m.Address, State: string(m.State), Since: m.Since, Seen: m.Seen,
+		out.Members = append(out.Members, wire.SiteMember{Node: m.Node, Name: x.Name, Banned: ban.Until, BannedWhy: ban.Why, Address: m.Address, State: string(m.State), Since: m.Since, Seen: m.Seen,
 			Milliseconds: float64(m.RTT.Microseconds()) / 1000, Reason: m.Reason, Rev: m.Meta.Rev, Version: m.Meta.Version, Hub: m.Meta.Hub && m.State == member.Alive})
 	}
 	return out, nil

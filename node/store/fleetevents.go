@@ -75,8 +75,34 @@ func (tx *Tx) lastFleetEvent() (n uint64, err error) {
 	return n, err
 }
 
-// FleetEvents implements hub.Store.
+// looked bounds how many events one page looks at for those that its reader may see.
+const looked = 5000
+
+// FleetEvents implements hub.Store. A page may hold fewer than its limit where many are not the reader's.
 func (db *DB) FleetEvents(ctx context.Context, q hub.EventQuery) (page []hub.KeptEvent, next string, err error) {
+	limit, seen := Page{Limit: q.Limit}.limit(), 0
+	for {
+		list, next, err := db.fleetEvents(ctx, q)
+		if err != nil || q.Sees == nil {
+			return list, next, err
+		}
+		for _, k := range list {
+			if !q.Sees(k.Event.Owner()) {
+				continue
+			}
+			if len(page) == limit {
+				return page, eventNumber(page[limit-1].N), nil
+			}
+			page = append(page, k)
+		}
+		if seen += len(list); next == "" || seen >= looked {
+			return page, next, nil
+		}
+		q.Cursor = next
+	}
+}
+
+func (db *DB) fleetEvents(ctx context.Context, q hub.EventQuery) (page []hub.KeptEvent, next string, err error) {
 	p := Page{Cursor: q.Cursor, Limit: q.Limit, Newest: true}
 	err = db.View(ctx, func(tx *Tx) error {
 		switch {

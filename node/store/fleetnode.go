@@ -29,8 +29,9 @@ type Membership struct {
 	Next        pki.Identity `json:"next,omitzero"`          // a new key that was asked for by file: a secret; without chain until the hub's word comes
 	NextRequest []byte       `json:"next_request,omitempty"` // the signing request of Next
 
-	Code    spec.Code `json:"code,omitzero"`     // while it asks: a secret
-	Request []byte    `json:"request,omitempty"` // while it asks: the signing request of Identity
+	Code    spec.Code         `json:"code,omitzero"`     // while it asks: a secret
+	Request []byte            `json:"request,omitempty"` // while it asks: the signing request of Identity
+	Tags    map[string]string `json:"tags,omitempty"`    // while it asks: that it asks for
 }
 
 // What a node keeps of its fleet: one of each.
@@ -126,7 +127,11 @@ func (db *DB) PutFleetKept(ctx context.Context, k agent.Kept, list ...agent.Happ
 			return err
 		}
 		for _, h := range list {
-			if _, err := tx.Append(events.Event{Time: h.At, Principal: h.By, Action: h.What, Object: events.Object{Kind: "endpoint", ID: h.Object, Name: h.Object}, Reason: h.Reason, Detail: h.Detail}); err != nil {
+			g, err := Groups.Find(tx, "name", "", h.Group) // none: the version never came so far that its group was made
+			if err != nil && edgeward.KindOf(err) != edgeward.NotFound {
+				return err
+			}
+			if _, err := tx.Append(events.Event{Time: h.At, Principal: h.By, Action: h.What, Group: g.ID, Object: events.Object{Kind: "endpoint", ID: h.Object, Name: h.Object}, Reason: h.Reason, Detail: h.Detail}); err != nil {
 				return err
 			}
 		}

@@ -150,7 +150,7 @@ func (tx *Tx) auditFor(after uint64, n int) (out []outbox.Entry, err error) {
 		if err != nil {
 			return false, err
 		}
-		line, err := auditLine(e, data)
+		line, err := tx.auditLine(e, data)
 		out = append(out, outbox.Entry{N: e.Seq, Event: line})
 		return true, err
 	})
@@ -158,9 +158,17 @@ func (tx *Tx) auditFor(after uint64, n int) (out []outbox.Entry, err error) {
 }
 
 // auditLine is a line of the log as it leaves; its id is the hash of the record, so it also proves the record.
-func auditLine(e events.Event, raw []byte) (spec.Event, error) {
+func (tx *Tx) auditLine(e events.Event, raw []byte) (spec.Event, error) {
+	group := ""
+	if e.Group != "" {
+		g, _, err := Groups.load(tx, joinKey("", e.Group))
+		if err != nil {
+			return spec.Event{}, err
+		}
+		group = cmp.Or(g.Name, e.Group) // of a group that is gone, its id: nobody is taken for its member
+	}
 	h := events.Hash(raw)
-	return outbox.Admit(spec.Event{ID: hex.EncodeToString(h[:]), Class: spec.Audit, At: e.Time, What: e.Action, Object: e.Object.Kind + " " + clip(cmp.Or(e.Object.Name, e.Object.ID), 200),
+	return outbox.Admit(spec.Event{ID: hex.EncodeToString(h[:]), Class: spec.Audit, At: e.Time, What: e.Action, Group: clip(group, 100), Object: e.Object.Kind + " " + clip(cmp.Or(e.Object.Name, e.Object.ID), 200),
 		By: clip(e.Principal, 200), Reason: clip(e.Reason, 2000), Detail: e.Detail, Seq: e.Seq, Prev: e.Prev})
 }
 

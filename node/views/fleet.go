@@ -77,8 +77,8 @@ func (f *Fleet) Monitor(ctx context.Context, group, model string, days int) (wir
 	return out, nil
 }
 
-// Matrix is which member runs what. site and where (a selector) narrow it; "" does not.
-func (f *Fleet) Matrix(site, where string) (wire.FleetMatrix, error) {
+// Matrix is which member runs what, of the groups that sees holds for. site and where (a selector) narrow it; "" does not.
+func (f *Fleet) Matrix(site, where string, sees func(group string) bool) (wire.FleetMatrix, error) {
 	out := wire.FleetMatrix{Endpoints: []spec.Key{}, Rows: []wire.FleetMatrixNode{}}
 	sel, err := selector.Parse(where)
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *Fleet) Matrix(site, where string) (wire.FleetMatrix, error) {
 		}
 		nodes = append(nodes, n)
 		for _, s := range n.Last.Endpoints {
-			if !slices.Contains(out.Endpoints, s.Key()) {
+			if sees(s.Group) && !slices.Contains(out.Endpoints, s.Key()) {
 				out.Endpoints = append(out.Endpoints, s.Key())
 			}
 		}

@@ -73,7 +73,8 @@ type SignatureResult struct {
 // CodeRequest asks for a join code.
 type CodeRequest struct {
 	Site    string `json:"site"`
-	Auto    bool   `json:"auto,omitempty"` // let in without a person
+	Auto    bool   `json:"auto,omitempty"`     // let in without a person
+	Tags    bool   `json:"own_tags,omitempty"` // tags that a server asks for count without a person
 	Uses    int    `json:"uses,omitempty"`
 	Minutes int    `json:"minutes,omitempty"` // 0: a day
 	Reason  string `json:"reason,omitempty"`
@@ -87,29 +88,36 @@ type CodeView struct {
 
 // FleetNodeView is a node as the hub knows it.
 type FleetNodeView struct {
-	ID       string            `json:"id"`
-	Name     string            `json:"name"`
-	Site     string            `json:"site"`
-	Tags     map[string]string `json:"tags,omitempty"`
-	Pair     string            `json:"pair,omitempty"`
-	Standing hub.Standing      `json:"standing"`
-	Why      string            `json:"why,omitempty"`
-	Online   bool              `json:"online"`
-	Asked    time.Time         `json:"asked"`
-	Joined   time.Time         `json:"joined,omitzero"`
-	Seen     time.Time         `json:"seen,omitzero"`
-	Until    time.Time         `json:"certificate_until,omitzero"`
-	Held     bool              `json:"held,omitempty"` // after a restore: it has a newer document, and gets none until a person decides
-	Rev      uint64            `json:"rev"`            // wanted
-	Has      uint64            `json:"rev_reported"`   // acted on
-	Skew     float64           `json:"clock_skew_s"`   // of its clock against the hub's, when it last reported
-	Facts    spec.Facts        `json:"facts"`
-	States   []spec.State      `json:"endpoints"`
-	Traffic  spec.Traffic      `json:"traffic"`
-	Receipt  time.Time         `json:"receipt,omitzero"` // when States came by a file; zero: over the wire
-	Queue    spec.Queue        `json:"queue,omitempty"`  // what waits on the node, and what was dropped there
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Site       string            `json:"site"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Asks       map[string]string `json:"asks_tags,omitempty"` // tags that it asks for; approving it grants them
+	Pair       string            `json:"pair,omitempty"`
+	Standing   hub.Standing      `json:"standing"`
+	Why        string            `json:"why,omitempty"`
+	Online     bool              `json:"online"`
+	Asked      time.Time         `json:"asked"`
+	Joined     time.Time         `json:"joined,omitzero"`
+	Seen       time.Time         `json:"seen,omitzero"`
+	Until      time.Time         `json:"certificate_until,omitzero"`
+	Held       bool              `json:"held,omitempty"` // after a restore: it has a newer document, and gets none until a person decides
+	Rev        uint64            `json:"rev"`            // wanted
+	Has        uint64            `json:"rev_reported"`   // acted on
+	Skew       float64           `json:"clock_skew_s"`   // of its clock against the hub's, when it last reported
+	Facts      spec.Facts        `json:"facts"`
+	States     []spec.State      `json:"endpoints"`
+	Traffic    spec.Traffic      `json:"traffic"`
+	Receipt    time.Time         `json:"receipt,omitzero"`     // when States came by a file; zero: over the wire
+	Queue      spec.Queue        `json:"queue,omitempty"`      // what waits on the node, and what was dropped there
+	Promotions []hub.Promoted    `json:"promotions,omitempty"` // that the node made by itself, the newest last
+	Bans       []PeerBan         `json:"bans,omitempty"`       // servers of its site that it asks for nothing now
+}
 
-	Promotions []hub.Promoted `json:"promotions,omitempty"` // that the node made by itself, the newest last
+// PeerBan is a server that a node asks for nothing until then.
+type PeerBan struct {
+	spec.Ban
+	Name string `json:"name"` // of the server
 }
 
 // BundleResult is what came of a bundle.
@@ -199,5 +207,6 @@ type OwnReturn struct {
 
 // JoinRequest brings a join code.
 type JoinRequest struct {
-	Code string `json:"code"`
+	Code string            `json:"code"`
+	Tags map[string]string `json:"tags,omitempty"` // that this server asks for; the hub decides
 }

@@ -33,4 +33,5 @@ type SiteMember struct {
 	Version      string    `json:"version,omitempty"`
 	Hub          bool      `json:"hub,omitempty"`         // it reaches the hub
 	Banned       time.Time `json:"banned_until,omitzero"` // it sent wrong bytes and is not asked until then
+	BannedWhy    string    `json:"banned_why,omitempty"`
 }

@@ -1,13 +1,13 @@
 // Command bench measures the product on the machine it runs on and prints the tables of docs/benchmarks.md.
 //
-//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident|delta|analyzer]...
+//	go run ./packaging/bench [-rounds 5] [-match .] [-python PYTHON] [-only PEERS] [start|serving|train|demo|hot|swap|resident|delta|join|idle|analyzer]...
 //
 // Every topic runs its competitors in turn within each round, so that a busy minute of the machine hits all of them, and
 // prints medians with the smallest and the largest value in brackets. Everything listens on loopback and lives in a
 // temporary folder. Peers in Python are measured where -python names an interpreter that has them (mlflow for start,
 // lightgbm and numpy for train); without one they are left out and the table says so. The peers of serving are set up from
 // their packages (peers/*.txt) in .cache/peers, once; what is missing is left out aloud, and with EDGEWARD_REQUIRE_ALL=1 it
-// is an error. The topics swap, resident and delta run once, whatever the rounds, and only where they are named; analyzer measures
+// is an error. The topics swap, resident, delta and idle run once, whatever the rounds, and they and join only where they are named; analyzer measures
 // nothing: it sets perf_analyzer up in .cache/peers, where tests find it.
 package main
 
@@ -37,13 +37,14 @@ type bench struct {
 	match       string
 	python      string
 	program     string
-	root        string // of the source
-	peers       string // where the peers of serving are set up
-	swaps, rate int    // of the topic swap: changes of the version, requests a second
-	models      int    // of the topic resident
-	only        string // windows of the topic serving; empty: all
-	dir         string // temporary
-	kept        string // where what is prepared for serving, and its samples, are kept; dir unless told
+	root        string        // of the source
+	peers       string        // where the peers of serving are set up
+	swaps, rate int           // of the topic swap: changes of the version, requests a second
+	models      int           // of the topic resident
+	idleFor     time.Duration // of the topic idle
+	only        string        // windows of the topic serving; empty: all
+	dir         string        // temporary
+	kept        string        // where what is prepared for serving, and its samples, are kept; dir unless told
 	pointLength time.Duration
 }
 
@@ -67,6 +68,7 @@ func run(ctx context.Context, args []string) (err error) {
 	f.IntVar(&b.swaps, "swaps", 1000, "changes of the version in the topic swap")
 	f.IntVar(&b.rate, "rate", 2000, "requests a second in the topic swap")
 	f.IntVar(&b.models, "models", 4000, "models in the topic resident")
+	f.DurationVar(&b.idleFor, "idle", 20*time.Minute, "how long the topic idle watches")
 	f.StringVar(&b.only, "only", "", "windows of the topic serving (ours, or peers such as triton,litserve) or part of the names of pairs of the topic delta; empty for all")
 	f.StringVar(&b.kept, "keep", "", "folder that keeps what the topic serving prepared, and its samples: later runs add to them")
 	f.DurationVar(&b.pointLength, "point", 2*time.Second, "length of one measurement under load, at most 10s")
@@ -94,7 +96,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := os.MkdirAll(b.kept, 0o700); err != nil {
 		return err
 	}
-	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot, "delta": b.delta, "analyzer": b.analyzer}
+	topics := map[string]func(context.Context) error{"start": b.start, "serving": b.serving, "swap": b.swap, "resident": b.resident, "train": b.train, "demo": b.demo, "hot": b.hot, "delta": b.delta, "join": b.join, "idle": b.idle, "analyzer": b.analyzer}
 	wanted := f.Args()
 	if len(wanted) == 0 {
 		wanted = []string{"start", "serving", "train", "demo", "hot"}

@@ -2662,6 +2662,7 @@ export interface components {
             auto?: boolean;
             /** Format: int64 */
             minutes?: number;
+            own_tags?: boolean;
             reason?: string;
             site: string;
             /** Format: int64 */
@@ -2676,6 +2677,7 @@ export interface components {
             expires: string;
             id: string;
             nodes?: string[] | null;
+            own_tags?: boolean;
             revoked?: boolean;
             secret?: string;
             site: string;
@@ -3149,6 +3151,10 @@ export interface components {
         FleetNodeView: {
             /** Format: date-time */
             asked: string;
+            asks_tags?: {
+                [key: string]: string;
+            };
+            bans?: components["schemas"]["PeerBan"][] | null;
             /** Format: date-time */
             certificate_until?: string;
             /** Format: double */
@@ -3649,6 +3655,9 @@ export interface components {
         };
         JoinRequest: {
             code: string;
+            tags?: {
+                [key: string]: string;
+            };
         };
         ListAlertView: {
             items: components["schemas"]["AlertView"][] | null;
@@ -4329,6 +4338,13 @@ export interface components {
         PasswordRequest: {
             new: string;
             old: string;
+        };
+        PeerBan: {
+            name: string;
+            node: string;
+            /** Format: date-time */
+            until: string;
+            why?: string;
         };
         Performance: {
             /** Format: double */
@@ -5330,6 +5346,7 @@ export interface components {
             address?: string;
             /** Format: date-time */
             banned_until?: string;
+            banned_why?: string;
             hub?: boolean;
             name?: string;
             node: string;
@@ -5463,6 +5480,7 @@ export interface components {
             detail?: {
                 [key: string]: string;
             };
+            group?: string;
             id: string;
             object?: string;
             prev?: string;

@@ -1,16 +1,17 @@
 import { useState } from 'react';
-import { Alert, Anchor, FileButton, Group, Stack, Text } from '@mantine/core';
+import { Alert, Button, FileButton, Group, Stack, Text } from '@mantine/core';
 import { upload } from '../../api/client';
 import { useAct } from '../../api/queries';
 import { rows, type BundleResult } from '../../api/types';
 import { Twin } from '../../parts/copy';
 import { bytes, percent } from '../../parts/format';
-import { MayButton } from '../../parts/may';
+import { MayButton, useMay } from '../../parts/may';
 import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 
 /** Takes a bundle from a stick: on a node what its hub says, on the hub what nodes say; and writes the file that goes the other way. */
 export function Bundle({ hub }: { hub: boolean }) {
+  const may = useMay();
   const [share, setShare] = useState(0);
   const take = useAct((f: File) => upload<BundleResult>('/fleet/bundle', {}, f, setShare), 'fleet');
   const done = take.data;
@@ -20,7 +21,7 @@ export function Bundle({ hub }: { hub: boolean }) {
         <FileButton accept=".edgebundle" onChange={(f) => f && take.mutate(f)}>
           {(p) => <MayButton verb="create" on="fleet" size="xs" variant="default" loading={take.isPending} {...p}>{t(hub ? 'fleet.takeReceipt' : 'fleet.takeBundle')}</MayButton>}
         </FileButton>
-        <Anchor size="sm" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : '/api/v1/fleet/membership/receipt'} download={hub ? 'fleet.edgebundle' : 'receipt.edgebundle'}>{t(hub ? 'fleet.makeBundle' : 'fleet.makeReceipt')}</Anchor>
+        {may('create', 'fleet') && <Button component="a" size="xs" variant="default" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : '/api/v1/fleet/membership/receipt'} download={hub ? 'fleet.edgebundle' : 'receipt.edgebundle'}>{t(hub ? 'fleet.makeBundle' : 'fleet.makeReceipt')}</Button>}
         {take.isPending && <Text size="sm" className="quiet">{percent(share)}</Text>}
       </Group>
       <Trouble error={take.error} />

@@ -10,7 +10,8 @@ import { isProgram, named, why } from './gaps';
 import { Inquiries } from './inquiries';
 import { Locals } from './locals';
 import { monitorOf } from './matrix';
-import { Standing, tagsOf } from './standing';
+import { Standing, tagWords } from './standing';
+import { Tags } from './tags';
 
 /** All the hub knows of one node, as it was reported last. */
 export default function FleetNode({ id }: { id: string }) {
@@ -63,7 +64,8 @@ function All({ n }: { n: NodeView }) {
           <Facts of={[
             ['ID', <span className="mono" key="id">{n.id}</span>],
             [t('fleet.site'), n.site],
-            [t('fleetNode.tags'), tagsOf(n)],
+            [t('fleetNode.tags'), <Tags n={n} key="tags" />],
+            [t('tags.asks'), tagWords(n.asks_tags)],
             [t('fleetNode.pair'), n.pair ?? ''],
             [t('fleetNode.seen'), some(n.seen) ? moment(n.seen) : '–'],
             [t('fleetNode.skew'), t('fleetNode.skewOf', { s: seconds(Math.round(n.clock_skew_s * 10) / 10 || 0) })],
@@ -101,6 +103,11 @@ function All({ n }: { n: NodeView }) {
         {m.others ? <Text size="sm" className="quiet" mt="xs">{t('fleetNode.others', { n: m.others })}</Text> : null}
       </Card>
       <Locals n={n} />
+      {rows(n.bans).length > 0 && (
+        <Alert color="orange" title={t('site.banned')}>
+          {rows(n.bans).map((b) => <div key={b.node + b.until}><To href={`/fleet/nodes/${b.node}`}>{b.name}</To>: {t('site.bannedWhy', { at: moment(b.until), why: b.why ?? '' })}</div>)}
+        </Alert>
+      )}
       <Inquiries n={n} />
       <Twin>{`edgeward fleet node show ${n.id}`}</Twin>
     </Stack>

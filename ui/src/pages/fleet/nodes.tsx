@@ -13,7 +13,7 @@ import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Waits } from './events';
 import { why } from './gaps';
-import { Standing, tagsOf } from './standing';
+import { Standing, tagWords } from './standing';
 
 /** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
 export function Nodes() {
@@ -21,7 +21,7 @@ export function Nodes() {
   const query = useFleetNodes(select);
   const [adding, setAdding] = useState(false);
   const [made, setMade] = useState<FleetCode>();
-  const [n, setN] = useState({ site: '', uses: 1, auto: false });
+  const [n, setN] = useState({ site: '', uses: 1, auto: false, own_tags: false });
   const [deciding, setDeciding] = useState<[FleetNode, string]>();
   const make = useAct((reason: string) => post<FleetCode>('/fleet/codes', { ...n, reason: reason || undefined }), 'fleet');
   const decide = useAct(([id, verdict, reason]: [string, string, string]) => post(`/fleet/nodes/${id}/${verdict}`, { reason: reason || undefined }), 'fleet');
@@ -49,7 +49,8 @@ export function Nodes() {
               {rows(l.items).map((x) => (
                 <Table.Tr key={x.id}>
                   <Table.Td><To href={`/fleet/nodes/${x.id}`}><b>{x.name || x.id}</b></To><br /><span className="quiet">{x.facts.cores} × {x.facts.arch} · {x.facts.version}</span>
-                    {tagsOf(x) && <><br /><span className="quiet">{tagsOf(x)}</span></>}</Table.Td>
+                    {tagWords(x.tags) && <><br /><span className="quiet">{tagWords(x.tags)}</span></>}
+                    {tagWords(x.asks_tags) && <><br /><span className="quiet">{t('tags.asks')}: {tagWords(x.asks_tags)}</span></>}</Table.Td>
                   <Table.Td>{x.site}</Table.Td>
                   <Table.Td>
                     <Standing of={x} />
@@ -72,11 +73,12 @@ export function Nodes() {
       )}</Loaded>
       <Twin>{`edgeward fleet node list${select ? ` --select ${JSON.stringify(select)}` : ''}`}</Twin>
       <Ask title={t('fleet.addNode')} open={adding} close={() => setAdding(false)} optional ready={isName(n.site)} go={t('fleet.makeCode')}
-        cli={() => `edgeward fleet code create --site ${n.site || 'NAME'}${n.uses !== 1 ? ` --uses ${n.uses}` : ''}${n.auto ? ' --auto' : ''}`}
+        cli={() => `edgeward fleet code create --site ${n.site || 'NAME'}${n.uses !== 1 ? ` --uses ${n.uses}` : ''}${n.auto ? ' --auto' : ''}${n.own_tags ? ' --own-tags' : ''}`}
         act={async (reason) => setMade(await make.mutateAsync(reason))}>
         <TextInput label={t('fleet.site')} description={t('fleet.siteWhat')} value={n.site} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, site: v })); }} required error={n.site && !isName(n.site) ? t('name.bad') : undefined} />
         <NumberInput label={t('fleet.uses')} min={1} max={1000} value={n.uses} onChange={(v) => setN((o) => ({ ...o, uses: Number(v) || 1 }))} />
         <Checkbox label={t('fleet.auto')} checked={n.auto} onChange={(e) => { const v = e.currentTarget.checked; setN((o) => ({ ...o, auto: v })); }} />
+        <Checkbox label={t('fleet.ownTags')} checked={n.own_tags} onChange={(e) => { const v = e.currentTarget.checked; setN((o) => ({ ...o, own_tags: v })); }} />
       </Ask>
       {deciding && (
         <Ask title={`${word('verdictOf', deciding[1])}: ${deciding[0].name || deciding[0].id}`} open close={() => setDeciding(undefined)} optional={deciding[1] === 'approve'} danger={deciding[1] !== 'approve'}

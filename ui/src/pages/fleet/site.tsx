@@ -1,8 +1,8 @@
-import { Alert, Table, Text } from '@mantine/core';
+import { Alert, Badge, Table, Text } from '@mantine/core';
 import { useSite } from '../../api/queries';
 import { rows, type FleetSite } from '../../api/types';
 import { Twin } from '../../parts/copy';
-import { ago, some } from '../../parts/format';
+import { ago, moment, some } from '../../parts/format';
 import { Card, State } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t } from '../../text';
@@ -33,7 +33,8 @@ function Gossip({ of }: { of: FleetSite }) {
               {members.map((m) => (
                 <Table.Tr key={m.node}>
                   <Table.Td><b>{m.name || m.node}</b><br /><span className="quiet">{m.version}</span></Table.Td>
-                  <Table.Td><State of={m.state} kind="memberState" />{m.state === 'alive' && !m.hub && <><br /><span className="quiet">{t('site.noHub')}</span></>}<br /><span className="quiet">{m.reason}</span></Table.Td>
+                  <Table.Td><State of={m.state} kind="memberState" />{m.state === 'alive' && !m.hub && <><br /><span className="quiet">{t('site.noHub')}</span></>}<br /><span className="quiet">{m.reason}</span>
+                    {some(m.banned_until) && <><br /><Badge color="orange">{t('site.banned')}</Badge><br /><span className="quiet">{t('site.bannedWhy', { at: moment(m.banned_until), why: m.banned_why ?? '' })}</span></>}</Table.Td>
                   <Table.Td className="mono">{m.address}</Table.Td>
                   <Table.Td className="num">{m.rev || ''}</Table.Td>
                   <Table.Td>{some(m.seen) ? ago(m.seen) : ''}{m.rtt_ms ? <><br /><span className="quiet">{m.rtt_ms} ms</span></> : ''}</Table.Td>

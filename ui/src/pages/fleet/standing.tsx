@@ -9,4 +9,5 @@ export function Standing({ of: n }: { of: FleetNode }) {
 }
 
 /** A node's tags as a selector writes them. */
-export const tagsOf = (n: FleetNode) => Object.entries(n.tags ?? {}).map(([k, v]) => `${k}=${v}`).join(', ');
+export const tagList = (tags: FleetNode['tags']) => Object.entries(tags ?? {}).map(([k, v]) => `${k}=${v}`);
+export const tagWords = (tags: FleetNode['tags']) => tagList(tags).join(', ');

@@ -1,13 +1,14 @@
 import { useState } from 'react';
-import { Anchor, Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Checkbox, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useLocation } from 'wouter';
 import { post } from '../../api/client';
-import type { Me } from '../../api/types';
+import type { Me, Membership } from '../../api/types';
 import { Code } from '../../parts/copy';
 import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 import { Door } from './door';
+import { hubOf, JoinCode } from './joincode';
 
 /** The first administrator. The secret is the fragment of the printed link, which no server log ever sees. */
 export function Setup({ open }: { open?: boolean }) {
@@ -19,8 +20,11 @@ export function Setup({ open }: { open?: boolean }) {
   const [again, setAgain] = useState('');
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
+  const [joins, setJoins] = useState(false);
+  const [code, setCode] = useState('');
+  const [made, setMade] = useState(false); // the administrator is there; joining is what is left
   const given = location.hash.length > 1;
-  if (open === false)
+  if (open === false && !made)
     return (
       <Door title={t('setup.title')}>
         <Stack>
@@ -30,14 +34,21 @@ export function Setup({ open }: { open?: boolean }) {
       </Door>
     );
   const differ = again !== '' && again !== password ? t('setup.differ') : undefined;
+  const enter = async (to: string) => {
+    await client.resetQueries();
+    navigate(to, { replace: true });
+  };
   const submit = async () => {
     setBusy(true);
     setError(undefined);
     try {
-      await post<Me>('/setup', { secret: secret.trim(), user, password });
-      history.replaceState(null, '', '/'); // the secret leaves the address bar
-      await client.resetQueries();
-      navigate('/', { replace: true });
+      if (!made) {
+        await post<Me>('/setup', { secret: secret.trim(), user, password });
+        history.replaceState(null, '', '/setup'); // the secret leaves the address bar
+        setMade(true);
+      }
+      if (joins) await post<Membership>('/fleet/membership', { code: code.trim() });
+      await enter(joins ? '/fleet' : '/');
     } catch (e) {
       setError(e);
     } finally {
@@ -48,14 +59,21 @@ export function Setup({ open }: { open?: boolean }) {
     <Door title={t('setup.title')}>
       <form onSubmit={(e) => { e.preventDefault(); void submit(); }}>
         <Stack>
-          <Text className="quiet">{given ? t('setup.intro') : t('setup.noSecret')}</Text>
+          <Text className="quiet">{made ? t('setup.made') : given ? t('setup.intro') : t('setup.noSecret')}</Text>
+          {!made && <>
           {!given && <Code>edgeward up</Code>}
           {!given && <TextInput label={t('setup.secret')} value={secret} onChange={(e) => setSecret(e.currentTarget.value)} autoComplete="off" required />}
           <TextInput label={t('setup.user')} description={t('name.rule')} autoComplete="username" value={user} onChange={(e) => setUser(e.currentTarget.value)} required />
           <PasswordInput label={t('setup.password')} description={t('setup.passwordRule')} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)} required autoFocus visibilityToggleButtonProps={{ 'aria-label': t('login.show') }} />
           <PasswordInput label={t('setup.again')} autoComplete="new-password" value={again} onChange={(e) => setAgain(e.currentTarget.value)} error={differ} required visibilityToggleButtonProps={{ 'aria-label': t('login.show') }} />
+          <Checkbox label={t('setup.joins')} checked={joins} onChange={(e) => setJoins(e.currentTarget.checked)} />
+          </>}
+          {joins && <JoinCode code={code} set={setCode} />}
           <Trouble error={error} />
-          <Button type="submit" loading={busy} disabled={!!differ}>{t('setup.go')}</Button>
+          <Group grow>
+            <Button type="submit" loading={busy} disabled={!!differ || (joins && !hubOf(code))}>{made ? t('fleet.join') : joins ? t('setup.goJoin') : t('setup.go')}</Button>
+            {made && <Button variant="default" onClick={() => void enter('/')}>{t('setup.alone')}</Button>}
+          </Group>
         </Stack>
       </form>
     </Door>
