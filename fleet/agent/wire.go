@@ -135,11 +135,11 @@ func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit i
 	if err != nil {
 		return nil, err
 	}
-	return w.read(res, limit)
+	return w.answer(res, limit)
 }
 
-// read reads an answer of at most limit bytes.
-func (w *Wire) read(res *http.Response, limit int64) ([]byte, error) {
+// answer reads an answer of at most limit bytes, or what the hub refuses with.
+func (w *Wire) answer(res *http.Response, limit int64) ([]byte, error) {
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusNotModified {
 		return nil, nil
@@ -223,7 +223,7 @@ func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]
 	w.mu.Lock()
 	w.said.mark, w.said.report = res.Header.Get("Edgeward-Trust"), res.Header.Get("Edgeward-Report") != ""
 	w.mu.Unlock()
-	return w.read(res, 2*spec.MaxDesired)
+	return w.answer(res, 2*spec.MaxDesired)
 }
 
 // Report implements Hub.
