@@ -205,7 +205,7 @@ func loadedWords(x serve.VersionStatus) string {
 	case !x.Loaded:
 		return "not loaded"
 	case x.Cold:
-		return "proved, not in memory"
+		return "asleep"
 	}
 	return "loaded"
 }

@@ -23,7 +23,7 @@ func TestAServerHasOneHub(t *testing.T) {
 	f := newFleet(t, t.Context())
 	r := &Role{p: Parts{Store: f.here, Node: "node1", Now: time.Now}}
 	other := spec.Code{Hubs: []string{"https://127.0.0.1:1"}, CA: edgeward.DigestOf([]byte("ca")), Root: edgeward.DigestOf([]byte("root")), ID: "other", Secret: "secret"}
-	_, err := r.Join(t.Context(), "user:bea", other.String())
+	_, err := r.Join(t.Context(), "user:bea", other.String(), nil)
 	if edgeward.KindOf(err) != edgeward.Conflict || edgeward.CodeOf(err) != "fleet.member" || edgeward.HintOf(err) == "" {
 		t.Errorf("%v, hint %q", err, edgeward.HintOf(err))
 	}
