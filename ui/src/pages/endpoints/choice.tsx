@@ -1,4 +1,5 @@
 import { Alert, Badge, Table, Text } from '@mantine/core';
+import { Fragment } from 'react';
 import { rows, type EndpointView } from '../../api/types';
 import { sig } from '../../parts/format';
 import { Card } from '../../parts/page';
@@ -35,15 +36,22 @@ export function Choices({ of: e }: { of: EndpointView }) {
               </Table.Thead>
               <Table.Tbody>
                 {rows(v.choice?.tried).map((c) => (
-                  <Table.Tr key={c.engine + c.device + (c.runtime ?? '')} fw={c.chosen ? 650 : undefined}>
+                  <Fragment key={c.engine + c.device + (c.runtime ?? '')}>
+                  <Table.Tr fw={c.chosen ? 650 : undefined}>
                     <Table.Td><span style={{ whiteSpace: 'nowrap' }}>{word('engine', c.engine)}</span> <span className="quiet">{c.version} {c.runtime}</span></Table.Td>
                     <Table.Td>{c.device}</Table.Td>
-                    <Table.Td style={c.agrees ? undefined : { color: 'var(--edge-warn)' }}>{c.agrees ? t('engines.yes') : t('engines.no')}{c.error && <div className="quiet" lang="en" style={{ fontSize: '0.82rem' }}>{c.error}</div>}</Table.Td>
+                    <Table.Td style={c.agrees ? undefined : { color: 'var(--edge-warn)' }}>{c.agrees ? t('engines.yes') : t('engines.no')}</Table.Td>
                     <Table.Td className="num">{c.max_abs_diff == null ? '–' : sig(c.max_abs_diff)}</Table.Td>
                     <Table.Td className="num">{c.p50_us ? `${sig(c.p50_us)} µs` : '–'}</Table.Td>
                     <Table.Td className="num">{c.p95_us ? `${sig(c.p95_us)} µs` : '–'}</Table.Td>
                     <Table.Td>{Object.entries(c.nodes ?? {}).map(([d, n]) => `${d} ${n}`).join(', ') || '–'}</Table.Td>
                   </Table.Tr>
+                  {c.error && (
+                    <Table.Tr>
+                      <Table.Td colSpan={7} pt={0}><Text className="quiet" lang="en" size="xs" lineClamp={3} title={c.error} style={{ overflowWrap: 'anywhere' }}>{c.error}</Text></Table.Td>
+                    </Table.Tr>
+                  )}
+                  </Fragment>
                 ))}
               </Table.Tbody>
             </Table>
