@@ -19,7 +19,8 @@ func newFleetLocal(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "local", Short: "Versions that servers promote by themselves while the hub is away",
 		Long: "Where the policy of the fleet says autonomy local-promote, a server whose hub has been away for long enough may put a version that was\n" +
 			"trained on it behind an endpoint of the fleet. It goes through the same gates as every version. At the hub it is shown, and a person\n" +
-			"decides: adopt it into the fleet, or return to the hub's version."}
+			"decides: adopt it into the fleet, or return to the hub's version.",
+		Example: "  edgeward fleet local list"}
 	cmd.AddCommand(newLocalPromote(r), newLocalList(r), newLocalReturn(r), newLocalAdopt(r))
 	return cmd
 }
@@ -35,6 +36,12 @@ func newLocalPromote(r *remote) *cobra.Command {
 		ref, err := models.ParseRef(args[0])
 		if err != nil {
 			return err
+		}
+		if ref.Version == 0 {
+			return edgeward.E("fleet.local.promote", edgeward.Invalid, "model.ref", "which version of %s", ref.Model).WithHint("edgeward model show %s lists them", ref.Model)
+		}
+		if e, err := c.Endpoint(ctx, endpoint); err == nil && e.Endpoint.Model != ref.Model {
+			return edgeward.E("fleet.local.promote", edgeward.Conflict, "endpoint.exists", "endpoint %s has model %s", endpoint, e.Endpoint.Model)
 		}
 		p, err := c.PromoteOwn(ctx, client.OwnRequest{Endpoint: endpoint, Version: ref.Version, Reason: *reason})
 		if err != nil {
