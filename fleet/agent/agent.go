@@ -89,7 +89,7 @@ type Happened struct {
 	By     string
 }
 
-// Options are what an Agent is made of. All but Sign, Programs, Bring, Gossip, Took, Retry and Dice are needed.
+// Options are what an Agent is made of. All but Sign, Programs, Bring, Gossip, Took, Retry, Tell and Dice are needed.
 type Options struct {
 	Fleet, Node string
 	Pin         edgeward.Digest // of the first root
