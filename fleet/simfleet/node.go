@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edgeward"
@@ -48,7 +49,7 @@ type disk struct {
 // run is a process of the node. It is agent.Store and outbox.Store until it is killed.
 type run struct {
 	n      *Node
-	agent  *agent.Agent
+	agent  atomic.Pointer[agent.Agent] // nil until it is open
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
@@ -79,8 +80,8 @@ func (n *Node) Start() {
 	quiet := slog.New(slog.DiscardHandler)
 	dice := NewDice(f.o.Seed, boot)
 	wire := agent.NewWireOver(f.addresses(), n.line, func(t time.Time) {
-		if r.agent != nil {
-			r.agent.Heard(t)
+		if a := r.agent.Load(); a != nil {
+			a.Heard(t)
 			r.box.Answered()
 		}
 	})
@@ -91,7 +92,7 @@ func (n *Node) Start() {
 	}
 	a, err := agent.Open(ctx, o)
 	f.ok(err)
-	r.agent = a
+	r.agent.Store(a)
 	if k, _ := a.Kept(); len(k.Hubs) > 0 {
 		wire.Addresses(k.Hubs)
 	}
@@ -136,14 +137,14 @@ func (n *Node) On() bool {
 	return n.run != nil
 }
 
-// Agent is the running one, nil while the machine is off.
+// Agent is the running one, nil while the machine is off or starts.
 func (n *Node) Agent() *agent.Agent {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.run == nil {
 		return nil
 	}
-	return n.run.agent
+	return n.run.agent.Load()
 }
 
 // State is what the node itself says of the endpoint; zero while it is off or has none.
