@@ -81,9 +81,9 @@ func (s *Supervisor) giveAway(ctx context.Context, c *child) {
 		}
 	}
 	// A signal that comes now would be heard by this program and not by the next. So from here on one ends the process, and the server sees
-	// that; one that came before has ended ctx, or does within moments.
+	// that; one that came before has ended ctx, or does within moments, which are long on a busy machine.
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	if ctx.Err() != nil {
 		return
 	}
