@@ -100,6 +100,8 @@ type fort struct {
 	mu    sync.Mutex
 	thief func(w http.ResponseWriter, r *http.Request, node string) bool // answers, or returns false for the hub to
 	conns map[net.Conn]bool
+	turn  int            // grows whenever somebody else answers
+	told  map[string]int // by node: how often it was told of it; an answer over a line that is being cut is lost
 }
 
 func newFort(t testing.TB) *fort { t.Helper(); return newFortAt(t, 0) }
@@ -107,7 +109,7 @@ func newFort(t testing.TB) *fort { t.Helper(); return newFortAt(t, 0) }
 // newFortAt is a fort whose hub's clock is wrong from the beginning.
 func newFortAt(t testing.TB, wrong time.Duration) *fort {
 	t.Helper()
-	f := &fort{TB: t, conns: map[net.Conn]bool{}}
+	f := &fort{TB: t, conns: map[net.Conn]bool{}, told: map[string]int{}}
 	f.turns(wrong)
 	for _, k := range []*tuf.Key{&f.key, &f.next, &f.root, &f.ann, &f.abe} {
 		var err error
@@ -169,10 +171,19 @@ func (f *fort) serve(ln net.Listener) {
 	s := &http.Server{TLSConfig: conf, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()
-			thief := f.thief
+			thief, turn, node := f.thief, f.turn, identify(r)
+			news := turn > 0 && route(r) == "desired" && f.told[node] < 3
+			if news {
+				f.told[node]++
+			}
 			f.mu.Unlock()
 			w.Header().Set("Date", f.now().UTC().Format(http.TimeFormat)) // of the hub's clock
-			if thief == nil || !thief(w, r, identify(r)) {
+			if news {                                                     // who answers from now on has other signed files, and says so
+				w.Header().Set("Edgeward-Trust", fmt.Sprint("turn ", turn))
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			if thief == nil || !thief(w, r, node) {
 				honest.ServeHTTP(w, r)
 			}
 		}),
@@ -196,6 +207,8 @@ func (f *fort) steal(thief func(w http.ResponseWriter, r *http.Request, node str
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.thief = thief
+	f.turn++
+	clear(f.told)
 	for c := range f.conns {
 		c.Close()
 	}

@@ -210,7 +210,9 @@ func TestADifferenceIsTriedFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	damaged := bytes.Clone(d.Bytes())
-	damaged[len(damaged)/2] ^= 1
+	for i := len(damaged) / 2; i < len(damaged); i++ { // one bit may be one of those that say nothing
+		damaged[i] ^= 1
+	}
 	var other bytes.Buffer
 	if err := delta.Encode(&other, delta.Of(old), delta.Of(content(11, 200_000)), 0); err != nil {
 		t.Fatal(err)
