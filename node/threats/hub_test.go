@@ -206,8 +206,11 @@ func mixed(t *testing.T) {
 	g.stand("1 fetching pull.mismatch")
 	f.steal(swap(name(want[1]), nil))
 	g.stand("1 fetching blob.not_found")
-	mix := f.sealed(older, 0) // the models file before version 2 was signed, in a snapshot of today
-	f.steal(func(w http.ResponseWriter, r *http.Request, _ string) bool { return mix.serve(w, r) })
+	mix := f.sealed(older, 0)            // the models file before version 2 was signed, in a snapshot of today
+	withheld := swap(name(want[1]), nil) // else what was signed and verified before comes, rightly
+	f.steal(func(w http.ResponseWriter, r *http.Request, node string) bool {
+		return mix.serve(w, r) || withheld(w, r, node)
+	})
 	f.eventually("it is refused", func() bool { return strings.HasSuffix(g.stands(), "| fleet.rollback") })
 	g.hint()
 	if g.local.has(two) || g.local.answers() != 1 {
