@@ -7,7 +7,6 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
-	"time"
 
 	"edgeward/sync/slot"
 )
@@ -38,6 +37,14 @@ func readHandover() (h handover, ok bool) {
 
 // giveAway gives the supervisor's place to the program the server is of, if that is another one. It returns where it stays.
 func (s *Supervisor) giveAway(ctx context.Context, c *child) {
+	heard, flush := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(heard, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(flush, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(heard)
+	defer signal.Stop(flush)
+	if ctx.Err() != nil {
+		return
+	}
 	path := s.program(c.choice)
 	mine, err := os.Stat("/proc/self/exe")
 	if err != nil {
@@ -81,12 +88,14 @@ func (s *Supervisor) giveAway(ctx context.Context, c *child) {
 		}
 	}
 	// A signal that comes now would be heard by this program and not by the next. So from here on one ends the process, and the server sees
-	// that; one that came before has ended ctx, or does within moments, which are long on a busy machine.
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	time.Sleep(500 * time.Millisecond)
-	if ctx.Err() != nil {
+	// that; of one that came before, ctx may not know yet, but heard does: Stop returns when all that came is told.
+	signal.Stop(flush)
+	select {
+	case <-heard:
 		return
+	default:
 	}
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	keep(0)
 	s.o.Log.Info("the supervisor gives its place to the new version", "from", s.o.Version, "to", c.choice.Program.Version)
 	env := append(os.Environ(), handedOver+"="+string(b))
