@@ -80,6 +80,7 @@ func NextBinary(i BinaryItem, o BinaryObserved, now time.Time) (BinaryItem, Act)
 	if o.Busy {
 		return i, ""
 	}
+	i = i.within(now)
 	i.State.Live = o.Runs
 	runs, gaveUp := o.Runs == i.Want.Digest, o.Failed == i.Want.Digest && o.For == i.try()
 	slotted := slices.Contains(o.Slots, i.Want.Digest)
@@ -173,6 +174,13 @@ func (i BinaryItem) gone(runs bool, o BinaryObserved, now time.Time) (BinaryItem
 		return i, Forget
 	}
 	return i.due(now, Return)
+}
+
+// within is that of Item.
+func (i BinaryItem) within(now time.Time) BinaryItem {
+	x := Item{State: i.State, Next: i.Next}.within(now)
+	i.State, i.Next = x.State, x.Next
+	return i
 }
 
 // due is act, unless its next try is later.

@@ -40,6 +40,8 @@ func TestNextBinary(t *testing.T) {
 	often.Starts = 3
 	later := at(spec.Fetching)
 	later.Next = night.Add(time.Minute)
+	ahead := later
+	ahead.Next = night.AddDate(50, 0, 0)
 	gone := at(spec.Committed)
 	gone.Gone = true
 	package_ := gone
@@ -79,6 +81,7 @@ func TestNextBinary(t *testing.T) {
 		"it is fetched":                                   {at(spec.Fetching), nil, spec.Fetching, agent.Fetch, ""},
 		"a fetch that failed is tried again":              {at(spec.Fetching), all(fails(edgeward.Unavailable, "pull.broken")), spec.Fetching, agent.Fetch, "pull.broken"},
 		"but later":                                       {later, all(fails(edgeward.Unavailable, "pull.broken")), spec.Fetching, "", "pull.broken"},
+		"decades of a wrong clock are not waited for":     {ahead, all(fails(edgeward.Unavailable, "pull.broken")), spec.Fetching, agent.Fetch, "pull.broken"},
 		"the window closes over it":                       {at(spec.Fetching), all(closed), spec.Fetching, "", spec.WaitsForWindow},
 		"its bytes have come":                             {at(spec.Fetching), all(here), spec.Verified, "", ""},
 		"it is revoked while it is fetched":               {at(spec.Fetching), all(waits("fleet.revoked")), spec.Fetching, "", "fleet.revoked"},
