@@ -118,9 +118,7 @@ func (a *Agent) Promote(ctx context.Context, o Own) (spec.Promotion, error) {
 	}
 	k.Promoted = p.Seq
 	k.Promotions = append(k.Promotions, Promoted{Promotion: p, Hub: hub, Over: over})
-	if n := len(k.Promotions); n > spec.MaxLocals {
-		k.Promotions = slices.Clone(k.Promotions[n-spec.MaxLocals:])
-	}
+	k.Promotions = autonomy.Recent(k.Promotions, func(p Promoted) bool { return !p.Ended.IsZero() })
 	k = k.aim(o.Endpoint, now)
 	if err := a.o.Store.PutFleetKept(ctx, k, Happened{What: "fleet.local.promoted", Object: hub.Name, Reason: o.Reason, At: now, By: o.By,
 		Detail: map[string]string{"version": strconv.Itoa(o.Version), "manifest": string(o.Digest), "target": p.Target, "job": o.Job}}); err != nil {
@@ -277,13 +275,13 @@ func (a *Agent) sign(p spec.Promotion) (s spec.SignedPromotion, err error) {
 // retold is how often the hub is told of promotions it was told of: it may have been restored from a backup.
 const retold = 24 * time.Hour
 
-// locals are the promotions that the hub is to be told of, signed with the certificate of today; a.mu is held.
+// locals are the promotions that the hub is to be told of, as many as go into one report, signed with the certificate of today; a.mu is held.
 func (a *Agent) locals(now time.Time) (out []spec.Local) {
 	if now.Sub(a.toldAt).Abs() > retold {
 		a.told = map[uint64]autonomy.Word{}
 	}
 	for _, p := range a.kept.Promotions {
-		if w, ok := a.told[p.Promotion.Seq]; ok && w == p.Word {
+		if w, ok := a.told[p.Promotion.Seq]; ok && w == p.Word || len(out) == spec.MaxLocals {
 			continue
 		}
 		s, err := a.sign(p.Promotion)

@@ -271,3 +271,38 @@ func TestANodeThatIsNotNamedPromotesNothing(t *testing.T) {
 		s.refuses("its certificate is not named", s.own(5), "fleet.not_delegated")
 	})
 }
+
+// What an endpoint answers by is not forgotten over the promotions of others, however long the hub is away.
+func TestAPromotionThatStandsIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := alone(t)
+		defer s.run()()
+		s.sign(1)
+		both := func(rev uint64) spec.Desired {
+			d := s.allows(rev, 1)
+			wards := d.Endpoints[0]
+			wards.Name = "wards"
+			d.Endpoints = append(d.Endpoints, wards)
+			return d
+		}
+		s.say(both(1), s.key)
+		s.settles()
+		s.alone(20)
+		first := s.own(5)
+		first.Endpoint.Name = "wards"
+		_, err := s.a.Promote(t.Context(), first)
+		s.ok(err)
+		for n := range 2 * spec.MaxLocals {
+			_, err := s.a.Promote(t.Context(), s.own(6+n%2))
+			s.ok(err)
+		}
+		s.fail(nil)
+		s.say(both(2), s.key)
+		time.Sleep(12 * time.Minute)
+		synctest.Wait()
+		k, _ := s.a.Kept()
+		if n := len(k.Promotions); k.Rev != 2 || n != spec.MaxLocals || k.Promotions[0].Promotion.Endpoint != "wards" || !k.Promotions[0].Ended.IsZero() {
+			t.Errorf("revision %d, %d promotions, %+v", k.Rev, n, k.Promotions[0])
+		}
+	})
+}

@@ -25,6 +25,7 @@
 package autonomy
 
 import (
+	"slices"
 	"time"
 
 	"edgeward"
@@ -106,6 +107,18 @@ func delegated(d spec.Delegation, p pki.Peer) bool {
 		}
 	}
 	return false
+}
+
+// Recent are the last spec.MaxLocals of promotions that are in their order. One that has not ended is not left out for one that has.
+func Recent[P any](list []P, ended func(P) bool) []P {
+	over := len(list) - spec.MaxLocals
+	return slices.DeleteFunc(slices.Clone(list), func(p P) bool {
+		if over <= 0 || !ended(p) {
+			return false
+		}
+		over--
+		return true
+	})
 }
 
 // Word is how a promotion stands against what the hub wants.

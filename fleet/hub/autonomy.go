@@ -143,9 +143,8 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 		x.Detail = map[string]string{"version": fmt.Sprint(p.Version), "manifest": string(p.Digest()), "target": p.Target, "by": p.By, "code": k.Code}
 		c = append(c, x)
 	}
-	if len(n.Promotions) > spec.MaxLocals {
-		n.Promotions = n.Promotions[len(n.Promotions)-spec.MaxLocals:]
-	}
+	n.Promotions = autonomy.Recent(n.Promotions, func(p Promoted) bool { return !p.Ended.IsZero() })
+	n.Promotions = n.Promotions[max(0, len(n.Promotions)-spec.MaxLocals):] // whatever a node says
 	return c
 }
 
