@@ -45,13 +45,6 @@ type Own struct {
 // signer signs with the key of this node's certificate.
 type signer func(purpose string, b []byte) (cert, sig []byte, err error)
 
-// Managed reports whether the fleet wants an endpoint here, and what the hub wants there.
-func (a *Agent) Managed(k spec.Key) (spec.Endpoint, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.kept.wanted(k)
-}
-
 // wanted is what the hub wants of an endpoint, whatever stands in its place.
 func (k Kept) wanted(key spec.Key) (spec.Endpoint, bool) {
 	if p, ok := k.standing(key); ok {
@@ -216,19 +209,15 @@ func (k Kept) aim(key spec.Key, now time.Time) Kept {
 // resolve holds what a document wants against the promotions that stand.
 func (a *Agent) resolve(k Kept, wanted []spec.Endpoint, now time.Time) (Kept, []Happened) {
 	var list []Happened
-	for _, p := range slices.Clone(k.Promotions) {
-		if !p.Ended.IsZero() {
-			continue
-		}
+	k.Promotions = slices.Clone(k.Promotions)
+	for n, p := range k.Promotions {
 		w := autonomy.Gone
 		if i := slices.IndexFunc(wanted, func(e spec.Endpoint) bool { return e.Key() == p.Promotion.Key() }); i >= 0 {
 			_, revoked := a.verifier.Revoked(p.Promotion.Digest())
 			w = autonomy.Holds(p.Promotion, wanted[i], revoked)
-			p.Hub = wanted[i]
+			k.Promotions[n].Hub = wanted[i] // of one that has ended too: aim may still go by it
 		}
-		k.Promotions = slices.Clone(k.Promotions)
-		k.Promotions[slices.IndexFunc(k.Promotions, func(x Promoted) bool { return x.Promotion.Seq == p.Promotion.Seq })].Hub = p.Hub
-		if w != autonomy.Stands {
+		if p.Ended.IsZero() && w != autonomy.Stands {
 			k = k.end(p.Promotion.Seq, w, "", now)
 			list = append(list, p.ended(w, "", "fleet:hub", now))
 		}
@@ -253,7 +242,7 @@ func (a *Agent) revise(ctx context.Context, i Item, quiet bool) (ended bool, err
 	return false, nil
 }
 
-// own reports why a version of the node's own may not be newly installed, and finds its manifest in the registry.
+// own reports why a version of the node's own may not be newly installed.
 func (a *Agent) own(i Item) error {
 	if reason, revoked := a.verifier.Revoked(i.Want.Digest); revoked {
 		return edgeward.E("agent.own", edgeward.Forbidden, "fleet.revoked", "version %d is revoked: %s", i.Want.Version, reason)

@@ -306,3 +306,30 @@ func TestAPromotionThatStandsIsNotForgotten(t *testing.T) {
 		}
 	})
 }
+
+// An endpoint that is taken away and comes back at once has what the hub wants now, not what it wanted when a promotion of the node ended there.
+func TestAnEndpointThatComesBackHasWhatTheHubWantsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := alone(t)
+		defer s.run()()
+		s.sign(1)
+		s.sign(2)
+		s.say(s.allows(1, 1), s.key)
+		s.settles()
+		s.alone(20)
+		_, err := s.a.Promote(t.Context(), s.own(5))
+		s.ok(err)
+		s.want("its own", s.settles(), "live 5, committed")
+		away := s.allows(2, 1)
+		away.Endpoints = nil
+		gone, back := s.say(away, s.key), s.say(s.allows(3, 2), s.key)
+		s.ok(s.a.Take(t.Context(), gone))
+		s.ok(s.a.Take(t.Context(), back))
+		s.fail(nil)
+		time.Sleep(12 * time.Minute)
+		s.want("back again", s.settles(), "live 2, committed")
+		if s.ended() != autonomy.Gone {
+			t.Errorf("it ended %q", s.ended())
+		}
+	})
+}
