@@ -63,10 +63,13 @@ func (a *Agent) giveOne(ctx context.Context, g giver, p Promoted) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for again := false; ; again = true {
 		out, err := g.Give(ctx, d, int64(len(raw)), bytes.NewReader(raw))
 		if err != nil || len(out.Missing) == 0 {
 			return err
+		}
+		if again { // not at once once more: a hub that takes all and keeps nothing would have it sent without end
+			return edgeward.E("agent.give", edgeward.Unavailable, "fleet.hub_answer", "the hub still lacks %d parts that it was given", len(out.Missing))
 		}
 		for _, b := range out.Missing {
 			if !slices.Contains(m.Blobs(), b) {
@@ -99,13 +102,9 @@ func (w *Wire) Give(ctx context.Context, d edgeward.Digest, size int64, r io.Rea
 	if err != nil {
 		return out, err
 	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	b, err := w.answer(res, 1<<20)
 	if err != nil {
-		return out, unreachable(err)
-	}
-	if res.StatusCode >= 300 {
-		return out, problem(res, b)
+		return out, err
 	}
 	if len(b) > 0 && json.Unmarshal(b, &out) != nil {
 		err = edgeward.E("agent.Give", edgeward.Unavailable, "fleet.hub_answer", "the hub's answer cannot be read")
@@ -116,7 +115,7 @@ func (w *Wire) Give(ctx context.Context, d edgeward.Digest, size int64, r io.Rea
 // stream is call with a body that is read once, so only the address that answered last is asked.
 func (w *Wire) stream(ctx context.Context, method, path string, size int64, body io.Reader) (*http.Response, error) {
 	hubs, first := w.turn()
-	r, err := http.NewRequestWithContext(ctx, method, hubs[first]+"/fleet/v1/"+path, io.NopCloser(body))
+	r, err := request(ctx, method, hubs[first], path, io.NopCloser(body))
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (w *Wire) call(ctx context.Context, method, path string, body []byte, heade
 	var last error
 	for i := range hubs {
 		at := (first + i) % len(hubs)
-		r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(hubs[at], "/")+"/fleet/v1/"+path, bytes.NewReader(body))
+		r, err := request(ctx, method, hubs[at], path, bytes.NewReader(body))
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +107,11 @@ func (w *Wire) call(ctx context.Context, method, path string, body []byte, heade
 		last = err
 	}
 	return nil, unreachable(last)
+}
+
+// request is one to the hub at an address.
+func request(ctx context.Context, method, hub, path string, body io.Reader) (*http.Request, error) {
+	return http.NewRequestWithContext(ctx, method, strings.TrimSuffix(hub, "/")+"/fleet/v1/"+path, body)
 }
 
 // unreachable gives an error of the way a code. What TLS refused keeps its own.
