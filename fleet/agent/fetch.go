@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"edgeward"
 	"edgeward/fleet/spec"
@@ -24,13 +25,7 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 	a.mu.Lock()
 	at, policy := a.now(), a.kept.Policy
 	a.mu.Unlock()
-	o.Download, o.Activate = i.Want.Now || policy.Open(spec.Download, at, nil), i.Want.Now || policy.Open(spec.Activate, at, nil)
-	switch fetches := i.State.Phase == spec.Admitted || i.State.Phase == spec.Fetching; {
-	case fetches && !o.Download:
-		o.Opens = policy.Opens(spec.Download, at, nil)
-	case !fetches && !o.Activate:
-		o.Opens = policy.Opens(spec.Activate, at, nil)
-	}
+	o.Download, o.Activate, o.Opens = windows(policy, i.Want.Now, i.State.Phase, at)
 	switch i.State.Phase {
 	case spec.Offered, spec.Refused:
 		m, err := a.found(ctx, i)
@@ -67,6 +62,18 @@ func (a *Agent) observe(ctx context.Context, i Item) (Observed, error) {
 		}
 	}
 	return o, nil
+}
+
+// windows says which are open at a time, or all of them to who need not wait, and when the one opens that a phase waits for.
+func windows(p spec.Policy, all bool, in spec.Phase, at time.Time) (download, activate bool, opens time.Time) {
+	download, activate = all || p.Open(spec.Download, at, nil), all || p.Open(spec.Activate, at, nil)
+	switch fetches := in == spec.Admitted || in == spec.Fetching; {
+	case fetches && !download:
+		opens = p.Opens(spec.Download, at, nil)
+	case !fetches && !activate:
+		opens = p.Opens(spec.Activate, at, nil)
+	}
+	return download, activate, opens
 }
 
 // found returns the manifest of what an item wants: the repository's, or of a version of this node's own the registry's.

@@ -80,18 +80,12 @@ func (a *Agent) observeBinary(ctx context.Context, i BinaryItem, now time.Time) 
 	policy := a.kept.Policy
 	o.Problem = a.failed[w.Key()]
 	a.mu.Unlock()
-	o.Download, o.Activate = w.Now || policy.Open(spec.Download, now, nil), w.Now || policy.Open(spec.Activate, now, nil)
-	switch fetches := i.State.Phase == spec.Admitted || i.State.Phase == spec.Fetching; {
-	case fetches && !o.Download:
-		o.Opens = policy.Opens(spec.Download, now, nil)
-	case !fetches && !o.Activate:
-		o.Opens = policy.Opens(spec.Activate, now, nil)
-	}
+	o.Download, o.Activate, o.Opens = windows(policy, w.Now, i.State.Phase, now)
 	if rel, err = a.verifier.Release(w.OS, w.Arch, w.Digest, now); err != nil {
 		o.Waits = asError(err)
 	}
 	if a.o.Programs == nil {
-		o.Unfit = edgeward.Error{Kind: edgeward.Conflict, Code: "update.unsupervised", Err: text("this server has no supervisor and cannot update itself")}
+		o.Unfit = asError(edgeward.E("agent.Programs", edgeward.Conflict, "update.unsupervised", "this server has no supervisor and cannot update itself"))
 		return rel, o, nil
 	}
 	if o.Program, err = a.o.Programs.Program(ctx); err != nil {
@@ -107,10 +101,6 @@ func (a *Agent) observeBinary(ctx context.Context, i BinaryItem, now time.Time) 
 	}
 	return rel, o, nil
 }
-
-type text string
-
-func (t text) Error() string { return string(t) }
 
 // keepBinary replaces the item if it is still the one that was looked at.
 func (a *Agent) keepBinary(ctx context.Context, was, next *BinaryItem) (bool, error) {

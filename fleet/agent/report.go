@@ -115,23 +115,23 @@ func (a *Agent) binary() *spec.State {
 	if b == nil {
 		return nil
 	}
-	s := b.State
-	if p, ok := a.progress[b.Want.Key()]; ok && s.Phase == spec.Fetching {
+	s := a.shown(b.State)
+	return &s
+}
+
+// shown is s with how far its fetch is.
+func (a *Agent) shown(s spec.State) spec.State {
+	if p, ok := a.progress[s.Key()]; ok && s.Phase == spec.Fetching {
 		s.Done, s.Total = p[0], p[1]
 	}
-	return &s
+	return s
 }
 
 func (a *Agent) endpoints() (out []spec.State) {
 	for _, i := range a.kept.Items {
-		if i.Gone {
-			continue
+		if !i.Gone {
+			out = append(out, a.shown(i.State))
 		}
-		s := i.State
-		if p, ok := a.progress[i.Want.Key()]; ok && s.Phase == spec.Fetching {
-			s.Done, s.Total = p[0], p[1]
-		}
-		out = append(out, s)
 	}
 	return out
 }
