@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"edgeward"
 	"edgeward/fleet/autonomy"
 	"edgeward/fleet/spec"
 	"edgeward/sync/canonical"
-	"edgeward/sync/tuf"
 )
 
 // Promoted is a promotion that a node made by itself, as the hub keeps it.
@@ -105,6 +105,7 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 		return nil
 	}
 	n.Promotions = slices.Clone(n.Promotions)
+	judge := sync.OnceValue(func() autonomy.Judge { return h.judge(*n) })
 	for _, l := range list {
 		p, err := spec.ParsePromotion(l.Promotion)
 		if err != nil {
@@ -120,11 +121,11 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 		k := &n.Promotions[i]
 		was := *k
 		if k.Refused { // not known yet, or of a key that the hub did not know then
-			_, err := h.judge(*n).Verify(l.SignedPromotion, h.o.Now())
+			_, err := judge().Verify(l.SignedPromotion, h.o.Now())
 			if k.Refused = err != nil; k.Refused {
 				k.Code, k.Why = edgeward.CodeOf(err), edgeward.Words(err)
 			} else {
-				k.Promotion, k.Code, k.Why = p, "", ""
+				k.Promotion = p
 			}
 		}
 		if k.Ended = l.Ended; !k.Refused {
@@ -150,16 +151,13 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 
 // judge is what n's promotions are held against: its site, and the members of it as the hub knows them now.
 func (h *Hub) judge(n Node) autonomy.Judge {
+	read := sync.OnceValues(h.fleet.Set.Read) // verifies every signature
 	revoked := func(d edgeward.Digest) (string, bool) {
-		says, err := h.fleet.Set.Read()
+		says, err := read()
 		if err != nil {
 			return "the repository cannot be read", true
 		}
-		i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == d })
-		if i < 0 {
-			return "", false
-		}
-		return says.Revoked[i].Reason, true
+		return says.Revocation(d)
 	}
 	return autonomy.Judge{Authority: h.ca.Authority, Fleet: h.fleet.ID, Delegation: h.delegation(n), Revoked: revoked}
 }

@@ -20,8 +20,8 @@ func (h *Hub) binary(d edgeward.Digest) (spec.Endpoint, error) {
 	if err != nil {
 		return spec.Endpoint{}, err
 	}
-	if i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == d }); i >= 0 {
-		return spec.Endpoint{}, edgeward.E("hub.binary", edgeward.Conflict, "fleet.revoked", "the binary %s is revoked: %s", d.Short(), says.Revoked[i].Reason).WithHint("a revocation is for good; take another version")
+	if reason, revoked := says.Revocation(d); revoked {
+		return spec.Endpoint{}, edgeward.E("hub.binary", edgeward.Conflict, "fleet.revoked", "the binary %s is revoked: %s", d.Short(), reason).WithHint("a revocation is for good; take another version")
 	}
 	i := slices.IndexFunc(says.Releases, func(r tuf.Release) bool { return r.Digest == d })
 	if i < 0 {

@@ -163,12 +163,12 @@ func (h *Hub) signed(e spec.Endpoint, m models.Manifest) error {
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == e.Digest }); i >= 0 {
-		return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "version %d of %s is revoked: %s", e.Version, e.Model, says.Revoked[i].Reason).WithHint("a revocation is for good; make a new version")
+	if reason, revoked := says.Revocation(e.Digest); revoked {
+		return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "version %d of %s is revoked: %s", e.Version, e.Model, reason).WithHint("a revocation is for good; make a new version")
 	}
 	for _, f := range m.Parts() {
-		if i := slices.IndexFunc(says.Revoked, func(r tuf.Revocation) bool { return r.Digest == f.Digest }); i >= 0 {
-			return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "a part of version %d of %s is revoked: %s", e.Version, e.Model, says.Revoked[i].Reason).WithHint("make a graph of other versions")
+		if reason, revoked := says.Revocation(f.Digest); revoked {
+			return edgeward.E("hub.signed", edgeward.Conflict, "fleet.revoked", "a part of version %d of %s is revoked: %s", e.Version, e.Model, reason).WithHint("make a graph of other versions")
 		}
 	}
 	if slices.ContainsFunc(says.Signed, func(t tuf.Target) bool { return t.Group == e.Group && t.Model == e.Model && t.Digest == e.Digest }) {

@@ -55,7 +55,8 @@ func (h *Hub) Releases() ([]tuf.Release, error) {
 
 func unrevoked(says tuf.Contents) []tuf.Release {
 	return slices.DeleteFunc(says.Releases, func(r tuf.Release) bool {
-		return slices.ContainsFunc(says.Revoked, func(x tuf.Revocation) bool { return x.Digest == r.Digest })
+		_, revoked := says.Revocation(r.Digest)
+		return revoked
 	})
 }
 

@@ -96,7 +96,7 @@ func (h *Hub) meant(m Move) (out []rollout.Node) {
 		if n.Standing != Member || !takes(n.server(), m.Endpoint) || h.set.Rank(m.Scope, n.server()) < 0 || h.narrower(m, n) {
 			continue
 		}
-		out = append(out, rollout.Node{ID: n.ID, Site: n.Site, Pair: n.Pair, Online: now.Sub(n.Seen) < Online, Seen: n.state(m.Endpoint)})
+		out = append(out, rollout.Node{ID: n.ID, Site: n.Site, Pair: n.Pair, Online: n.Online(now), Seen: n.state(m.Endpoint)})
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -120,14 +119,6 @@ func ProposeRelease(s Set, r Release, now time.Time) (Proposal, error) {
 	all[r.Path()] = r
 	f, err := file(Releases, version, releasesFile(all, version, expiry(now)))
 	return Proposal{[]File{f}}, err
-}
-
-func sortedReleases(m map[string]Release) []Release {
-	out := make([]Release, 0, len(m))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, m[k])
-	}
-	return out
 }
 
 // Release returns the signed binary of a digest for a system, if it may be newly installed at now: it is signed ("fleet.release_unsigned"), not

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -86,12 +87,12 @@ func Review(pin edgeward.Digest, s Set, p Proposal) (Changes, error) {
 			c.Released = append(c.Released, r)
 		}
 	}
-	slices.SortFunc(c.Released, func(a, b Release) int { return bytes.Compare([]byte(a.Path()), []byte(b.Path())) })
-	byPath := func(a, b Target) int { return bytes.Compare([]byte(a.Path()), []byte(b.Path())) }
+	slices.SortFunc(c.Released, func(a, b Release) int { return strings.Compare(a.Path(), b.Path()) })
+	byPath := func(a, b Target) int { return strings.Compare(a.Path(), b.Path()) }
 	slices.SortFunc(c.Added, byPath)
 	slices.SortFunc(c.Removed, byPath)
 	slices.Sort(c.Lowered)
-	slices.SortFunc(c.Revoked, func(a, b Revocation) int { return bytes.Compare([]byte(a.Digest), []byte(b.Digest)) })
+	slices.SortFunc(c.Revoked, func(a, b Revocation) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
 	return c, nil
 }
 

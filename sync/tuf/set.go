@@ -253,7 +253,7 @@ func (s Set) Charter() (Charter, error) {
 // Signed are the versions in s, ordered by path, after verifying s. Expiry does not matter here.
 func (s Set) Signed() ([]Target, error) {
 	v, err := s.open(noTime)
-	return sortedTargets(v.models), err
+	return sorted(v.models), err
 }
 
 // Contents are what a Set says.
@@ -267,11 +267,20 @@ type Contents struct {
 // Read verifies s once and returns all that it says, for who wants more than one part of it. Expiry does not matter here.
 func (s Set) Read() (Contents, error) {
 	v, err := s.open(noTime)
-	c := Contents{Charter: v.charter, Signed: sortedTargets(v.models), Revoked: make([]Revocation, 0, len(v.revoked)), Releases: sortedReleases(v.release)}
+	c := Contents{Charter: v.charter, Signed: sorted(v.models), Revoked: make([]Revocation, 0, len(v.revoked)), Releases: sorted(v.release)}
 	for _, d := range slices.Sorted(maps.Keys(v.revoked)) {
 		c.Revoked = append(c.Revoked, Revocation{d, v.revoked[d]})
 	}
 	return c, err
+}
+
+// Revocation says whether a version or a binary is revoked, and why.
+func (c Contents) Revocation(d edgeward.Digest) (reason string, revoked bool) {
+	i := slices.IndexFunc(c.Revoked, func(r Revocation) bool { return r.Digest == d })
+	if i < 0 {
+		return "", false
+	}
+	return c.Revoked[i].Reason, true
 }
 
 // metadataFile puts signatures and payload together.

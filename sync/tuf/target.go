@@ -161,8 +161,9 @@ func floors(targets map[string]Target) map[[2]string]int {
 	return out
 }
 
-func sortedTargets(m map[string]Target) []Target {
-	out := make([]Target, 0, len(m))
+// sorted returns the values of m by their paths.
+func sorted[T any](m map[string]T) []T {
+	out := make([]T, 0, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, m[k])
 	}
