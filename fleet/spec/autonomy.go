@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -136,14 +135,7 @@ func (p Promotion) Digest() edgeward.Digest {
 
 // ParsePromotion reads one and checks its form. Whose word it is, is the caller's to check.
 func ParsePromotion(b []byte) (Promotion, error) {
-	var p Promotion
-	if len(b) > MaxPromotion {
-		return p, tooLarge("promotion", MaxPromotion)
-	}
-	if err := json.Unmarshal(b, &p); err != nil {
-		return p, invalid("promotion", "%v", err)
-	}
-	return p, p.Check()
+	return parse[Promotion](b, "promotion", MaxPromotion)
 }
 
 // Check reports why p is no promotion.

@@ -130,14 +130,18 @@ func (p Probation) Check() error {
 
 // ParseDesired reads a document and checks what every reader relies on. Whom it is for is the reader's to check.
 func ParseDesired(b []byte) (Desired, error) {
-	var d Desired
-	if len(b) > MaxDesired {
-		return d, tooLarge("desired", MaxDesired)
+	return parse[Desired](b, "desired", MaxDesired)
+}
+
+// parse reads what is of at most limit bytes, and checks it.
+func parse[T interface{ Check() error }](b []byte, what string, limit int) (v T, err error) {
+	if len(b) > limit {
+		return v, tooLarge(what, limit)
 	}
-	if err := json.Unmarshal(b, &d); err != nil {
-		return d, invalid("desired", "%v", err)
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, invalid(what, "%v", err)
 	}
-	return d, d.Check()
+	return v, v.Check()
 }
 
 // Check reports why d is no usable document.

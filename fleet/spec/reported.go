@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"encoding/json"
 	"time"
 
 	"edgeward"
@@ -117,14 +116,7 @@ type Facts struct {
 
 // ParseReported reads a report and checks what every reader relies on.
 func ParseReported(b []byte) (Reported, error) {
-	var r Reported
-	if len(b) > MaxReported {
-		return r, tooLarge("reported", MaxReported)
-	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		return r, invalid("reported", "%v", err)
-	}
-	return r, r.Check()
+	return parse[Reported](b, "reported", MaxReported)
 }
 
 // Check reports why r is no usable report.
