@@ -647,19 +647,25 @@ func TestWhatIsNotBelieved(t *testing.T) {
 	}
 }
 
+// proves leaves the site with version 1, and version 2 in a probation of an hour beside it.
+func (s *site) proves() {
+	s.t.Helper()
+	s.sign(1)
+	s.sign(2)
+	s.say(s.document(1, 1), s.key)
+	s.want("before", s.settles(), "live 1, committed")
+	d := s.document(2, 2)
+	d.Endpoints[0].Probation = spec.Probation{Requests: 1_000_000, Longest: time.Hour}
+	s.say(d, s.key)
+	s.want("beside the old one", s.settles(), "live 1, probation")
+}
+
 // What is revoked before it has answered anybody never does.
 func TestARevocationEndsAProbation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		defer s.run()()
-		s.sign(1)
-		s.sign(2)
-		s.say(s.document(1, 1), s.key)
-		s.want("before", s.settles(), "live 1, committed")
-		d := s.document(2, 2)
-		d.Endpoints[0].Probation = spec.Probation{Requests: 1_000_000, Longest: time.Hour}
-		s.say(d, s.key)
-		s.want("beside the old one", s.settles(), "live 1, probation")
+		s.proves()
 		p, err := tuf.Revoke(s.set, []tuf.Revocation{{Digest: digest(2), Reason: "wrong labels"}}, time.Now())
 		s.ok(err)
 		s.publish(p, s.abe)
@@ -677,14 +683,7 @@ func TestWhatIsTakenBackInItsProbationDoesNotStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		defer s.run()()
-		s.sign(1)
-		s.sign(2)
-		s.say(s.document(1, 1), s.key)
-		s.want("before", s.settles(), "live 1, committed")
-		d := s.document(2, 2)
-		d.Endpoints[0].Probation = spec.Probation{Requests: 1_000_000, Longest: time.Hour}
-		s.say(d, s.key)
-		s.want("beside the old one", s.settles(), "live 1, probation")
+		s.proves()
 		s.say(s.document(3, 1), s.key)
 		s.want("taken back", s.settles(), "live 1, committed")
 		s.look(func() {

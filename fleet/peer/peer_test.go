@@ -348,15 +348,21 @@ func bring(t *testing.T, list []*node, wants map[*node][]pull.Want) (total spec.
 	return total
 }
 
+// wants are the blobs of a version, for each server.
+func (y *yard) wants(m models.Manifest, d edgeward.Digest) map[*node][]pull.Want {
+	out := map[*node][]pull.Want{}
+	for _, x := range y.nodes {
+		out[x] = x.wants(m, d)
+	}
+	return out
+}
+
 func TestASiteOfTwentyTakesAVersionOverTheWANOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newYard(t, 1, 20)
 		defer y.end()
 		m, d := y.model("triage", 1<<20)
-		wants := map[*node][]pull.Want{}
-		for _, x := range y.nodes {
-			wants[x] = x.wants(m, d)
-		}
+		wants := y.wants(m, d)
 		began := time.Now()
 		got := bring(t, y.nodes, wants)
 		wan := y.net.Sent(func(a netip.Addr) bool { return a == hubAddr }, nil).Bytes
@@ -378,10 +384,7 @@ func TestABadPeerIsBannedAndEverybodyCompletes(t *testing.T) {
 		bans := 0
 		for n := 0; bans == 0 && n < 20; n++ { // whom a server asks first is chance
 			m, d := y.model(fmt.Sprint("triage", n), 64<<10)
-			wants := map[*node][]pull.Want{}
-			for _, x := range y.nodes {
-				wants[x] = x.wants(m, d)
-			}
+			wants := y.wants(m, d)
 			y.gone, first[3].wrong = false, false
 			bring(t, first, wants)
 			y.gone, first[3].wrong = true, true // and everybody depends on the five
@@ -413,10 +416,7 @@ func TestAPeerThatGivesHalfIsPassedOver(t *testing.T) {
 		y := newYard(t, 2, 3)
 		defer y.end()
 		m, d := y.model("triage", 64<<10)
-		wants := map[*node][]pull.Want{}
-		for _, x := range y.nodes {
-			wants[x] = x.wants(m, d)
-		}
+		wants := y.wants(m, d)
 		bring(t, y.nodes[:1], wants)
 		y.nodes[0].short = true
 		began := time.Now()
@@ -434,10 +434,7 @@ func TestADeadFetcherCostsSeconds(t *testing.T) {
 		y := newYard(t, 3, 3)
 		defer y.end()
 		m, d := y.model("triage", 32<<20) // 8 s over the WAN
-		wants := map[*node][]pull.Want{}
-		for _, x := range y.nodes {
-			wants[x] = x.wants(m, d)
-		}
+		wants := y.wants(m, d)
 		ctx, cancel := context.WithCancel(t.Context())
 		var who *node
 		var fetched sync.WaitGroup
