@@ -226,7 +226,7 @@ func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]
 		return nil, err
 	}
 	w.mu.Lock()
-	w.said.mark, w.said.report = res.Header.Get("Edgeward-Trust"), res.Header.Get("Edgeward-Report") != ""
+	w.said.mark, w.said.report = res.Header.Get(spec.TrustHeader), res.Header.Get(spec.ReportHeader) != ""
 	w.mu.Unlock()
 	return w.answer(res, 2*spec.MaxDesired)
 }

@@ -9,6 +9,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/inquiry"
+	"edgeward/fleet/spec"
 )
 
 // desired waits until the document is newer than what the node has.
@@ -30,9 +31,9 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 		w.Header().Set(inquiry.Hint, "1")
 	}
 	mark, report := h.says(id, boot)
-	w.Header().Set(trustHeader, mark)
+	w.Header().Set(spec.TrustHeader, mark)
 	if report {
-		w.Header().Set(reportHeader, "1")
+		w.Header().Set(spec.ReportHeader, "1")
 	}
 	if d == nil {
 		w.WriteHeader(http.StatusNotModified)
@@ -42,12 +43,6 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 	_, err = w.Write(d)
 	return err
 }
-
-// What a node is told beside the answer to its long poll, so that it need not ask: the mark of the signed files, and whether its report is awaited.
-const (
-	trustHeader  = "Edgeward-Trust"
-	reportHeader = "Edgeward-Report"
-)
 
 // says is what the two headers are to say to a node: the first changes with each signature.
 func (h *Hub) says(id, boot string) (mark string, report bool) {

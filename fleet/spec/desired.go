@@ -13,6 +13,12 @@ import (
 // PayloadDesired is the DSSE payload type of a Desired document.
 const PayloadDesired = "application/vnd.edgeward.desired+json"
 
+// What a hub says in headers beside the answer to a call for a document, so that the node need not ask.
+const (
+	TrustHeader  = "Edgeward-Trust"  // the mark of the latest signed files
+	ReportHeader = "Edgeward-Report" // it awaits the node's report
+)
+
 // Desired is everything a hub wants of one node. The hub's director key signs it. A node takes it only if Fleet and Node are
 // its own, Rev is above the last it took, and Expires has not passed; what runs goes on running in any case.
 type Desired struct {
