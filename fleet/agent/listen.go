@@ -246,6 +246,11 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	if err := a.o.Store.PutFleetKept(ctx, k, ended...); err != nil {
 		return err
 	}
+	for key, stop := range a.fetching {
+		if k.digest(key) != a.kept.digest(key) { // nobody wants any more what it brings: it holds nothing up, and its failure is nobody's
+			stop()
+		}
+	}
 	a.kept = k
 	if w, ok := a.o.Hub.(interface{ Addresses(hubs []string) }); ok {
 		w.Addresses(k.Hubs)
@@ -256,6 +261,19 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 		a.o.Took()
 	}
 	return nil
+}
+
+// digest is of what is wanted under a key; "" if nothing is.
+func (k Kept) digest(key spec.Key) edgeward.Digest {
+	if b := k.Binary; b != nil && !b.Gone && b.Want.Key() == key {
+		return b.Want.Digest
+	}
+	for _, i := range k.Items {
+		if !i.Gone && i.Want.Key() == key {
+			return i.Want.Digest
+		}
+	}
+	return ""
 }
 
 // merge holds the items against what is wanted. What is no longer wanted stays until it is gone.

@@ -1,8 +1,10 @@
 package agent_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +97,35 @@ func TestAClosingWindowEndsTheDownload(t *testing.T) {
 		if last == nil || last.n == 0 || last.n > 7 {
 			t.Errorf("%+v: it read on", last)
 		}
+	})
+}
+
+// stuck gives nothing until its request ends.
+type stuck struct{ ctx context.Context }
+
+func (r stuck) Read([]byte) (int, error) { <-r.ctx.Done(); return 0, r.ctx.Err() }
+func (r stuck) Close() error             { return nil }
+
+// A document that wants another version does not wait for the bytes of the one before.
+func TestWhatIsNotWantedAnyMoreHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		var calls atomic.Int64
+		s.stream = func(ctx context.Context) io.ReadCloser {
+			if calls.Add(1) == 1 {
+				return stuck{ctx}
+			}
+			_, _, _, file := version(2)
+			return io.NopCloser(bytes.NewReader(file))
+		}
+		stop := s.run()
+		defer stop()
+		s.sign(1)
+		s.sign(2)
+		s.say(s.document(1, 1), s.key)
+		s.want("nothing comes", s.settles(), "nothing, fetching")
+		s.say(s.document(2, 2), s.key)
+		s.want("another one", s.settles(), "live 2, committed")
 	})
 }
 
