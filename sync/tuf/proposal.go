@@ -265,7 +265,7 @@ func Revoke(s Set, add []Revocation, now time.Time) (Proposal, error) {
 	return Proposal{[]File{f}}, err
 }
 
-// Renew proposes the files of roles (Root, Targets, Models, Revoked) with the same content and a new year to live.
+// Renew proposes the files of roles (Root, Targets, Models, Revoked, Releases) with the same content and a new year to live.
 func Renew(s Set, roles []string, now time.Time) (Proposal, error) {
 	const op = "tuf.Renew"
 	v, err := s.open(noTime)

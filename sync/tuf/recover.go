@@ -30,12 +30,9 @@ func Recover(own, theirs Set, hub Key, now time.Time) (Set, bool, error) {
 	next := own
 	next.Roots = theirs.Roots
 	changed := len(theirs.Roots) > len(own.Roots)
-	for _, f := range []struct {
-		to   *[]byte
-		from []byte
-	}{{&next.Targets, theirs.Targets}, {&next.Models, theirs.Models}, {&next.Revoked, theirs.Revoked}, {&next.Snapshot, theirs.Snapshot}, {&next.Timestamp, theirs.Timestamp}} {
-		if versionOf(f.from) > versionOf(*f.to) {
-			*f.to, changed = f.from, true
+	for _, role := range []string{Targets, Models, Revoked, Releases, Snapshot, Timestamp} {
+		if b := theirs.current(role); versionOf(b) > versionOf(own.current(role)) {
+			next, changed = next.with(role, b), true
 		}
 	}
 	if !changed {

@@ -46,3 +46,26 @@ func TestAHubFromABackupLearnsFromItsNodes(t *testing.T) {
 	_, _, err = tuf.Recover(backup, other.set, p.hub, p.now)
 	want(t, "another fleet's", err, "fleet.pin")
 }
+
+// TestAHubFromABackupLearnsOfBinaries does the same for what was signed by the role release: the first of all, and one more.
+func TestAHubFromABackupLearnsOfBinaries(t *testing.T) {
+	p := releasing(t)
+	none := p.set
+	p.publish(p.proposeBinary(binary(1)), p.cem, p.dan)
+	one := p.set
+	p.now = p.now.Add(day)
+	p.publish(p.proposeBinary(binary(2)), p.cem, p.dan)
+	r := binary(2)
+	for name, backup := range map[string]tuf.Set{"before the first": none, "before the second": one} {
+		got, changed, err := tuf.Recover(backup, p.set, p.hub, p.now.Add(day))
+		if err != nil || !changed {
+			t.Fatalf("%s: %v, %v", name, changed, err)
+		}
+		n := p.node()
+		want(t, name+": what the node saw before", n.refresh(p.now, p.set), "")
+		want(t, name+": then the hub's", n.refresh(p.now.Add(day), got), "")
+		if _, err := n.Release(r.OS, r.Arch, r.Digest, p.now.Add(day)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
