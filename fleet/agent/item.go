@@ -156,6 +156,9 @@ func (i Item) within(now time.Time) Item {
 	if i.Answers.After(now) {
 		i.Answers = now
 	}
+	if i.FirstFrom.After(now) {
+		i.FirstFrom = now
+	}
 	if i.Next.After(now.Add(2 * longest)) {
 		i.Next = now
 	}

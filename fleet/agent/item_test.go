@@ -390,6 +390,17 @@ func TestTimesOfAWrongClockAreNotWaitedFor(t *testing.T) {
 	s.turn(60, 20, nil)
 	s.is(spec.Committed, new, "")
 
+	// nor for a version that is to answer first and does not
+	s = newServer(t, old)
+	s.i.First, s.i.FirstFrom = wanted(edgeward.DigestOf([]byte("before"))), start.AddDate(90, 0, 0)
+	i, acts := agent.Next(s.i, s.o, start)
+	if !reflect.DeepEqual(acts, []agent.Act{agent.Restore}) {
+		t.Errorf("it did %v", acts)
+	}
+	if i, _ = agent.Next(i, s.o, start.Add(6*time.Minute)); i.First.Digest != "" {
+		t.Errorf("it still waits: %+v", i)
+	}
+
 	// and a clock decades ahead after a start ends no probation
 	s = newServer(t, old)
 	s.turn(5, 0, nil)
