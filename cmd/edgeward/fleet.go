@@ -320,10 +320,10 @@ func newFleetNode(r *remote) *cobra.Command {
 			var rows [][]string
 			for _, s := range n.States {
 				wanted := s.Want.Short()
-		if s.Local > 0 {
-			wanted += " (this server's own)"
-		}
-		rows = append(rows, []string{s.Key().String(), wanted, s.Live.Short(), string(s.Phase), s.Code, s.Reason})
+				if s.Local > 0 {
+					wanted += " (this server's own)"
+				}
+				rows = append(rows, []string{s.Key().String(), wanted, s.Live.Short(), string(s.Phase), s.Code, s.Reason})
 			}
 			table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
 		})
