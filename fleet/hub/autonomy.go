@@ -173,7 +173,7 @@ func (h *Hub) Choose(ctx context.Context, by, node string, seq uint64, c Choice,
 	}
 	i := slices.IndexFunc(n.Promotions, func(p Promoted) bool { return p.Promotion.Seq == seq })
 	if i < 0 {
-		return n, edgeward.E(op, edgeward.NotFound, "fleet.local.not_found", "node %s reported no promotion %d", n.ID, seq).WithHint("edgeward fleet node show lists them")
+		return n, NoPromotion(n.ID, seq)
 	}
 	p := n.Promotions[i]
 	switch {
@@ -197,6 +197,11 @@ func (h *Hub) Choose(ctx context.Context, by, node string, seq uint64, c Choice,
 	h.stale = true
 	h.Poke()
 	return n, nil
+}
+
+// NoPromotion is the answer to who decides on a promotion that is not there, or not theirs to see.
+func NoPromotion(node string, seq uint64) error {
+	return edgeward.E("hub.Choose", edgeward.NotFound, "fleet.local.not_found", "node %s reported no promotion %d", node, seq).WithHint("edgeward fleet node show lists them")
 }
 
 // ofItself is the gap of an endpoint where a promotion of the node stands in place of what is wanted.

@@ -65,6 +65,9 @@ func (s *Server) fleetNodes() {
 				Seq  uint64 `path:"seq" minimum:"1"`
 				Body wire.NodeVerdict
 			}) (*body[wire.FleetNodeView], error) {
+				if err := s.seesPromotion(ctx, in.ID, in.Seq); err != nil {
+					return nil, err
+				}
 				n, err := s.parts.Fleet.Hub().Choose(ctx, principal(ctx).Ref(), in.ID, in.Seq, choice, in.Body.Reason)
 				return answer(s.fleetNode(ctx, n), err)
 			})
@@ -79,13 +82,27 @@ func (s *Server) fleetNodes() {
 		})
 }
 
+// seesPromotion answers for a promotion of another group as for one that is not there.
+func (s *Server) seesPromotion(ctx context.Context, node string, seq uint64) error {
+	n, err := s.parts.Fleet.Hub().Node(node)
+	if err != nil {
+		return err
+	}
+	mine := sees(ctx)
+	if slices.ContainsFunc(n.Promotions, func(x hub.Promoted) bool { return x.Promotion.Seq == seq && !mine(x.Promotion.Key().Group) }) {
+		return hub.NoPromotion(n.ID, seq)
+	}
+	return nil
+}
+
 // fleetNode is a node as the caller may see it.
 func (s *Server) fleetNode(ctx context.Context, n hub.Node) wire.FleetNodeView {
 	mine := sees(ctx)
 	n.Last.Endpoints = slices.DeleteFunc(slices.Clone(n.Last.Endpoints), func(x spec.State) bool { return !mine(x.Group) })
 	n.Last.Facts.Host.Loaded = slices.DeleteFunc(slices.Clone(n.Last.Facts.Host.Loaded), func(x spec.Loaded) bool { return !mine(x.Group) })
 	v := wire.FleetNodeView{ID: n.ID, Name: n.Last.Facts.Name, Site: n.Site, Tags: n.Tags, Asks: n.Asks, Pair: n.Pair, Standing: n.Standing, Why: n.Why, Asked: n.Asked, Joined: n.Joined, Seen: n.Seen,
-		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt, Promotions: n.Promotions}
+		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt,
+		Promotions: slices.DeleteFunc(slices.Clone(n.Promotions), func(x hub.Promoted) bool { return !mine(x.Promotion.Key().Group) })}
 	v.Online = n.Online(s.parts.Now())
 	if !n.Last.At.IsZero() && !n.Got.IsZero() {
 		v.Skew = n.Last.At.Sub(n.Got).Round(time.Millisecond).Seconds()

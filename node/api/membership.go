@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"edgeward/fleet/agent"
 	"edgeward/fleet/spec"
 	"edgeward/node/auth"
 	"edgeward/node/wire"
@@ -14,9 +15,7 @@ func (s *Server) membership() {
 	handle(s, op{id: "membership.get", method: http.MethodGet, path: "/fleet/membership", summary: "The fleet this server is a node of", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetMembership], error) {
 			m, err := s.parts.Fleet.Membership(ctx)
-			mine := sees(ctx)
-			m.Items = slices.DeleteFunc(m.Items, func(x spec.State) bool { return !mine(x.Group) })
-			return answer(m, err)
+			return answer(membershipFor(ctx, m), err)
 		})
 	handle(s, op{id: "site.get", method: http.MethodGet, path: "/fleet/site", summary: "The other servers of this node's site, as gossip shows them", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, _ *nothing) (*body[wire.FleetSite], error) {
@@ -34,10 +33,19 @@ func (s *Server) membership() {
 	handle(s, op{id: "membership.takeback", method: http.MethodPost, path: "/fleet/membership/promotions/return", summary: "Let the hub's version answer again behind an endpoint of the fleet", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body wire.OwnReturn }) (*body[wire.FleetMembership], error) {
 			p := principal(ctx)
-			return answer(s.parts.Fleet.TakeBack(ctx, p.Ref(), p.Team, in.Body.Endpoint, in.Body.Reason))
+			m, err := s.parts.Fleet.TakeBack(ctx, p.Ref(), p.Team, in.Body.Endpoint, in.Body.Reason)
+			return answer(membershipFor(ctx, m), err)
 		})
 	handle(s, op{id: "membership.leave", method: http.MethodPost, path: "/fleet/membership/leave", summary: "Leave the fleet; endpoints stay as they are", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, _ *nothing) (*nothing, error) {
 			return nil, s.parts.Fleet.Leave(ctx, principal(ctx).Ref(), "")
 		})
+}
+
+// membershipFor is m as the caller may see it.
+func membershipFor(ctx context.Context, m wire.FleetMembership) wire.FleetMembership {
+	mine := sees(ctx)
+	m.Items = slices.DeleteFunc(m.Items, func(x spec.State) bool { return !mine(x.Group) })
+	m.Promotions = slices.DeleteFunc(slices.Clone(m.Promotions), func(x agent.Promoted) bool { return !mine(x.Promotion.Key().Group) })
+	return m
 }

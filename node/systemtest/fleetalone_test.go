@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -155,6 +156,12 @@ func TestSoakAMonthWithoutTheHub(t *testing.T) {
 	if len(gaps.Items) != 1 || gaps.Items[0].Code != "fleet.local" {
 		t.Errorf("%+v", gaps.Items)
 	}
+	other := operatorOf(t, h, "press-shop")
+	if x := must[client.FleetNode](t)(other.FleetNode(ctx, node.ID)); len(x.Promotions) != 0 || len(x.States) != 0 {
+		t.Errorf("another group sees %+v", x)
+	}
+	_, err = other.ChooseLocal(ctx, node.ID, 1, hub.Return, "not theirs to say")
+	wantError(t, err, edgeward.NotFound, "fleet.local.not_found")
 	must[client.FleetNode](t)(h.ChooseLocal(ctx, node.ID, 1, hub.Adopt, "better everywhere"))
 	number := 0
 	eventually(t, 2*time.Minute, "the node brings it", func() bool {
@@ -185,6 +192,21 @@ func TestSoakAMonthWithoutTheHub(t *testing.T) {
 		t.Errorf("%d of %d requests failed: %v", failed.Load(), asked.Load(), last.Load())
 	}
 	t.Logf("thirty days without the hub: %d requests, %d failed", asked.Load(), failed.Load())
+}
+
+// operatorOf is a person of a new group.
+func operatorOf(t *testing.T, s *server, group string) *client.Client {
+	t.Helper()
+	must[client.Group](t)(s.CreateGroup(t.Context(), client.NewGroup{Name: group, Reason: "a test"}))
+	must[client.User](t)(s.CreateUser(t.Context(), client.NewUser{Name: "operator", Password: password, Group: group, Roles: []string{"operator"}, Reason: "a test"}))
+	a := s.request(t, "POST", "/api/v1/session", "", fmt.Sprintf(`{"user":"operator","password":%q}`, password))
+	if a.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", a.Status, a.body)
+	}
+	made := s.request(t, "POST", "/api/v1/tokens", "", `{"name":"own","roles":["operator"]}`, "Cookie", a.Cookies()[0].Name+"="+a.Cookies()[0].Value, "Origin", s.url)
+	var k client.Token
+	unmarshal(t, made.body, &k)
+	return s.as(t, k.Secret, "")
 }
 
 // roasts is a table of coffees whose score depends on how they were roasted.
