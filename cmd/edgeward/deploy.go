@@ -65,13 +65,13 @@ func (r *remote) change(cmd *cobra.Command, change client.Change, fill func(q *c
 
 func newDeployChange(r *remote, change client.Change, use, short, eg string) *cobra.Command {
 	var share float64
-	var wait time.Duration
+	var after func(context.Context, *client.Client, string, client.Spec) error
 	cmd := &cobra.Command{Use: use, Short: short, Example: "  edgeward deploy " + eg, Args: cobra.ExactArgs(strings.Count(use, " "))}
 	if change == client.Canary {
 		cmd.Flags().Float64Var(&share, "share", 0.1, "share of the answers, 0 to 1")
 	}
 	if change == client.Promote || change == client.Canary || change == client.Shadow {
-		waitFlag(cmd, &wait)
+		after = awaits(cmd, change)
 	}
 	r.change(cmd, change, func(q *client.ChangeRequest, args []string) error {
 		q.Share = share
@@ -79,23 +79,25 @@ func newDeployChange(r *remote, change client.Change, use, short, eg string) *co
 			return versionOrAlias(q, args[1])
 		}
 		return nil
-	}, func(ctx context.Context, c *client.Client, name string, s client.Spec) error {
-		if wait <= 0 {
+	}, after)
+	return cmd
+}
+
+// awaits is the flag --wait, and returns what waits after a change.
+func awaits(cmd *cobra.Command, change client.Change) func(context.Context, *client.Client, string, client.Spec) error {
+	wait := cmd.Flags().Duration("wait", time.Minute, "how long to wait until the version really answers; 0: not at all")
+	return func(ctx context.Context, c *client.Client, name string, s client.Spec) error {
+		if *wait <= 0 {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, wait)
+		ctx, cancel := context.WithTimeout(ctx, *wait)
 		defer cancel()
 		if live, ok := s.Live(); ok && change == client.Promote {
 			_, err := c.AwaitLive(ctx, name, live.Version)
 			return err
 		}
 		return c.AwaitLoaded(ctx, name, s, record.Role(change))
-	})
-	return cmd
-}
-
-func waitFlag(cmd *cobra.Command, wait *time.Duration) {
-	cmd.Flags().DurationVar(wait, "wait", time.Minute, "how long to wait until the version really answers; 0: not at all")
+	}
 }
 
 func newDeployDevice(r *remote) *cobra.Command {
@@ -131,19 +133,10 @@ func newDeployVariant(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "variant NAME VARIANT VERSION", Short: "Give a version a name that clients may choose", Args: cobra.ExactArgs(3),
 		Long:    "A request with the header Edgeward-Variant: VARIANT is answered by this version and counted apart. The live version may be a\nvariant too. A request that names a variant that is not there is answered as if it named none.",
 		Example: "  edgeward deploy variant visits-tomorrow control 1 --reason \"A of the test\"\n  edgeward deploy variant visits-tomorrow sharper 2 --reason \"B of the test\""}
-	var wait time.Duration
-	waitFlag(cmd, &wait)
 	r.change(cmd, client.Variant, func(q *client.ChangeRequest, args []string) error {
 		q.Name = args[1]
 		return versionOrAlias(q, args[2])
-	}, func(ctx context.Context, c *client.Client, name string, s client.Spec) error {
-		if wait <= 0 {
-			return nil
-		}
-		ctx, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		return c.AwaitLoaded(ctx, name, s, record.Variant)
-	})
+	}, awaits(cmd, client.Variant))
 	return cmd
 }
 

@@ -101,8 +101,8 @@ func binaryOf(ctx context.Context, f *os.File) (client.Binary, error) {
 	if err != nil {
 		return client.Binary{}, err
 	}
-	_, libc, err := update.Needs(f)
-	return client.Binary{OS: runtime.GOOS, Arch: runtime.GOARCH, Digest: d, Length: n, Version: p.Version, Store: p.Writes, Reads: max(p.Reads, 1), Libc: libc}, err
+	arch, libc, err := update.Needs(f)
+	return client.Binary{OS: runtime.GOOS, Arch: arch, Digest: d, Length: n, Version: p.Version, Store: p.Writes, Reads: max(p.Reads, 1), Libc: libc}, err
 }
 
 // digestNamed is a digest, or that of a file.

@@ -30,7 +30,7 @@ func newLocalPromote(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "promote MODEL/VERSION", Short: "On a node: put a version that was trained here behind an endpoint of the fleet", Args: cobra.ExactArgs(1),
 		Example: "  edgeward fleet local promote triage/4 --endpoint triage --reason \"drift since monday, the hub is cut off\""}
 	cmd.Flags().StringVar(&endpoint, "endpoint", "", "`name` of the endpoint")
-	_ = cmd.MarkFlagRequired("endpoint")
+	must(cmd.MarkFlagRequired("endpoint"))
 	reason := reasonFlag(cmd, true)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		ref, err := models.ParseRef(args[0])
@@ -96,8 +96,8 @@ func newLocalList(r *remote) *cobra.Command {
 		return r.print(listed(out), func(w io.Writer) {
 			var rows [][]string
 			for _, x := range out {
-				group, model, _ := x.Promotion.Parts()
-				rows = append(rows, []string{x.Name, fmt.Sprint(x.Promotion.Seq), group + "/" + x.Promotion.Endpoint, fmt.Sprintf("%s/%d", model, x.Promotion.Version), x.State, when(x.Promotion.At), x.Promotion.By, x.Promotion.Reason})
+				_, model, _ := x.Promotion.Parts()
+				rows = append(rows, []string{x.Name, fmt.Sprint(x.Promotion.Seq), x.Promotion.Key().String(), fmt.Sprintf("%s/%d", model, x.Promotion.Version), x.State, when(x.Promotion.At), x.Promotion.By, x.Promotion.Reason})
 			}
 			table(w, "NODE SEQ ENDPOINT VERSION STATE AT BY REASON", rows)
 		})
