@@ -157,21 +157,26 @@ func (a *Answers) Values() map[string]any {
 
 // Password is the administrator's; "" if there is none.
 func (a *Answers) Password() (string, error) {
-	return a.secret("password", a.Admin.PasswordFile, a.Admin.PasswordEnv)
+	return a.secret("password", a.Admin.PasswordFile, a.Admin.PasswordEnv, firstLine)
 }
 
 // Token is the administrator's API token; "" if there is none.
 func (a *Answers) Token() (string, error) {
-	return a.secret("token", a.Admin.TokenFile, a.Admin.TokenEnv)
+	return a.secret("token", a.Admin.TokenFile, a.Admin.TokenEnv, firstLine)
 }
 
-// Code is the join code.
+// Code is the join code, which may be wrapped.
 func (a *Answers) Code() (string, error) {
-	return a.secret("join code", a.Fleet.CodeFile, a.Fleet.CodeEnv)
+	return a.secret("join code", a.Fleet.CodeFile, a.Fleet.CodeEnv, strings.TrimSpace)
 }
 
-// secret reads the first line of a file, or a variable. Error: Invalid "answers.secret", which says where and never what.
-func (a *Answers) secret(what, file, env string) (string, error) {
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(line)
+}
+
+// secret reads what counts of a file, or a variable. Error: Invalid "answers.secret", which says where and never what.
+func (a *Answers) secret(what, file, env string, counts func(string) string) (string, error) {
 	missing := func(format string, args ...any) error {
 		return edgeward.E("answers", edgeward.Invalid, "answers.secret", "the %s: %w", what, fmt.Errorf(format, args...)).WithHint("put it where the answers file says it is")
 	}
@@ -191,7 +196,7 @@ func (a *Answers) secret(what, file, env string) (string, error) {
 	if err != nil {
 		return "", missing("%w", err)
 	}
-	text := strings.TrimSpace(string(b))
+	text := counts(string(b))
 	if text == "" {
 		return "", missing("%s is empty", file)
 	}

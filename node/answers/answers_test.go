@@ -38,7 +38,7 @@ func TestWhatAFileSays(t *testing.T) {
 		return path
 	}
 	path := write("answers.yaml", example)
-	write("password", "a long enough sentence 42\n")
+	write("password", "a long enough sentence 42\r\n(of ina)\n")
 	a, err := answers.Read(path)
 	if err != nil {
 		t.Fatal(err)
