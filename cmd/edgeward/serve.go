@@ -95,7 +95,7 @@ func (f *serverFlags) load() (config.Loaded, error) {
 	if err != nil || !f.unattended {
 		return l, err
 	}
-	if src.Answers, err = f.answer(l.DataDir); err != nil {
+	if src.Answers, err = f.answer(l.DataDir); err != nil || src.Answers == nil {
 		return l, err
 	}
 	return config.Load(withFlags(src))
