@@ -69,7 +69,9 @@ func newSiege(t testing.TB) *siege {
 	s := &siege{TB: t, root: newKey(t), an: newKey(t), abe: newKey(t), broker: newMosquitto(t)}
 	s.relay = newRelay(t, s.broker.addr)
 	s.hub = start(t, options{set: map[string]string{"node.name": "hub", "fleet.address": "127.0.0.1:0", "grpc.address": "off"}})
-	s.wire = tapped(t, s.hub, "siege", func(at string) { foundFleet(t, s.hub.Client, "siege", at, s.root, s.an, s.abe) })
+	s.wire = tapped(t, s.hub, "siege", func(at string) {
+		foundFleet(t, s.hub.Client, at, s.root, tuf.Charter{Fleet: "siege", Models: both(s.an, s.abe)})
+	})
 	for i, name := range []string{"north-1", "north-2"} {
 		clock := &atomic.Int64{}
 		n := start(t, options{set: map[string]string{"node.name": name, "site": "north", "fleet.address": "off", "gossip.address": "127.0.0.1:0", "grpc.address": "off", "mqtt.broker": "false", "mqtt.address": "", "mqtt.url": "tcp://" + s.relay.at},

@@ -49,22 +49,11 @@ func TestSoakAMonthWithoutTheHub(t *testing.T) {
 	}
 	train(h.Client, 1)
 	root, ann := newKey(t), newKey(t)
-	f := must[client.Fleet](t)(h.Fleet(ctx))
-	p := must[tuf.Proposal](t)(tuf.Begin(tuf.Charter{Fleet: "alone", Hub: f.HubKey, Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
-		Models: tuf.Role{Threshold: 1, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}}}}, now()))
-	p, _, err := p.Add(tuf.Set{}, must[[]tuf.Signature](t)(tuf.Sign(tuf.Set{}, p, root))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	must[client.Fleet](t)(h.FoundFleet(ctx, client.FleetRequest{Name: "alone", Hubs: []string{"https://" + at}, Proposal: p}))
+	foundFleet(t, h.Client, "https://"+at, root, tuf.Charter{Fleet: "alone", Models: tuf.Role{Threshold: 1, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}}}})
 	under := ""
 	rollOut := func(version int) {
 		t.Helper()
-		open := must[client.FleetProposal](t)(h.ProposeVersion(ctx, "roast-score", version))
-		sigs := must[[]tuf.Signature](t)(tuf.Sign(open.Set, open.Proposal, ann))
-		if _, err := h.SignProposal(ctx, string(open.Proposal.ID()), sigs); err != nil {
-			t.Fatal(err)
-		}
+		signVersion(t, h.Client, "roast-score", version, ann)
 		r := must[client.Rollout](t)(h.StartRollout(ctx, client.RolloutRequest{Model: "roast-score", Version: version, Endpoint: "score", Reason: "test",
 			Plan: rollout.Plan{Waves: []rollout.Wave{{Percent: 100, Soak: time.Second}}}, Probation: spec.Probation{Requests: 20, Longest: time.Minute, Quiet: "commit", Shift: 5}}))
 		under = r.ID
@@ -160,7 +149,7 @@ func TestSoakAMonthWithoutTheHub(t *testing.T) {
 	if x := must[client.FleetNode](t)(other.FleetNode(ctx, node.ID)); len(x.Promotions) != 0 || len(x.States) != 0 {
 		t.Errorf("another group sees %+v", x)
 	}
-	_, err = other.ChooseLocal(ctx, node.ID, 1, hub.Return, "not theirs to say")
+	_, err := other.ChooseLocal(ctx, node.ID, 1, hub.Return, "not theirs to say")
 	wantError(t, err, edgeward.NotFound, "fleet.local.not_found")
 	must[client.FleetNode](t)(h.ChooseLocal(ctx, node.ID, 1, hub.Adopt, "better everywhere"))
 	number := 0

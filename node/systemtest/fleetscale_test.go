@@ -129,21 +129,8 @@ func newCrowd(t testing.TB, n int) *crowd {
 	ctx := within(t, time.Minute)
 	must[client.ImportedVersion](t)(c.hub.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))
 	root, ann, abe := newKey(t), newKey(t), newKey(t)
-	f := must[client.Fleet](t)(c.hub.Fleet(ctx))
-	p := must[tuf.Proposal](t)(tuf.Begin(tuf.Charter{Fleet: "scale", Hub: f.HubKey, Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
-		Models: tuf.Role{Threshold: 2, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}, {Name: "abe", Key: abe.Public()}}}}, time.Now()))
-	sigs := must[[]tuf.Signature](t)(tuf.Sign(tuf.Set{}, p, root))
-	if p, _, err = p.Add(tuf.Set{}, sigs...); err != nil {
-		t.Fatal(err)
-	}
-	must[client.Fleet](t)(c.hub.FoundFleet(ctx, client.FleetRequest{Name: "scale", Hubs: []string{"https://" + c.at}, Proposal: p}))
-	open := must[client.FleetProposal](t)(c.hub.ProposeVersion(ctx, "affine", 1))
-	for _, k := range []tuf.Key{ann, abe} {
-		sigs := must[[]tuf.Signature](t)(tuf.Sign(open.Set, open.Proposal, k))
-		if _, err := c.hub.SignProposal(ctx, string(open.Proposal.ID()), sigs); err != nil {
-			t.Fatal(err)
-		}
-	}
+	f := foundFleet(t, c.hub, "https://"+c.at, root, tuf.Charter{Fleet: "scale", Models: both(ann, abe)})
+	signVersion(t, c.hub, "affine", 1, ann, abe)
 	var code spec.Code
 	for i := range n {
 		if i%1000 == 0 { // the most that one lets in

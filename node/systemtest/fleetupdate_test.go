@@ -65,13 +65,7 @@ func TestFleetUpdatesItsNodes(t *testing.T) {
 	ctx := within(t, 4*time.Minute)
 
 	root, ann, abe := newKey(t), newKey(t), newKey(t)
-	persons := tuf.Role{Threshold: 2, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}, {Name: "abe", Key: abe.Public()}}}
-	first := must[tuf.Proposal](t)(tuf.Begin(tuf.Charter{Fleet: "programs", Hub: must[client.Fleet](t)(h.Fleet(ctx)).HubKey, Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
-		Models: persons, Release: persons}, time.Now()))
-	if first, _, err = first.Add(tuf.Set{}, must[[]tuf.Signature](t)(tuf.Sign(tuf.Set{}, first, root))...); err != nil {
-		t.Fatal(err)
-	}
-	f := must[client.Fleet](t)(h.FoundFleet(ctx, client.FleetRequest{Name: "programs", Hubs: []string{"https://" + at}, Proposal: first}))
+	f := foundFleet(t, h, "https://"+at, root, tuf.Charter{Fleet: "programs", Models: both(ann, abe), Release: both(ann, abe)})
 	code := must[client.FleetCode](t)(h.CreateFleetCode(ctx, client.FleetCodeRequest{Site: "north", Auto: true, Uses: 1, Minutes: 60}))
 	must[client.FleetMembership](t)(c.JoinFleet(ctx, code.Text))
 	must[client.ImportedVersion](t)(c.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))

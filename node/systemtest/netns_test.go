@@ -319,7 +319,7 @@ func (c *country) found() {
 	c.hub.start(c)
 	ctx := within(c.TB, time.Minute)
 	c.root, c.ann, c.abe = newKey(c.TB), newKey(c.TB), newKey(c.TB)
-	foundFleet(c.TB, c.hub.Client, "country", "https://"+c.hub.addr+":8443", c.root, c.ann, c.abe)
+	foundFleet(c.TB, c.hub.Client, "https://"+c.hub.addr+":8443", c.root, tuf.Charter{Fleet: "country", Models: both(c.ann, c.abe)})
 	for range 4 {
 		file := affineOf(c.TB, 300<<10)
 		c.size = int64(len(file))
@@ -347,19 +347,22 @@ func affineOf(t testing.TB, size int) []byte {
 	return append(out, text...)
 }
 
-// foundFleet makes a server the hub of a fleet with three persons' keys.
-func foundFleet(t testing.TB, hub *client.Client, name, at string, root, ann, abe tuf.Key) {
+// foundFleet makes a server, which nodes call at an address, the hub of a fleet. c lacks only what is the hub's and root's.
+func foundFleet(t testing.TB, hub *client.Client, at string, root tuf.Key, c tuf.Charter) client.Fleet {
 	t.Helper()
 	ctx := within(t, time.Minute)
-	f := must[client.Fleet](t)(hub.Fleet(ctx))
-	p := must[tuf.Proposal](t)(tuf.Begin(tuf.Charter{Fleet: name, Hub: f.HubKey, Root: tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}},
-		Models: tuf.Role{Threshold: 2, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}, {Name: "abe", Key: abe.Public()}}}}, time.Now()))
-	sigs := must[[]tuf.Signature](t)(tuf.Sign(tuf.Set{}, p, root))
-	p, _, err := p.Add(tuf.Set{}, sigs...)
+	c.Hub, c.Root = must[client.Fleet](t)(hub.Fleet(ctx)).HubKey, tuf.Role{Holders: []tuf.Holder{{Name: "root", Key: root.Public()}}}
+	p := must[tuf.Proposal](t)(tuf.Begin(c, time.Now()))
+	p, _, err := p.Add(tuf.Set{}, must[[]tuf.Signature](t)(tuf.Sign(tuf.Set{}, p, root))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	must[client.Fleet](t)(hub.FoundFleet(ctx, client.FleetRequest{Name: name, Hubs: []string{at}, Proposal: p}))
+	return must[client.Fleet](t)(hub.FoundFleet(ctx, client.FleetRequest{Name: c.Fleet, Hubs: []string{at}, Proposal: p}))
+}
+
+// both is a role of two persons who must both sign.
+func both(ann, abe tuf.Key) tuf.Role {
+	return tuf.Role{Threshold: 2, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}, {Name: "abe", Key: abe.Public()}}}
 }
 
 // signVersion has a version signed by persons.
