@@ -34,6 +34,7 @@ export default function Settings() {
 function value(k: string, v: unknown): string {
   if (typeof v === 'boolean') return v ? t('engines.yes') : t('engines.no');
   if (typeof v === 'string') return /^\d{4}-\d\d-\d\dT/.test(v) ? moment(v) : v;
+  if (Array.isArray(v)) return v.map((x) => value(k, x)).join(', ');
   if (typeof v !== 'number') return v == null ? '–' : JSON.stringify(v);
   if (k === 'uptime') return t('node.hours', { n: num(v / 3600, 1) });
   return /bytes|memory|disk|resident|_total|_free|_available|size/.test(k) ? bytes(v) : num(v, 2);
