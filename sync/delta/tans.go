@@ -183,7 +183,7 @@ type beginnings struct {
 	fill func(t *table, ctx int) // counts
 	of   [contexts]struct {
 		once sync.Once
-		t    table
+		t    *table
 	}
 }
 
@@ -198,7 +198,8 @@ func (m *tables) at(ctx int) *table {
 func (m *tables) fresh(ctx int) *table {
 	first := &m.first.of[ctx]
 	first.once.Do(func() {
-		m.first.fill(&first.t, ctx)
+		first.t = &table{}
+		m.first.fill(first.t, ctx)
 		first.t.learn()
 	})
 	t := &table{}
@@ -206,7 +207,7 @@ func (m *tables) fresh(ctx int) *table {
 		t = m.spare[n-1]
 		m.spare = m.spare[:n-1]
 	}
-	*t = first.t
+	*t = *first.t
 	m.of[ctx] = t
 	return t
 }
