@@ -252,6 +252,7 @@ func (e *encoder) tensor(t, old chunk.Tensor) {
 
 // guessed writes numbers of the kind that fits each block best.
 func (e *encoder) guessed() {
+	var m numbers
 	for size := int64(len(e.now)); e.done < size; {
 		n := min(size-e.done, guess)
 		now, base := e.now[e.done:e.done+n], e.base[e.done:e.done+n]
@@ -262,9 +263,8 @@ func (e *encoder) guessed() {
 			if n%int64(w) != 0 || part == 0 {
 				continue
 			}
-			var m numbers
-			f := layouts[k]
-			got := len(m.encode(nil, now[:part], base[:part], f, 1, 0))
+			m.reset()
+			got := len(m.encode(nil, now[:part], base[:part], layouts[k], 1, 0))
 			if bestSize == 0 || got < bestSize {
 				best, bestSize = k, got
 			}

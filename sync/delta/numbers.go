@@ -441,11 +441,7 @@ func (m *numbers) decodeChunk(dst, base []byte, f layout, r *reader, p *place) {
 		b ^= (sign - 1) & -(b & sign >> top)
 		list[i] = (b ^ neg) << drop
 	}
-	k := n & (lanes - 1) // whose turn it is next
-	for i := range states {
-		r.states[(i+k)&(lanes-1)] = states[i]
-	}
-	r.at = at
+	r.states, r.at = states, at // all had their turns, or the group is over
 	switch f.width {
 	case 2:
 		for i, v := range list {
@@ -464,21 +460,19 @@ func (m *numbers) decodeChunk(dst, base []byte, f layout, r *reader, p *place) {
 
 // contexts of numbers by the sizes of their rows and columns.
 func (m *numbers) contexts(ctx []uint8, list []uint64, f layout, p *place) {
-	without, exponent, mask := uint64(1)<<(8*uint(f.width)-1), (f.exponent+f.drop)&63, f.mask
+	exponent, mask := (f.exponent+f.drop)&63, f.mask
 	for i := 0; i < len(list); {
 		k := min(len(list)-i, p.left)
 		level := m.row[p.i]
 		if p.columns == 0 {
 			for x, v := range list[i : i+k] {
-				e := int32(v &^ without >> exponent & mask)
-				ctx[i+x] = uint8(min(max((level-4*e)>>1, 0), sizes-1))
+				ctx[i+x] = uint8(contextOf(level, 0, int32(v>>exponent&mask)))
 			}
 		} else {
 			k = min(k, p.columns-p.j)
 			column, part := m.column[p.j:p.j+k], ctx[i:i+k]
 			for x, v := range list[i : i+k] {
-				e := int32(v &^ without >> exponent & mask)
-				part[x] = uint8(min(max((level+column[x]-4*e)>>1, 0), sizes-1))
+				part[x] = uint8(contextOf(level, column[x], int32(v>>exponent&mask)))
 			}
 			if p.j += k; p.j == p.columns {
 				p.j = 0

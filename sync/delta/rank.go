@@ -91,8 +91,11 @@ func (m *numbers) factors(r *reader, rows, columns int) (x factors, ok bool) {
 	return x, m.readList(r, x.left, factorsAt) && m.readList(r, x.right, factorsAt)
 }
 
-// factor finds factors of what makes now of base, as many as save more than they take.
+// factor finds factors of what makes now of base, as many as save more than they take, and at most that many.
 func factor(now, base []byte, columns, most int) (x factors) {
+	if most == 0 {
+		return x
+	}
 	n := len(now) / 4
 	rows := (n + columns - 1) / columns
 	left := make([]float32, rows*columns) // what is left to foretell
