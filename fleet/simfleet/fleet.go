@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -145,6 +146,7 @@ func (f *Fleet) Clone(n *Node) *Node {
 	c := &Node{f: f, ID: n.ID, Host: n.ID + "-copy", Site: n.Site, join: n.join, pin: n.pin}
 	n.mu.Lock()
 	c.disk = n.disk
+	c.disk.log = slices.Clone(n.disk.log) // each adds to its own
 	n.mu.Unlock()
 	c.line = &line{n: c}
 	c.Machine = newMachine(f.Library, c.ID, NewDice(f.o.Seed, "machine "+c.Host))

@@ -33,7 +33,6 @@ const model = "triage"
 type Library struct {
 	mu    sync.Mutex
 	all   map[edgeward.Digest]book
-	of    map[edgeward.Digest]edgeward.Digest // manifest to file
 	bytes map[edgeward.Digest][]byte
 }
 

@@ -40,7 +40,6 @@ type Machine struct {
 	// What is counted for the test.
 	ever   map[edgeward.Digest]bool // that ever answered a request
 	failed float64                  // requests that nobody answered while the machine was on
-	acts   []agent.Act
 	called string
 }
 
@@ -194,7 +193,6 @@ func (m *Machine) Do(_ context.Context, a agent.Act, w spec.Endpoint) (made bool
 	m.turn()
 	defer m.turn()
 	conflict := func(code string) error { return edgeward.E("simfleet", edgeward.Conflict, code, "%s", a) }
-	m.acts = append(m.acts, a)
 	if (a == agent.Shadow || a == agent.Promote) && !m.here[w.Digest] {
 		return false, conflict("version.not_found")
 	}

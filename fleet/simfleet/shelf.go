@@ -23,7 +23,6 @@ type Shelf struct {
 	facts   map[string]map[string][]byte // by kind and key
 	events  map[string]hub.KeptEvent
 	tallies map[string]hub.Tally
-	writes  int
 	note    func(hub.Change)
 }
 
@@ -74,7 +73,6 @@ func (d *desk) write(f func()) error {
 	if d.dead {
 		return errDead
 	}
-	d.writes++
 	if d.dies--; d.dies != 0 {
 		f()
 		return nil
