@@ -52,7 +52,7 @@ func (h *Hub) Start() *hub.Hub {
 	if f.ctx.Err() != nil { // it has ended
 		return nil
 	}
-	p := &process{desk: &desk{Shelf: h.Shelf, killed: func() {}}, ended: make(chan struct{})}
+	p := &process{desk: &desk{Shelf: h.Shelf}, ended: make(chan struct{})}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	questions, err := inquiry.Open(p.ctx, nothing{}, filepath.Join(f.dir, "asked"), clock, f.newID)
 	f.ok(err)

@@ -53,10 +53,7 @@ type run struct {
 	box    *outbox.Outbox
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
-	dead   bool // under n.mu
-	dies   int  // at this write, counted from 1; 0: not of that
-	before bool
-	away   time.Duration
+	mortal // under n.mu
 }
 
 func (n *Node) now() time.Time { return clock().Add(n.Skew) }
@@ -125,8 +122,16 @@ func (n *Node) Crash() {
 func (n *Node) DieAt(k int, before bool, away time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.run != nil {
-		n.run.dies, n.run.before, n.run.away = k, before, away
+	if n.run == nil {
+		return
+	}
+	n.run.dies, n.run.before = k, before
+	n.run.killed = func() {
+		n.f.wg.Go(func() {
+			n.Crash()
+			time.Sleep(away)
+			n.Start()
+		})
 	}
 }
 
@@ -180,28 +185,10 @@ func (n *Node) add(h agent.Happened) {
 	n.disk.log = append(n.disk.log, e)
 }
 
-// write does f, unless the process is dead or dies here.
 func (r *run) write(f func()) error {
-	n := r.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if r.dead {
-		return errDead
-	}
-	if r.dies--; r.dies != 0 {
-		f()
-		return nil
-	}
-	r.dead = true
-	if !r.before {
-		f()
-	}
-	n.f.wg.Go(func() {
-		n.Crash()
-		time.Sleep(r.away)
-		n.Start()
-	})
-	return errDead
+	r.n.mu.Lock()
+	defer r.n.mu.Unlock()
+	return r.mortal.write(f)
 }
 
 // LoadTrust implements tuf.Store.

@@ -55,34 +55,43 @@ func (s *Shelf) Events(node string) (n int, breaks uint64) {
 // errDead is every answer of the disk of a process that is no more.
 var errDead = errors.New("the process was killed")
 
-// desk is a Shelf as one process of a hub sees it: until it is killed.
-type desk struct {
-	*Shelf
+// mortal is a process whose writes end when it is killed. The lock of what it writes to guards it.
+type mortal struct {
 	dead   bool
 	dies   int // at this write, counted from 1; 0: not of that
 	before bool
 	killed func() // when it died of a write
 }
 
-var _ hub.Store = (*desk)(nil)
-
 // write does f, unless the process is dead or dies here.
-func (d *desk) write(f func()) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.dead {
+func (m *mortal) write(f func()) error {
+	if m.dead {
 		return errDead
 	}
-	if d.dies--; d.dies != 0 {
+	if m.dies--; m.dies != 0 {
 		f()
 		return nil
 	}
-	d.dead = true
-	if !d.before {
+	m.dead = true
+	if !m.before {
 		f()
 	}
-	d.killed()
+	m.killed()
 	return errDead
+}
+
+// desk is a Shelf as one process of a hub sees it: until it is killed.
+type desk struct {
+	*Shelf
+	mortal
+}
+
+var _ hub.Store = (*desk)(nil)
+
+func (d *desk) write(f func()) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mortal.write(f)
 }
 
 func (d *desk) kill() {
