@@ -179,7 +179,7 @@ func (b *bench) found(ctx context.Context) (f *fleet, err error) {
 			return f, err
 		}
 	}
-	if f.first, err = f.begin(ctx, "first"); err != nil {
+	if f.first, _, err = f.begin(ctx, "first"); err != nil {
 		return f, err
 	}
 	for view := (client.Fleet{}); view.Nodes["online"] == 0; { // it joins while it runs
@@ -194,42 +194,36 @@ func (b *bench) found(ctx context.Context) (f *fleet, err error) {
 	return f, err
 }
 
-// begin starts a server that joins by an answers file: nothing else is done to it.
-func (f *fleet) begin(ctx context.Context, name string) (*process, error) {
+// begin starts a server that joins by an answers file: nothing else is done to it. It returns the address of its page as well.
+func (f *fleet) begin(ctx context.Context, name string) (*process, string, error) {
 	code, err := f.atHub(ctx, "fleet", "code", "create", "--site", "bench", "--auto")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	stick := filepath.Join(f.dir, name+"-stick")
 	if err := os.MkdirAll(stick, 0o700); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	answers := "name: " + name + "\nsettings: {fleet.address: off, mqtt.address: \"127.0.0.1:0\", grpc.address: off}\nadmin: {token_env: EDGEWARD_BENCH_TOKEN}\nfleet: {code_file: join-code}\n"
 	if err := errors.Join(os.WriteFile(filepath.Join(stick, "join-code"), code, 0o600), os.WriteFile(filepath.Join(stick, "answers.yaml"), []byte(answers), 0o600)); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	address := freeAddress()
-	if err := os.WriteFile(filepath.Join(f.dir, name+"-address"), []byte(address), 0o600); err != nil {
-		return nil, err
-	}
-	return start(ctx, "http://"+address+"/api/v1/health", []string{"EDGEWARD_BENCH_TOKEN=" + token}, f.b.program, "serve", "--data-dir", filepath.Join(f.dir, name),
+	p, err := start(ctx, "http://"+address+"/api/v1/health", []string{"EDGEWARD_BENCH_TOKEN=" + token}, f.b.program, "serve", "--data-dir", filepath.Join(f.dir, name),
 		"--answers", filepath.Join(stick, "answers.yaml"), "--http-address", address)
+	return p, address, err
 }
 
 // enter lets one more server in, and returns when it answers rightly, how long that took from its start on.
 func (f *fleet) enter(ctx context.Context) (*process, string, time.Duration, error) {
 	f.nodes++
 	name := fmt.Sprint("node-", f.nodes)
-	p, err := f.begin(ctx, name)
+	p, address, err := f.begin(ctx, name)
 	if err != nil {
 		return nil, "", 0, err
 	}
 	began := time.Now().Add(-p.ready)
-	address, err := os.ReadFile(filepath.Join(f.dir, name+"-address"))
-	if err == nil {
-		err = eachAnswers(string(address), []*model{f.model}, 2*time.Minute)
-	}
-	if err != nil {
+	if err := eachAnswers(address, []*model{f.model}, 2*time.Minute); err != nil {
 		return nil, "", 0, errors.Join(err, p.stop())
 	}
 	return p, filepath.Join(f.dir, name), time.Since(began), nil
