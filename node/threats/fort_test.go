@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,23 +29,37 @@ import (
 	"edgeward/sync/tuf"
 )
 
-// version n of model triage: its manifest, and its two files, which differ from one version to the next.
+// version n of model triage: its manifest, and its two files, which differ from one version to the next. Nobody changes them.
 func version(n int) (m models.Manifest, raw []byte, d edgeward.Digest, files [][]byte) {
-	files = [][]byte{bytes.Repeat(fmt.Appendf(nil, "the weights of version %d. ", n), 2000), fmt.Appendf(nil, "the labels of version %d", n)}
-	io := []tensor.Spec{{Name: "features", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}
-	m = models.Manifest{Format: models.ManifestFormat, Model: "triage", Task: models.Binary, Kind: "onnx", Signature: tensor.Signature{Inputs: io, Outputs: io}, IntendedUse: "tests",
-		Files: []models.File{{Name: "model.onnx", Size: int64(len(files[0])), Digest: edgeward.DigestOf(files[0]), Role: "model"}, {Name: "labels.txt", Size: int64(len(files[1])), Digest: edgeward.DigestOf(files[1]), Role: "labels"}}}
-	raw, d, err := m.Canonical()
-	if err != nil {
-		panic(err)
-	}
-	return m, raw, d, files
+	v := versions()[n]
+	return v.manifest, v.raw, v.digest, v.files
 }
 
-func digest(n int) edgeward.Digest {
-	_, _, d, _ := version(n)
-	return d
+type made struct {
+	manifest models.Manifest
+	raw      []byte
+	digest   edgeward.Digest
+	files    [][]byte
 }
+
+// versions are made once: who looks which version answers, looks often.
+var versions = sync.OnceValue(func() []made {
+	out := make([]made, most+1)
+	for n := range out {
+		files := [][]byte{bytes.Repeat(fmt.Appendf(nil, "the weights of version %d. ", n), 2000), fmt.Appendf(nil, "the labels of version %d", n)}
+		io := []tensor.Spec{{Name: "features", Datatype: tensor.FP32, Shape: []int64{-1, 2}}}
+		m := models.Manifest{Format: models.ManifestFormat, Model: "triage", Task: models.Binary, Kind: "onnx", Signature: tensor.Signature{Inputs: io, Outputs: io}, IntendedUse: "tests",
+			Files: []models.File{{Name: "model.onnx", Size: int64(len(files[0])), Digest: edgeward.DigestOf(files[0]), Role: "model"}, {Name: "labels.txt", Size: int64(len(files[1])), Digest: edgeward.DigestOf(files[1]), Role: "labels"}}}
+		raw, d, err := m.Canonical()
+		if err != nil {
+			panic(err)
+		}
+		out[n] = made{m, raw, d, files}
+	}
+	return out
+})
+
+func digest(n int) edgeward.Digest { return versions()[n].digest }
 
 // most is the highest version there is.
 const most = 30
@@ -61,19 +73,17 @@ func (library) Signable(_ context.Context, _, _ string, n int) (models.Manifest,
 }
 
 func (library) Manifest(_ context.Context, _, _ string, d edgeward.Digest) (models.Manifest, error) {
-	for n := 1; n <= most; n++ {
-		if digest(n) == d {
-			m, _, _, _ := version(n)
-			return m, nil
+	for _, v := range versions()[1:] {
+		if v.digest == d {
+			return v.manifest, nil
 		}
 	}
 	return models.Manifest{}, edgeward.E("library", edgeward.NotFound, "version.not_found", "no version")
 }
 
 func (library) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
-	for n := 1; n <= most; n++ {
-		_, raw, _, files := version(n)
-		for _, b := range append(files, raw) {
+	for _, v := range versions()[1:] {
+		for _, b := range append(v.files, v.raw) {
 			if edgeward.DigestOf(b) == d {
 				return struct {
 					io.ReadSeeker
@@ -112,9 +122,7 @@ func newFortAt(t testing.TB, wrong time.Duration) *fort {
 	f := &fort{TB: t, conns: map[net.Conn]bool{}, told: map[string]int{}}
 	f.turns(wrong)
 	for _, k := range []*tuf.Key{&f.key, &f.next, &f.root, &f.ann, &f.abe} {
-		var err error
-		*k, err = tuf.NewKey()
-		f.ok(err)
+		*k = f.newKey()
 	}
 	db, err := store.Open(t.TempDir(), store.Options{Now: f.now})
 	f.ok(err)
@@ -335,7 +343,3 @@ func endless(w http.ResponseWriter, r *http.Request) int64 {
 
 // route is the part of a path after /fleet/v1/.
 func route(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/fleet/v1/") }
-
-var errNobody = errors.New("nobody joined")
-
-func parts(dir string) string { return filepath.Join(dir, "parts") }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,7 +90,7 @@ func (g *guard) join(code string) {
 	a, id, c, err := g.asked(code, g.id)
 	g.ok(err)
 	if a.Pending {
-		g.Fatal(errNobody)
+		g.Fatal("nobody joined")
 	}
 	id, _, err = id.Join(c.CA, g.id, a.Chain)
 	g.ok(err)
@@ -126,7 +127,7 @@ func (g *guard) start() error {
 		}
 	})
 	a, err := agent.Open(g.Context(), agent.Options{Fleet: g.m.Fleet, Node: g.id, Pin: g.m.Pin, Root: g.m.Root, Hub: g.wire, Local: g.local, Store: g.db,
-		Puller: &pull.Puller{Blobs: g.blobs, Dir: parts(g.dir), Apply: delta.Apply}, Boot: g.fort.id(), Now: g.now, Log: slog.New(slog.DiscardHandler), Retry: 20 * time.Millisecond})
+		Puller: &pull.Puller{Blobs: g.blobs, Dir: filepath.Join(g.dir, "parts"), Apply: delta.Apply}, Boot: g.fort.id(), Now: g.now, Log: slog.New(slog.DiscardHandler), Retry: 20 * time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -196,12 +197,10 @@ func (g *guard) becomes(n int) {
 // stand waits until stands says so.
 func (g *guard) stand(want string) {
 	g.Helper()
-	for end := time.Now().Add(40 * time.Second); g.stands() != want; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			_, c := g.agent().Kept()
-			g.Fatalf("%s stands %q, want %q (%+v)", g.id, g.stands(), want, c)
-		}
-	}
+	g.eventually(fmt.Sprintf("%s stands %q", g.id, want), func() bool { return g.stands() == want }, func() string {
+		_, c := g.agent().Kept()
+		return fmt.Sprintf("it stands %q (%+v)", g.stands(), c)
+	})
 }
 
 // hint fails the test unless a person is told what to do about the contact or the version.
@@ -263,12 +262,8 @@ type machine struct {
 
 // answers is the number of the version that answers, 0 none.
 func (m *machine) answers() int {
-	for n := 1; n <= most; n++ {
-		if m.now() == digest(n) {
-			return n
-		}
-	}
-	return 0
+	now := m.now()
+	return max(0, slices.IndexFunc(versions(), func(v made) bool { return v.digest == now }))
 }
 
 func (m *machine) now() edgeward.Digest {
