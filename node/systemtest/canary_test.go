@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,7 +55,6 @@ type siege struct {
 	hub           *server
 	nodes         []*server
 	ids           []string
-	ahead         []*atomic.Int64 // seconds that a node's clock is ahead
 	wire          *wiretap
 	broker        *mosquitto
 	relay         *relay
@@ -73,11 +71,9 @@ func newSiege(t testing.TB) *siege {
 		foundFleet(t, s.hub.Client, at, s.root, tuf.Charter{Fleet: "siege", Models: both(s.an, s.abe)})
 	})
 	for i, name := range []string{"north-1", "north-2"} {
-		clock := &atomic.Int64{}
-		n := start(t, options{set: map[string]string{"node.name": name, "site": "north", "fleet.address": "off", "gossip.address": "127.0.0.1:0", "grpc.address": "off", "mqtt.broker": "false", "mqtt.address": "", "mqtt.url": "tcp://" + s.relay.at},
-			now: func() time.Time { return time.Now().Add(time.Duration(clock.Load()) * time.Second) }})
+		n := start(t, options{set: map[string]string{"node.name": name, "site": "north", "fleet.address": "off", "gossip.address": "127.0.0.1:0", "grpc.address": "off", "mqtt.broker": "false", "mqtt.address": "", "mqtt.url": "tcp://" + s.relay.at}})
 		must[client.FleetMembership](t)(n.JoinFleet(within(t, time.Minute), s.code()))
-		s.nodes, s.ahead = append(s.nodes, n), append(s.ahead, clock)
+		s.nodes = append(s.nodes, n)
 		eventually(t, 20*time.Second, "the node knows its id", func() bool {
 			v, err := n.FleetSite(within(t, 10*time.Second))
 			s.ids = append(s.ids[:i], v.Node)
@@ -209,7 +205,7 @@ func (s *siege) commands(n *server) {
 	}
 	time.Sleep(500 * time.Millisecond)
 	after := must[client.EndpointView](s.TB)(n.Endpoint(within(s.TB, time.Minute), "affine"))
-	if after.Status.Live != before.Status.Live || after.Status.State != "ready" || fmt.Sprint(after.Metrics.Versions) == "" {
+	if after.Status.Live != before.Status.Live || after.Status.State != "ready" || len(after.Metrics.Versions) == 0 {
 		s.Errorf("the endpoint is %+v", after.Status)
 	}
 	for _, v := range after.Metrics.Versions {

@@ -1,7 +1,6 @@
 package systemtest
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -31,15 +30,13 @@ import (
 )
 
 // neighbour is a server of the site in the test's hands: it joined, is on the roster, gossips with the site's keys, and reads what the others tell it. It
-// says of every file that it has it, and sends something else.
+// has no file.
 type neighbour struct {
 	testing.TB
 	id    string
 	keys  [][]byte
 	label []byte        // of the site
 	heard *lockedBuffer // packets and streams of gossip, opened, and what the others ask
-	sent  atomic.Int64  // wrong files
-	lies  atomic.Bool   // it says that it has everything
 	seen  atomic.Int64  // packets
 }
 
@@ -143,14 +140,9 @@ func (n *neighbour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/have"):
 		var ask struct{ Blobs []edgeward.Digest }
 		_ = json.Unmarshal(body, &ask)
-		out := peer.Have{Hub: true, Blobs: make([]peer.Answer, len(ask.Blobs))}
-		for i := range out.Blobs {
-			out.Blobs[i].Here = n.lies.Load()
-		}
-		_ = json.NewEncoder(w).Encode(out)
+		_ = json.NewEncoder(w).Encode(peer.Have{Hub: true, Blobs: make([]peer.Answer, len(ask.Blobs))})
 	default:
-		n.sent.Add(1)
-		_, _ = w.Write(bytes.Repeat([]byte("poison"), 1000))
+		http.NotFound(w, r)
 	}
 }
 

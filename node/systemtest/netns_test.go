@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func TestASiteInNamespaces(t *testing.T) {
 	c.commits(3, c.nodes...)
 
 	// kill -9 of the hub while everybody is asked.
-	c.hub.kill()
+	c.hub.run.kill()
 	time.Sleep(10 * time.Second)
 	c.hub.start(c)
 	back := time.Now()
@@ -275,30 +276,16 @@ func (s *place) start(c *country) {
 	if s == c.hub {
 		fleet, gossip = s.addr+":8443", "off"
 	}
-	p := &process{cmd: exec.Command("ip", "netns", "exec", s.ns, program(c.TB), "serve", "--config", emptyFile(c.TB), "--data-dir", s.dir, "--http-address", "127.0.0.1:0", "--mqtt-address", "127.0.0.1:0", "--grpc-address", "off",
-		"--set", "node.name="+s.name, "--set", "site="+s.site, "--set", "fleet.address="+fleet, "--set", "gossip.address="+gossip, "--set", "workers.threads=1"), out: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ("EDGEWARD_BOOTSTRAP_TOKEN="+bootstrap), p.out, p.stderr
-	if err := p.cmd.Start(); err != nil {
-		c.Fatal(err)
-	}
-	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
-	s.run = p
-	c.Cleanup(func() {
-		p.kill()
-		if c.Failed() {
-			c.Logf("%s said:\n%s", s.name, p.stderr.tail(15))
-		}
-	})
+	s.run = launched(c.TB, []string{"EDGEWARD_BOOTSTRAP_TOKEN=" + bootstrap}, exec.Command("ip", "netns", "exec", s.ns, program(c.TB), "serve", "--config", emptyFile(c.TB), "--data-dir", s.dir, "--http-address", "127.0.0.1:0", "--mqtt-address", "127.0.0.1:0", "--grpc-address", "off",
+		"--set", "node.name="+s.name, "--set", "site="+s.site, "--set", "fleet.address="+fleet, "--set", "gossip.address="+gossip, "--set", "workers.threads=1"))
 	var err error
 	if s.Client, err = client.New(client.Options{Socket: filepath.Join(s.dir, node.SocketName)}); err != nil {
 		c.Fatal(err)
 	}
 	if _, err := s.AwaitReady(within(c.TB, time.Minute)); err != nil {
-		c.Fatalf("%s does not start: %v\n%s", s.name, err, p.stderr.tail(15))
+		c.Fatalf("%s does not start: %v\n%s", s.name, err, s.run.stderr.tail(15))
 	}
 }
-
-func (s *place) kill() { s.run.kill() }
 
 // small gives the last node a disk of its own, of 96 MiB.
 func (c *country) small() {
@@ -337,13 +324,7 @@ func affineOf(t testing.TB, size int) []byte {
 	text := hex.EncodeToString(noise)
 	out := bytes.Clone(enginetest.ONNX(t, "affine").Bytes)
 	out = append(out, 6<<3|2) // doc_string of the ModelProto; of two the last counts
-	for n := len(text); ; n >>= 7 {
-		if n < 0x80 {
-			out = append(out, byte(n))
-			break
-		}
-		out = append(out, byte(n)|0x80)
-	}
+	out = binary.AppendUvarint(out, uint64(len(text)))
 	return append(out, text...)
 }
 

@@ -43,7 +43,13 @@ func environ(more ...string) []string {
 // launch starts the real program; it is gone when the test ends.
 func launch(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program(t), args...), out: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
+	return launched(t, env, exec.Command(program(t), args...))
+}
+
+// launched is launch of a command that becomes the program.
+func launched(t testing.TB, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, out: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ(env...), p.out, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -52,7 +58,7 @@ func launch(t testing.TB, env []string, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("edgeward %s said:\n%s", strings.Join(args, " "), p.stderr.tail(40))
+			t.Logf("%s said:\n%s", strings.Join(cmd.Args, " "), p.stderr.tail(40))
 		}
 	})
 	return p

@@ -3,6 +3,7 @@ package systemtest
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log"
@@ -10,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,7 +20,7 @@ import (
 )
 
 // wiretap stands where nodes call their hub, with the authority's key out of the hub's data directory: it reads all that they say, and hands it on in their
-// name. It can freeze what one of them hears.
+// name.
 type wiretap struct {
 	testing.TB
 	ca      pki.CA
@@ -29,14 +29,13 @@ type wiretap struct {
 
 	mu    sync.Mutex
 	lines map[string]*http.Client
-	froze map[string]map[string][]byte // by node: the answers it gets from now on, by path
 }
 
 // tapped makes hub one that is called through a wiretap.
 func tapped(t testing.TB, hub *server, name string, found func(at string)) *wiretap {
 	t.Helper()
 	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	w := &wiretap{TB: t, at: ln.Addr().String(), said: &lockedBuffer{}, lines: map[string]*http.Client{}, froze: map[string]map[string][]byte{}}
+	w := &wiretap{TB: t, at: ln.Addr().String(), said: &lockedBuffer{}, lines: map[string]*http.Client{}}
 	found("https://" + w.at)
 	eventually(t, 20*time.Second, "the hub listens for nodes", func() bool {
 		for _, l := range must[client.NodeStatus](t)(hub.Node(within(t, 10*time.Second))).Listeners {
@@ -96,9 +95,6 @@ func (w *wiretap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintf(w.said, "\n%s %s %s %v\n%s\n", node, r.Method, r.URL, r.Header, body)
-	if w.frozen(rw, r, node) {
-		return
-	}
 	q, err := http.NewRequestWithContext(r.Context(), r.Method, "https://"+w.hub+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return
@@ -114,42 +110,6 @@ func (w *wiretap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.WriteHeader(res.StatusCode)
 	_, _ = io.Copy(rw, res.Body)
-}
-
-// freeze lets a node hear no other signed files than those of now, and no document.
-func (w *wiretap) freeze(node string) {
-	w.Helper()
-	res, err := w.line(node).Get("https://" + w.hub + "/fleet/v1/trust/timestamp")
-	if err != nil {
-		w.Fatal(err)
-	}
-	defer res.Body.Close()
-	b := must[[]byte](w.TB)(io.ReadAll(res.Body))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.froze[node] = map[string][]byte{"/fleet/v1/trust/timestamp": b}
-}
-
-func (w *wiretap) frozen(rw http.ResponseWriter, r *http.Request, node string) bool {
-	w.mu.Lock()
-	answers := w.froze[node]
-	w.mu.Unlock()
-	if answers == nil {
-		return false
-	}
-	if b, ok := answers[r.URL.Path]; ok {
-		_, _ = rw.Write(b)
-		return true
-	}
-	if strings.HasSuffix(r.URL.Path, "/desired") {
-		select {
-		case <-r.Context().Done():
-		case <-time.After(time.Second):
-		}
-		rw.WriteHeader(http.StatusNotModified)
-		return true
-	}
-	return false
 }
 
 // relay hands bytes on between who calls it and a broker, and keeps those that come from the caller, connection by connection.
@@ -204,19 +164,13 @@ func (r *relay) said(t testing.TB) (all []byte, subscribed []string) {
 		b := []byte(c.String())
 		all = append(all, b...)
 		for len(b) > 1 {
-			kind, n, i := b[0]>>4, 0, 1
-			for shift := 0; i < len(b); shift += 7 {
-				n |= int(b[i]&0x7f) << shift
-				i++
-				if b[i-1] < 0x80 {
-					break
-				}
-			}
-			if i+n > len(b) {
+			kind := b[0] >> 4
+			n, k := binary.Uvarint(b[1:])
+			if k <= 0 || n > uint64(len(b)-1-k) {
 				break // still on its way
 			}
-			p := b[i : i+n]
-			b = b[i+n:]
+			p := b[1+k:][:n]
+			b = b[1+k:][n:]
 			if kind != 8 { // SUBSCRIBE
 				continue
 			}
