@@ -253,7 +253,7 @@ func (f *Fleet) TryRoll(h *hub.Hub, version int, plan rollout.Plan, p spec.Proba
 func (f *Fleet) Everywhere(version int) {
 	f.Helper()
 	f.Sign(Version{Number: version})
-	id := f.Roll(version, rollout.Plan{Waves: []rollout.Wave{{Percent: 100}}, MaxMoving: len(f.Nodes) + 1}, spec.Probation{Requests: 50})
+	id := f.Roll(version, rollout.Plan{Waves: []rollout.Wave{{Percent: 100}}, MaxMoving: len(f.Nodes) + 1}, spec.Probation{Requests: 50, Longest: time.Minute})
 	if m := f.Await(id, 30*time.Minute); m.State != rollout.Succeeded {
 		f.Fatalf("seed %d: version %d is not everywhere: %s, %s", f.o.Seed, version, m.State, m.Why)
 	}

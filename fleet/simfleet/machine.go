@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +35,7 @@ type Machine struct {
 	loaded   map[edgeward.Digest]time.Time // from when on
 	shadowed map[edgeward.Digest]time.Time
 	answers  edgeward.Digest // what does now
+	since    time.Time       // it does
 	served   map[edgeward.Digest]float64
 	// What is counted for the test.
 	ever   map[edgeward.Digest]bool // that ever answered a request
@@ -65,30 +65,47 @@ func (m *Machine) turn() {
 		return
 	}
 	now := clock()
-	want := map[edgeward.Digest]bool{m.live: true, m.previous: true}
-	maps.Copy(want, m.shadows)
-	delete(want, "")
 	for d := range m.loaded {
-		if !want[d] && d != m.answers { // what answers stays until another does
+		if !m.wants(d) && d != m.answers { // what answers stays until another does
 			delete(m.loaded, d)
 		}
 	}
-	for _, d := range slices.Sorted(maps.Keys(want)) {
-		if _, ok := m.loaded[d]; !ok {
-			m.loaded[d] = now.Add(m.dice.Between(200*time.Millisecond, 4*time.Second))
-		}
-	}
+	m.load(now)
 	at := m.at
 	if l, ok := m.loaded[m.live]; ok && m.answers != m.live && !m.library.like(m.live, m.node).Breaks && !l.After(now) {
 		if l.After(at) {
 			m.count(l.Sub(at))
 			at = l
 		}
-		m.answers = m.live
+		m.answers, m.since = m.live, at
 		m.ever[m.live] = true
 	}
 	m.count(now.Sub(at))
 	m.at = now
+}
+
+// wants reports whether a version is to be loaded.
+func (m *Machine) wants(d edgeward.Digest) bool {
+	return d != "" && (d == m.live || d == m.previous || m.shadows[d])
+}
+
+// load begins to load what is wanted and is not, in the order of the digests: the dice are thrown in it.
+func (m *Machine) load(now time.Time) {
+	var missing []edgeward.Digest
+	lacks := func(d edgeward.Digest) {
+		if _, ok := m.loaded[d]; !ok && d != "" && !slices.Contains(missing, d) {
+			missing = append(missing, d)
+		}
+	}
+	lacks(m.live)
+	lacks(m.previous)
+	for d := range m.shadows {
+		lacks(d)
+	}
+	slices.Sort(missing)
+	for _, d := range missing {
+		m.loaded[d] = now.Add(m.dice.Between(200*time.Millisecond, 4*time.Second))
+	}
 }
 
 func (m *Machine) count(d time.Duration) {
@@ -245,6 +262,14 @@ func (m *Machine) Answers() int {
 		return 0
 	}
 	return m.library.number(m.answers)
+}
+
+// Since is from when on what answers now does.
+func (m *Machine) Since() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn()
+	return m.since
 }
 
 // Reached reports whether a version ever got onto this machine, and whether it ever answered here.

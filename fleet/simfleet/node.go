@@ -82,8 +82,9 @@ func (n *Node) Start() {
 			r.box.Answered()
 		}
 	})
+	wire.Begins(boot)
 	r.box = outbox.New(outbox.Options{Store: r, Send: wire.Events, Node: n.ID, Log: quiet, Dice: dice.N})
-	o := agent.Options{Tell: 30 * time.Second, Fleet: n.join.Fleet, Node: n.ID, Pin: n.pin, Root: n.join.Root, Hub: wire, Local: n.Machine, Store: r, Puller: n.puller, Boot: boot, Now: n.now, Log: quiet, Dice: dice.N}
+	o := agent.Options{Fleet: n.join.Fleet, Node: n.ID, Pin: n.pin, Root: n.join.Root, Hub: wire, Local: n.Machine, Store: r, Puller: n.puller, Boot: boot, Now: n.now, Log: quiet, Queue: r.queue, Dice: dice.N}
 	if !f.o.Disk {
 		o.Bring = n.bring(wire)
 	}
@@ -233,6 +234,17 @@ func (r *run) NextFleetEvents(_ context.Context, most, _ int) (out []outbox.Entr
 		}
 	}
 	return out, nil
+}
+
+// queue is what waits for the hub.
+func (r *run) queue() spec.Queue {
+	r.n.mu.Lock()
+	defer r.n.mu.Unlock()
+	waits := r.n.disk.log[r.n.disk.sent:]
+	if len(waits) == 0 {
+		return nil
+	}
+	return spec.Queue{spec.Audit: {Events: len(waits), Oldest: waits[0].At}}
 }
 
 // SentFleetEvents implements outbox.Store.
