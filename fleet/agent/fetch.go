@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"edgeward"
@@ -311,31 +308,15 @@ const maxSide = 64 << 20
 // wants are the blobs of a version. What the live version has under the same name may be like it.
 func (a *Agent) wants(ctx context.Context, i Item, m models.Manifest) []pull.Want {
 	live, ok := a.o.Local.Known(ctx, i.Want, i.State.Live)
-	var out []pull.Want
-	same := func(list []models.File, d edgeward.Digest) bool {
-		return slices.ContainsFunc(list, func(f models.File) bool { return f.Digest == d })
+	if !ok {
+		live = models.Manifest{}
 	}
+	var out []pull.Want
 	for _, f := range m.Files {
-		w := pull.Want{Digest: f.Digest, Size: f.Size}
-		var near int64 = math.MaxInt64 // of several parts' files the one of the nearest size
-		for _, old := range live.Files {
-			if d := max(old.Size-f.Size, f.Size-old.Size); ok && d < near && old.Role == f.Role && place(old) == place(f) && !same(m.Files, old.Digest) {
-				w.Like, near = old.Digest, d
-			}
-		}
-		out = append(out, w)
+		out = append(out, pull.Want{Digest: f.Digest, Size: f.Size, Like: m.Like(f, live)})
 	}
 	for _, d := range m.Beside() {
 		out = append(out, pull.Want{Digest: d, Size: maxSide, Loose: true})
 	}
 	return out
-}
-
-// place is what a file is called in its model, or in its part of a graph: the folder of a part is named by its digest.
-func place(f models.File) string {
-	if f.Role != models.PartRole {
-		return f.Name
-	}
-	list := strings.SplitN(f.Name, "/", 3)
-	return list[len(list)-1]
 }

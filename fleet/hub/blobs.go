@@ -7,7 +7,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/spec"
-	"edgeward/sync/delta"
+	"edgeward/runtime/models"
 )
 
 func (h *Hub) blob(w http.ResponseWriter, r *http.Request, id string) error {
@@ -24,36 +24,6 @@ func (h *Hub) blob(w http.ResponseWriter, r *http.Request, id string) error {
 	}
 	defer f.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(w, r, "", time.Time{}, f)
-	return nil
-}
-
-func (h *Hub) delta(w http.ResponseWriter, r *http.Request, id string) error {
-	to, err := edgeward.ParseDigest(r.PathValue("digest"))
-	if err != nil {
-		return err
-	}
-	from, err := edgeward.ParseDigest(r.URL.Query().Get("from"))
-	if err != nil {
-		return err
-	}
-	is, err := h.part(r.Context(), id, to)
-	if err != nil {
-		return err
-	}
-	was, err := h.part(r.Context(), id, from)
-	if err != nil {
-		return err
-	}
-	if h.o.Delta == nil || r.URL.Query().Get("version") != delta.Version { // another version of edgeward fetches the whole
-		return absent(to)
-	}
-	f, _, err := h.o.Delta(r.Context(), was, is)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w.Header().Set("Content-Type", "application/vnd.edgeward.delta")
 	http.ServeContent(w, r, "", time.Time{}, f)
 	return nil
 }
@@ -110,12 +80,7 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]Part, e
 			return nil, err
 		}
 		note(Part{Digest: e.Digest})
-		main, ok := m.File("model")
-		for _, f := range m.Files {
-			p := Part{Digest: f.Digest, Name: f.Name}
-			if ok && f.Role == "data" {
-				p.Beside = main.Digest
-			}
+		for _, p := range files(m) {
 			note(p)
 		}
 		for _, d := range m.Beside() {
@@ -124,6 +89,19 @@ func (h *Hub) reach(ctx context.Context, id string) (map[edgeward.Digest]Part, e
 	}
 	h.allowed[id] = set
 	return set, nil
+}
+
+// files are a version's, in its manifest's order.
+func files(m models.Manifest) (out []Part) {
+	main, ok := m.File("model")
+	for _, f := range m.Files {
+		p := Part{Digest: f.Digest, Name: f.Name}
+		if ok && f.Role == "data" {
+			p.Beside = main.Digest
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // versions are the endpoints of a node's document, and with each the versions it says are live or were, under the wanted model's name.

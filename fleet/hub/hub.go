@@ -40,21 +40,11 @@ type Options struct {
 	Registry Registry
 	Bytes    Bytes
 	Adopting Adopting
-	Delta    Delta
+	Deltas   Deltas        // nil: there are none
 	Desk     *inquiry.Desk // what persons ask of nodes
 	Now      func() time.Time
 	NewID    func() string
 	Log      *slog.Logger
-}
-
-// Delta makes the difference between two blobs, once; nil: there are none.
-type Delta func(ctx context.Context, from, to Part) (r io.ReadSeekCloser, size int64, err error)
-
-// Part is a file of a version, or a blob beside one.
-type Part struct {
-	Digest edgeward.Digest
-	Name   string          // of a file
-	Beside edgeward.Digest // the model it lies beside, which may say where its tensors are; "" none
 }
 
 // Online is how long after its last call a node still counts as there. A node calls at least once a minute.

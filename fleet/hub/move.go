@@ -70,6 +70,7 @@ func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move
 	if err := h.put(ctx, Facts{Moves: []Move{move}}, h.change(by, "fleet.rollout.created", move.ID, move.called(), o.Reason)); err != nil {
 		return Move{}, err
 	}
+	h.prepare(ctx, move)
 	h.Poke()
 	return move, nil
 }

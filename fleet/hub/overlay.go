@@ -120,6 +120,9 @@ func (h *Hub) Apply(ctx context.Context, by, group string, docs []overlay.Docume
 	if err := h.put(ctx, p.w, p.changes...); err != nil {
 		return p.out, err
 	}
+	for _, m := range p.w.Moves {
+		h.prepare(ctx, m)
+	}
 	h.Poke()
 	return p.out, nil
 }
@@ -382,6 +385,9 @@ func (h *Hub) startPinned(ctx context.Context) error {
 		}
 		if err := h.put(ctx, w, c...); err != nil {
 			return err
+		}
+		for _, m := range w.Moves {
+			h.prepare(ctx, m)
 		}
 	}
 	return nil

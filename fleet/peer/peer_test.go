@@ -55,6 +55,9 @@ type yard struct {
 
 	mu     sync.Mutex
 	banned []spec.Ban
+	tails  int           // bytes of each difference; 0: there is none
+	making time.Duration // how long one takes the hub,
+	asked  time.Time     // from the first request on
 }
 
 func (y *yard) ban(b spec.Ban) {
@@ -169,7 +172,7 @@ func (x *node) open() {
 		return p.Addresses[0]
 	}})
 	x.calls = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) { return x.host.Dial(ctx, address) }}}
-	puller := &pull.Puller{Blobs: x.blobs, Dir: filepath.Join(dir, "parts")}
+	puller := &pull.Puller{Blobs: x.blobs, Dir: filepath.Join(dir, "parts"), Apply: tail}
 	x.swarm = peer.NewSwarm(peer.SwarmOptions{Node: x.id, Puller: puller, Near: puller, Hub: fromHub{x}, Site: x,
 		Hears: func() bool { return !y.gone }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Ban: y.ban})
 	s := peer.NewServer(peer.ServeOptions{Fleet: "01f", Authority: y.ca.Authority, Roster: roster, Hub: func() (tuf.Public, error) { return y.key.Public(), nil }, Bytes: handed{x},
@@ -253,8 +256,36 @@ func (f fromHub) Blob(ctx context.Context, d edgeward.Digest, offset int64) (io.
 	return res.Body, offset, nil
 }
 
-func (f fromHub) Delta(context.Context, edgeward.Digest, edgeward.Digest) (io.ReadCloser, error) {
-	return nil, edgeward.E("test", edgeward.NotFound, "delta.none", "none")
+// Delta takes the hub y.making.
+func (f fromHub) Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error) {
+	y := f.x.y
+	y.mu.Lock()
+	if y.tails == 0 {
+		y.mu.Unlock()
+		return nil, edgeward.E("test", edgeward.NotFound, "delta.none", "none")
+	}
+	if y.asked.IsZero() {
+		y.asked = time.Now()
+	}
+	making := time.Since(y.asked) < y.making
+	y.mu.Unlock()
+	if making {
+		return nil, edgeward.E("test", edgeward.Unavailable, pull.Making, "it is being made").With("retry_after", "7")
+	}
+	r, _, err := f.Blob(ctx, to, int64(len(y.bytes[to])-y.tails))
+	return r, err
+}
+
+// tail is an Apply: a difference is the last bytes of the new file, which is the base before them.
+func tail(w io.Writer, base io.ReaderAt, _ int64, delta io.Reader, limit int64) error {
+	end, err := io.ReadAll(delta)
+	if err == nil {
+		_, err = io.Copy(w, io.NewSectionReader(base, 0, limit-int64(len(end))))
+	}
+	if err == nil {
+		_, err = w.Write(end)
+	}
+	return err
 }
 
 // model is a version of one file of so many bytes.
@@ -371,6 +402,37 @@ func TestASiteOfTwentyTakesAVersionOverTheWANOnce(t *testing.T) {
 			t.Errorf("%d bytes came over the WAN for a file of 1 MiB", wan)
 		}
 		if took := time.Since(began); took > 30*time.Second { // 1 s over the WAN
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// The hub takes longer for the difference than a server of the site waits for one that fetches and gets nothing.
+func TestASiteOfTwentyTakesADifferenceThatIsBeingMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 1, 20)
+		defer y.end()
+		y.tails, y.making = 512<<10, 25*time.Second
+		m, d := y.model("triage", 8<<20)
+		now := y.bytes[m.Files[0].Digest]
+		old := append(bytes.Clone(now[:len(now)-y.tails]), make([]byte, y.tails)...)
+		wants := map[*node][]pull.Want{}
+		for _, x := range y.nodes {
+			wants[x] = x.wants(m, d)
+			like, _, err := x.blobs.Put(t.Context(), bytes.NewReader(old), 8<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wants[x][0].Like = like
+		}
+		began := time.Now()
+		got := bring(t, y.nodes, wants)
+		wan := y.net.Sent(func(a netip.Addr) bool { return a == hubAddr }, nil).Bytes
+		t.Logf("20 servers, a difference of 512 KiB that takes %s to make: %.3f of it over the WAN (%d bytes by their own count), %d between servers, after %s", y.making, float64(wan)/(512<<10), got.Received, got.Peers, time.Since(began))
+		if float64(wan) > 1.05*(512<<10) {
+			t.Errorf("%d bytes came over the WAN for a difference of 512 KiB", wan)
+		}
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it took %s", took)
 		}
 	})

@@ -382,10 +382,22 @@ func (c counting) Blob(ctx context.Context, d edgeward.Digest, offset int64) (io
 
 func (c counting) Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error) {
 	r, err := c.s.o.Hub.Delta(ctx, to, from)
+	if edgeward.CodeOf(err) == pull.Making {
+		c.more(1) // the hub is at it: the others go on waiting
+	}
 	if err != nil {
 		return nil, err
 	}
 	return counter{r, c}, nil
+}
+
+// more notes that something came.
+func (c counting) more(n int64) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if _, ok := c.s.coming[c.d]; ok {
+		c.s.coming[c.d] += n
+	}
 }
 
 type counter struct {
@@ -395,10 +407,6 @@ type counter struct {
 
 func (c counter) Read(b []byte) (int, error) {
 	n, err := c.ReadCloser.Read(b)
-	c.of.s.mu.Lock()
-	if _, ok := c.of.s.coming[c.of.d]; ok {
-		c.of.s.coming[c.of.d] += int64(n)
-	}
-	c.of.s.mu.Unlock()
+	c.of.more(int64(n))
 	return n, err
 }

@@ -60,6 +60,7 @@ func (r *Role) runHub(ctx context.Context) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = r.hub.Run(ctx) })
+	wg.Go(func() { r.deltas.Run(ctx) })
 	for ctx.Err() == nil {
 		err := r.listen(ctx)
 		if ctx.Err() != nil {

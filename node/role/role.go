@@ -60,6 +60,7 @@ type Parts struct {
 type Role struct {
 	p       Parts
 	hub     *hub.Hub
+	deltas  *deltas
 	founded chan struct{} // poked when a fleet was founded
 	joined  chan struct{} // poked when the membership changed
 
@@ -73,7 +74,7 @@ type Role struct {
 
 // Open reads what there is. It starts nothing.
 func Open(ctx context.Context, p Parts) (*Role, error) {
-	r := &Role{p: p, founded: make(chan struct{}, 1), joined: make(chan struct{}, 1)}
+	r := &Role{p: p, deltas: newDeltas(p), founded: make(chan struct{}, 1), joined: make(chan struct{}, 1)}
 	if err := disk.MkdirAll(p.Dir); err != nil {
 		return nil, disk.Err("role.Open", err)
 	}
@@ -85,7 +86,7 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Delta: (&deltas{r: r}).Between, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func (p *warm) ours(l delta.Level) (n int, enc, dec time.Duration, err error) {
 		var d, back bytes.Buffer
 		back.Grow(len(now))
 		began := ownCPU()
-		if err := delta.Encode(&d, a, b, l); err != nil {
+		if err := delta.Encode(context.Background(), &d, a, b, l); err != nil {
 			return 0, 0, 0, err
 		}
 		enc += ownCPU() - began

@@ -22,7 +22,7 @@ const digits = "../../node/demo/data/digits/digits-cnn.onnx"
 func encode(t testing.TB, base, now []byte, l delta.Level) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := delta.Encode(&b, delta.Of(base), delta.Of(now), l); err != nil {
+	if err := delta.Encode(t.Context(), &b, delta.Of(base), delta.Of(now), l); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -188,7 +188,7 @@ func TestWhatFewProductsMovedIsForetold(t *testing.T) {
 			return delta.File{Bytes: b[at : at+48*40*4], Tensors: []chunk.Tensor{{Name: "w", Size: 48 * 40 * 4, Kind: chunk.Float32, Row: 40}}}
 		}
 		var d bytes.Buffer
-		if err := delta.Encode(&d, part(base), part(now), l); err != nil {
+		if err := delta.Encode(t.Context(), &d, part(base), part(now), l); err != nil {
 			t.Fatal(err)
 		}
 		got, err := apply(base[at:at+48*40*4], d.Bytes(), 48*40*4)
@@ -231,12 +231,12 @@ func FuzzApply(f *testing.F) {
 	base := bytes.Repeat([]byte("0123456789abcdef"), 64)
 	now := append(bytes.Clone(base[:500]), bytes.Repeat([]byte("new"), 100)...)
 	var d bytes.Buffer
-	if err := delta.Encode(&d, delta.Of(base), delta.Of(now), delta.Fast); err != nil {
+	if err := delta.Encode(f.Context(), &d, delta.Of(base), delta.Of(now), delta.Fast); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(d.Bytes())
 	d.Reset()
-	if err := delta.Encode(&d, delta.Of(base), delta.Of(append([]byte("a head "), base...)), delta.Small); err != nil {
+	if err := delta.Encode(f.Context(), &d, delta.Of(base), delta.Of(append([]byte("a head "), base...)), delta.Small); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(d.Bytes())
@@ -259,7 +259,7 @@ func FuzzRoundTrip(f *testing.F) {
 				a.Tensors = []chunk.Tensor{{Name: "w", Size: int64(len(base) / w * w), Kind: chunk.Kind(kind), Row: 1 + int(kind)%3}}
 				b.Tensors = []chunk.Tensor{{Name: "w", Size: int64(len(now) / w * w), Kind: chunk.Kind(kind), Row: 1 + int(kind)%3}}
 			}
-			if err := delta.Encode(&d, a, b, l); err != nil {
+			if err := delta.Encode(t.Context(), &d, a, b, l); err != nil {
 				t.Fatal(err)
 			}
 			got, err := apply(base, d.Bytes(), len(now))

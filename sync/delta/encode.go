@@ -2,6 +2,7 @@ package delta
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"sync"
@@ -21,11 +22,11 @@ type File struct {
 // Of finds the tensors that a file says itself it has.
 func Of(b []byte) File { return File{b, chunk.Tensors(b)} }
 
-// Encode writes what makes now out of base.
-func Encode(w io.Writer, base, now File, level Level) error {
-	out, err := encode(base, now, level)
+// Encode writes what makes now out of base. It stops soon after ctx ends.
+func Encode(ctx context.Context, w io.Writer, base, now File, level Level) error {
+	out, err := encode(ctx, base, now, level)
 	if err == nil && level == Small { // what is best for each block need not be so for all
-		fast, ferr := encode(base, now, Fast)
+		fast, ferr := encode(ctx, base, now, Fast)
 		if err = ferr; len(fast) < len(out) {
 			out = fast
 		}
@@ -36,7 +37,7 @@ func Encode(w io.Writer, base, now File, level Level) error {
 	return edgeward.Wrap("delta.Encode", err)
 }
 
-func encode(base, now File, level Level) ([]byte, error) {
+func encode(ctx context.Context, base, now File, level Level) ([]byte, error) {
 	e := &encoder{base: base.Bytes, now: now.Bytes, small: level == Small}
 	zl := zstd.SpeedDefault
 	if e.small {
@@ -51,17 +52,17 @@ func encode(base, now File, level Level) ([]byte, error) {
 	e.uvarint(uint64(len(e.now)))
 	pairs := counterparts(base.Tensors, now.Tensors)
 	if len(pairs) == 0 && len(e.now) == len(e.base) { // nothing is known: numbers at the same places
-		e.guessed()
+		e.guessed(ctx)
 	}
 	at, oldAt := e.done, e.done
 	for _, p := range pairs {
 		gap := max(p.old.At-oldAt, 0)
-		e.between(at, p.now.At, min(oldAt, int64(len(e.base))), min(gap, int64(len(e.base))-oldAt))
-		e.tensor(p.now, p.old)
+		e.between(ctx, at, p.now.At, min(oldAt, int64(len(e.base))), min(gap, int64(len(e.base))-oldAt))
+		e.tensor(ctx, p.now, p.old)
 		at, oldAt = p.now.At+p.now.Size, p.old.At+p.old.Size
 	}
-	e.between(at, int64(len(e.now)), oldAt, int64(len(e.base))-oldAt)
-	return e.out.Bytes(), nil
+	e.between(ctx, at, int64(len(e.now)), oldAt, int64(len(e.base))-oldAt)
+	return e.out.Bytes(), ctx.Err()
 }
 
 type pair struct{ now, old chunk.Tensor }
@@ -122,7 +123,7 @@ func (e *encoder) uvarint(v uint64) {
 func (e *encoder) compress(b []byte) []byte { return e.zstd.EncodeAll(b, nil) }
 
 // between writes what lies between tensors, block by block; the base's bytes between its own are like it.
-func (e *encoder) between(from, to, old, oldSize int64) {
+func (e *encoder) between(ctx context.Context, from, to, old, oldSize int64) {
 	same := int64(0)
 	for same < min(to-from, oldSize) && e.now[from+same] == e.base[old+same] {
 		same++
@@ -131,7 +132,7 @@ func (e *encoder) between(from, to, old, oldSize int64) {
 		e.copies(same, old)
 		from, old, oldSize = from+same, old+same, oldSize-same
 	}
-	for from < to {
+	for from < to && ctx.Err() == nil {
 		n := min(to-from, BlockSize)
 		block := e.now[from : from+n]
 		like := e.base[old : old+min(oldSize, BlockSize)]
@@ -234,26 +235,26 @@ func (e *encoder) withDictionary(block, like []byte) []byte {
 const dictID = 1
 
 // tensor writes a tensor against its counterpart; what it has more than that one is like it.
-func (e *encoder) tensor(t, old chunk.Tensor) {
+func (e *encoder) tensor(ctx context.Context, t, old chunk.Tensor) {
 	both := min(t.Size, old.Size)
 	size := int64(BlockSize)
 	if row := int64(t.Row) * int64(t.Kind.Width()); row <= BlockSize/4 { // whole rows
 		size -= size % row
 	}
-	for done := int64(0); done < both; {
+	for done := int64(0); done < both && ctx.Err() == nil; {
 		n := min(both-done, size)
 		e.block(t.At+done, old.At+done, n, t.Kind, t.Row)
 		done += n
 	}
 	if t.Size > both {
-		e.between(t.At+both, t.At+t.Size, old.At, old.Size)
+		e.between(ctx, t.At+both, t.At+t.Size, old.At, old.Size)
 	}
 }
 
 // guessed writes numbers of the kind that fits each block best.
-func (e *encoder) guessed() {
+func (e *encoder) guessed(ctx context.Context) {
 	var m numbers
-	for size := int64(len(e.now)); e.done < size; {
+	for size := int64(len(e.now)); e.done < size && ctx.Err() == nil; {
 		n := min(size-e.done, guess)
 		now, base := e.now[e.done:e.done+n], e.base[e.done:e.done+n]
 		best, bestSize := chunk.Int8, 0

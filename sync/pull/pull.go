@@ -3,7 +3,8 @@
 // What comes is believed for its digest alone: it may come from a hub, a peer or a stick. A blob that is here already is not
 // fetched. An interrupted one goes on where it stopped (dir/<hex>.part); a part whose end does not have the digest is thrown away and
 // fetched whole once more. Whatever a source does wrong is Unavailable: another time or another source may do better. Where a source can tell the difference to a blob that is here, that is tried first: what comes of a difference
-// is checked like everything else, and whatever is wrong with it leads to the whole blob, never to an error.
+// is checked like everything else, and whatever is wrong with it leads to the whole blob, never to an error. A difference that the source has to make first is waited for,
+// for a time that grows with the size (Patience): nothing holds a call up meanwhile.
 //
 // Where the blocks of a blob are known, each is believed for its own digest, as soon as it is here: a source that sends another is given up at once, what came before stays good, and
 // an interrupted transfer goes on after the last good block, whatever was written to the part meanwhile.
@@ -38,7 +39,7 @@ const StallAfter = time.Minute
 type Source interface {
 	// Blob returns the bytes of d from offset on. A source that cannot skip begins at 0 and says so.
 	Blob(ctx context.Context, d edgeward.Digest, offset int64) (r io.ReadCloser, from int64, err error)
-	// Delta returns what makes to out of from, as sync/delta reads it, or NotFound.
+	// Delta returns what makes to out of from, as sync/delta reads it, or NotFound; with the code Making it is to be asked again. It never waits until one is made.
 	Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error)
 }
 
@@ -123,7 +124,7 @@ func (p *Puller) difference(ctx context.Context, src Source, w Want) (Got, error
 	if err != nil {
 		return Got{}, err
 	}
-	r, err := src.Delta(ctx, w.Digest, w.Like)
+	r, err := p.made(ctx, src, w)
 	if err != nil {
 		return Got{}, err
 	}

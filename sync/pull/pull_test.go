@@ -206,7 +206,7 @@ func TestADifferenceIsTriedFirst(t *testing.T) {
 	b := bytes.Clone(old)
 	copy(b[1000:], "another version")
 	var d bytes.Buffer
-	if err := delta.Encode(&d, delta.Of(old), delta.Of(b), 0); err != nil {
+	if err := delta.Encode(t.Context(), &d, delta.Of(old), delta.Of(b), 0); err != nil {
 		t.Fatal(err)
 	}
 	damaged := bytes.Clone(d.Bytes())
@@ -214,7 +214,7 @@ func TestADifferenceIsTriedFirst(t *testing.T) {
 		damaged[i] ^= 1
 	}
 	var other bytes.Buffer
-	if err := delta.Encode(&other, delta.Of(old), delta.Of(content(11, 200_000)), 0); err != nil {
+	if err := delta.Encode(t.Context(), &other, delta.Of(old), delta.Of(content(11, 200_000)), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
