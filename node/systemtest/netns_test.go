@@ -287,14 +287,14 @@ func (s *place) start(c *country) {
 	}
 }
 
-// small gives the last node a disk of its own, of 96 MiB.
+// small gives the last node a disk of its own, of 320 MiB: 256 stay free for what a server must write.
 func (c *country) small() {
 	c.Helper()
 	s := c.nodes[len(c.nodes)-1]
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		c.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", s.dir, "tmpfs", 0, "size=96m"); err != nil {
+	if err := syscall.Mount("tmpfs", s.dir, "tmpfs", 0, "size=320m"); err != nil {
 		needtest.Missing(c, "right-to-mount-tmpfs")
 	}
 	c.Cleanup(func() { _ = syscall.Unmount(s.dir, syscall.MNT_DETACH) })
