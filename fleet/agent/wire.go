@@ -65,7 +65,7 @@ func (w *Wire) Said() (mark string, report bool) {
 func NewWire(hubs []string, c *tls.Config, via Proxy, heard func(time.Time)) *Wire {
 	t := &http.Transport{Proxy: via, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
 		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute,
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 45 * time.Second, PingTimeout: 15 * time.Second}} // a line that was cut says nothing; reports twice a minute make pings rare
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 45 * time.Second, PingTimeout: 15 * time.Second}} // a line that was cut says nothing: a ping in each long poll finds it out
 	return NewWireOver(hubs, t, heard)
 }
 

@@ -201,13 +201,18 @@ func TestASiteOfTwentyLivesThroughWhatHappens(t *testing.T) {
 
 func TestASiteOfTwoFindsItsDeadToo(t *testing.T) { life(t, 2, 0, 2*time.Minute, 5*time.Second) }
 
+// TestSoakLife has sites fall apart for an hour, or for EDGEWARD_FLEET_APART: 500 servers take a processor half a minute for each minute of it.
 func TestSoakLife(t *testing.T) {
 	soak(t)
+	apart := time.Hour
+	if d, err := time.ParseDuration(os.Getenv("EDGEWARD_FLEET_APART")); err == nil {
+		apart = d
+	}
 	for _, r := range []struct {
 		n    int
 		loss float64
 		dead time.Duration
 	}{{50, 0, 5 * time.Second}, {50, 0.05, 5 * time.Second}, {200, 0, 15 * time.Second}, {200, 0.05, 15 * time.Second}, {500, 0, 20 * time.Second}} {
-		t.Run(fmt.Sprintf("%d_%.0f", r.n, 100*r.loss), func(t *testing.T) { life(t, r.n, r.loss, time.Hour, r.dead) })
+		t.Run(fmt.Sprintf("%d_%.0f", r.n, 100*r.loss), func(t *testing.T) { life(t, r.n, r.loss, apart, r.dead) })
 	}
 }

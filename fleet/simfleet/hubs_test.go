@@ -44,9 +44,10 @@ func TestSoakAHubKilledAtAnyWriteGoesOn(t *testing.T) {
 				killed = hub.Kills() > 0
 			})
 		}
-		if points++; !killed || t.Failed() {
+		if !killed || t.Failed() {
 			break
 		}
+		points++
 	}
 	t.Logf("%d writes of a rollout, each twice", points)
 	if points < 2 {
