@@ -48,7 +48,8 @@ type yard struct {
 	ca    pki.CA
 	key   tuf.Key
 	hub   *http.Server
-	gone  bool // the hub
+	gone  bool  // the hub
+	lan   int64 // bytes a second from server to server
 	bytes map[edgeward.Digest][]byte
 	nodes []*node
 	peers []spec.Peer
@@ -85,12 +86,12 @@ type node struct {
 }
 
 func newYard(t *testing.T, seed uint64, n int) *yard {
-	y := &yard{t: t, bytes: map[edgeward.Digest][]byte{}}
+	y := &yard{t: t, lan: 100 << 20, bytes: map[edgeward.Digest][]byte{}}
 	y.net = simnet.New(seed, func(a, b netip.Addr) simnet.Link {
 		if a == hubAddr || b == hubAddr {
 			return simnet.Link{Delay: 20 * time.Millisecond, Rate: 4 << 20}
 		}
-		return simnet.Link{Delay: 300 * time.Microsecond, Rate: 100 << 20}
+		return simnet.Link{Delay: 300 * time.Microsecond, Rate: y.lan}
 	})
 	var err error
 	if y.ca, err = pki.NewCA("01f", time.Now()); err != nil {
@@ -407,19 +408,40 @@ func TestASiteOfTwentyTakesAVersionOverTheWANOnce(t *testing.T) {
 	})
 }
 
+// Who gives to eight others for longer than one waits for a server that does not answer is waited for: on a slow LAN nobody runs to the hub.
+func TestOnASlowLANASiteTakesAVersionOverTheWANOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 1, 20)
+		defer y.end()
+		y.lan = 48 << 10
+		m, d := y.model("triage", 2<<20) // 43 s from server to server
+		wants := map[*node][]pull.Want{}
+		for _, x := range y.nodes {
+			wants[x] = x.wants(m, d)
+		}
+		began := time.Now()
+		bring(t, y.nodes, wants)
+		wan := y.net.Sent(func(a netip.Addr) bool { return a == hubAddr }, nil).Bytes
+		t.Logf("20 servers, 2 MiB, a LAN of 48 KiB/s: %.3f of a file over the WAN after %s", float64(wan)/(2<<20), time.Since(began))
+		if float64(wan) > 1.05*(2<<20) {
+			t.Errorf("%d bytes came over the WAN for a file of 2 MiB", wan)
+		}
+	})
+}
+
 // The hub takes longer for the difference than a server of the site waits for one that fetches and gets nothing.
 func TestASiteOfTwentyTakesADifferenceThatIsBeingMadeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newYard(t, 1, 20)
 		defer y.end()
-		y.tails, y.making = 512<<10, 25*time.Second
-		m, d := y.model("triage", 8<<20)
+		y.tails, y.making = 512<<10, 20*time.Second
+		m, d := y.model("triage", 6<<20)
 		now := y.bytes[m.Files[0].Digest]
 		old := append(bytes.Clone(now[:len(now)-y.tails]), make([]byte, y.tails)...)
 		wants := map[*node][]pull.Want{}
 		for _, x := range y.nodes {
 			wants[x] = x.wants(m, d)
-			like, _, err := x.blobs.Put(t.Context(), bytes.NewReader(old), 8<<20)
+			like, _, err := x.blobs.Put(t.Context(), bytes.NewReader(old), 6<<20)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,8 +25,10 @@ const (
 	askAgain = time.Second
 	banned   = time.Hour
 	tries    = 3  // at one peer, where a transfer breaks off
-	patience = 30 // for a peer that has a blob and does not give it, before somebody else is asked, the hub too
-	broken   = 10 // of it, for a transfer that broke off in all tries; being busy takes one
+	patience = 300 // for a peer that has a blob and does not give it, before somebody else is asked, the hub too
+	broken   = 100 // of it, for a transfer that broke off in all tries
+	refused  = 10  // for a peer that cannot be reached, or refuses
+	busy     = 1   // for one that gives to others: a while later these have it too
 )
 
 // Target is a server of the site that may be asked now.
@@ -237,14 +239,14 @@ func (b *bringing) ask(ctx context.Context, left []pull.Want) []standing {
 	now := b.s.o.Now()
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	busy := make(chan struct{}, 16)
+	asking := make(chan struct{}, 16)
 	for _, t := range b.s.o.Site.Targets() {
 		if _, bad := bans[t.Cert]; bad {
 			continue
 		}
 		all.Go(func() {
-			busy <- struct{}{}
-			defer func() { <-busy }()
+			asking <- struct{}{}
+			defer func() { <-asking }()
 			h, err := b.s.o.Site.Have(ctx, t.Node, blobs)
 			if err != nil || len(h.Blobs) != len(blobs) {
 				return
@@ -333,7 +335,11 @@ func (b *bringing) from(ctx context.Context, t Target, w pull.Want) bool {
 			b.drop(w)
 			return false
 		case code != "pull.broken" || ctx.Err() != nil:
-			b.owed[owed{t.Node, w.Digest}]++
+			n := refused
+			if code == "fleet.peer_busy" {
+				n = busy
+			}
+			b.owed[owed{t.Node, w.Digest}] += n
 			return false
 		}
 	}
