@@ -379,7 +379,7 @@ func (c *country) start(version int) {
 		return err == nil && !slices.ContainsFunc(l.Items, func(r client.Rollout) bool { return !r.State.Final() })
 	})
 	must[client.Rollout](c.TB)(c.hub.StartRollout(within(c.TB, time.Minute), client.RolloutRequest{Model: "affine", Version: version, Endpoint: "affine", Reason: "test",
-		Plan: rollout.Plan{Waves: []rollout.Wave{{Percent: 100}}, MaxMoving: len(c.nodes)}, Probation: spec.Probation{Requests: 10, Longest: 5 * time.Second}}))
+		Plan: rollout.Plan{Waves: []rollout.Wave{{Percent: 100}}, MaxMoving: len(c.nodes)}, Probation: spec.Probation{Requests: 10, Longest: 5 * time.Second, Slower: 1000}})) // how quick it is depends on what else this machine does
 }
 
 // item is how the endpoint stands, by the node itself.
