@@ -746,7 +746,7 @@ func TestPauses(t *testing.T) {
 		n := len(s.reports)
 		s.reports = nil
 		s.mu.Unlock()
-		if n < 100 || n > 3000 { // full jitter up to ten minutes: about every five
+		if n < 100 || n > 3000 { // full jitter up to two minutes: about every one
 			t.Errorf("in a day it reported %d times", n)
 		}
 		s.fail(edgeward.E("desk", edgeward.Exhausted, "request.busy", "busy").With("retry_after", "3600"))

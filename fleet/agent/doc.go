@@ -26,6 +26,6 @@
 //
 // # Ways to the hub
 //
-// The node always calls. Without an answer it waits between 0 and min(10 min, 2 s · 2^n), a hash of its id spreads the first calls
-// after an outage, and Retry-After is obeyed. A report that is answered ends the pause of the call for documents.
+// The node always calls. Without an answer it waits (Backoff) by full jitter up to as long as the hub has been away, at most two minutes, a hash of its
+// id spreads the first calls after an outage, and Retry-After is obeyed. A report that is answered ends the pause of the call for documents.
 package agent

@@ -176,7 +176,7 @@ func (a *Agent) later(k spec.Key, err error) {
 	for n, x := range a.kept.Items {
 		if x.Want.Key() == k {
 			x.Tries++
-			x.Next = a.now().Add(a.backoff(min(x.Tries, 6), err))
+			x.Next = a.now().Add(a.retryIn(x.Tries, err))
 			a.kept.Items[n] = x
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"edgeward"
@@ -27,7 +26,7 @@ func (a *Agent) listen(ctx context.Context) {
 	if !a.sleep(ctx, a.spread()) {
 		return
 	}
-	for fails := 0; ctx.Err() == nil; {
+	for fails := a.backoff(); ctx.Err() == nil; {
 		a.mu.Lock()
 		have := a.kept.Rev
 		a.mu.Unlock()
@@ -51,11 +50,10 @@ func (a *Agent) listen(ctx context.Context) {
 		a.heard(err, taken)
 		a.other(err)
 		if err == nil {
-			fails = 0
+			fails.Answered()
 			continue
 		}
-		fails++
-		if !a.pause(ctx, a.backoff(fails, err), err) {
+		if !a.pause(ctx, fails.Next(err), err) {
 			return
 		}
 	}
@@ -149,19 +147,6 @@ func (a *Agent) spread() time.Duration {
 	h := fnv.New32a()
 	h.Write([]byte(a.o.Node))
 	return time.Duration(h.Sum32()%100) * time.Millisecond
-}
-
-// longest is the longest wait between two calls.
-const longest = 10 * time.Minute
-
-// backoff is full jitter up to min(longest, Retry·2^fails); what the hub asks for is the least.
-func (a *Agent) backoff(fails int, err error) time.Duration {
-	most := min(longest, a.o.Retry<<min(fails, 12))
-	wait := time.Duration(a.o.Dice(int64(most)))
-	if s, perr := strconv.Atoi(edgeward.ParamsOf(err)["retry_after"]); perr == nil && s > 0 {
-		wait = max(wait, min(longest, time.Duration(s)*time.Second)+time.Duration(a.o.Dice(int64(time.Second))))
-	}
-	return max(wait, 100*time.Millisecond)
 }
 
 func (a *Agent) sleep(ctx context.Context, d time.Duration) bool {

@@ -145,7 +145,7 @@ func (a *Agent) triedBinary(w spec.Binary, err error) {
 	if b := a.kept.Binary; b != nil {
 		next := *b
 		next.Tries++
-		next.Next = a.now().Add(a.backoff(min(next.Tries, 6), err))
+		next.Next = a.now().Add(a.retryIn(next.Tries, err))
 		a.kept.Binary = &next
 	}
 	a.o.Log.Warn("the program of the fleet was not brought forward", "version", w.Version, "err", err)

@@ -18,10 +18,10 @@ const (
 
 // tell reports what changes when it changes, and now and then all of it. That the node lives the hub sees by its long poll.
 func (a *Agent) tell(ctx context.Context) {
-	fails, told, at, asked := 0, "", time.Time{}, true
+	fails, told, at, asked := a.backoff(), "", time.Time{}, true
 	for ctx.Err() == nil {
 		r := a.Report()
-		wait, said := lookEvery, substance(r)
+		said := substance(r)
 		var err error
 		if asked || said != told || a.o.Now().Sub(at).Abs() >= a.o.Tell || a.away() {
 			if err = a.o.Hub.Report(ctx, r); err == nil {
@@ -31,15 +31,13 @@ func (a *Agent) tell(ctx context.Context) {
 			}
 		}
 		if err != nil {
-			fails++
-			wait = a.backoff(fails, err)
-			if !a.sleep(ctx, wait) {
+			if !a.sleep(ctx, fails.Next(err)) {
 				return
 			}
 			continue
 		}
-		fails = 0
-		t := time.NewTimer(wait) // room:clock how often is reported
+		fails.Answered()
+		t := time.NewTimer(lookEvery) // room:clock how often is reported
 		select {
 		case <-ctx.Done():
 		case <-t.C:

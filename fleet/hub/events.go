@@ -138,21 +138,30 @@ func (h *Hub) Take(ctx context.Context, node string, way Way, list []spec.Event)
 	if err != nil {
 		return spec.EventsAnswer{}, err
 	}
-	select {
-	case h.storing <- struct{}{}:
-		defer func() { <-h.storing }()
-	default:
-		return spec.EventsAnswer{}, edgeward.E("hub.Take", edgeward.Exhausted, "fleet.busy", "many nodes bring events at once").With("retry_after", "5").WithHint("this server asks again by itself")
-	}
 	stored, err := h.o.Store.AddFleetEvents(ctx, node, way, h.o.Now(), list)
 	return spec.EventsAnswer{Stored: stored, Spread: Spread(members)}, err
 }
 
-// maxStoring is how many calls may store events at once; the others are asked to come again.
-const maxStoring = 64
+// maxBringing is how many nodes may bring events at once, one call each; the others are asked to come again.
+const maxBringing = 128
 
-// Spread is over how many seconds so many nodes spread their first calls after an outage: fifty a second, ten minutes at most.
-func Spread(nodes int) int { return min(600, nodes/50) }
+// brings lets a node bring events until the func it returns is called.
+func (h *Hub) brings(id string) (done func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bringing[id] || len(h.bringing) >= maxBringing {
+		return nil, edgeward.E("hub.events", edgeward.Exhausted, "fleet.busy", "many nodes bring events at once").With("retry_after", "5").WithHint("this server asks again by itself")
+	}
+	h.bringing[id] = true
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.bringing, id)
+	}, nil
+}
+
+// Spread is over how many seconds so many nodes spread their first calls after an outage: 250 a second, ten minutes at most.
+func Spread(nodes int) int { return min(600, nodes/250) }
 
 // Events returns a page of events and the cursor of the next.
 func (h *Hub) Events(ctx context.Context, q EventQuery) ([]KeptEvent, string, error) {
@@ -179,6 +188,11 @@ func (h *Hub) prune(ctx context.Context) {
 
 // events answers POST /fleet/v1/events.
 func (h *Hub) events(w http.ResponseWriter, r *http.Request, id string) error {
+	done, err := h.brings(id)
+	if err != nil {
+		return err
+	}
+	defer done()
 	b, err := body(r, spec.MaxEventCall)
 	if err != nil {
 		return err

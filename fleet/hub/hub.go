@@ -15,6 +15,7 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
 	"edgeward/runtime/models"
+	"edgeward/sync/together"
 	"edgeward/sync/tuf"
 )
 
@@ -60,7 +61,7 @@ const rest = 100 * time.Millisecond
 type Hub struct {
 	o       Options
 	poke    chan struct{}
-	storing chan struct{} // one for each call that stores events
+	reports *together.Group[spec.Reported]
 
 	mu          sync.Mutex
 	ca          pki.CA
@@ -75,6 +76,7 @@ type Hub struct {
 	changed     map[string]chan struct{}
 	dirty       map[string]bool // nodes whose report is newer than the one kept
 	allowed     map[string]map[edgeward.Digest]Part
+	bringing    map[string]bool      // nodes that bring events
 	boots       map[string]pki.Watch // by reports
 	calls       map[string]pki.Watch // by long polls, which are numbered here
 	call        uint64
@@ -96,8 +98,9 @@ type document struct {
 
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
-	h := &Hub{o: o, poke: make(chan struct{}, 1), storing: make(chan struct{}, maxStoring), stale: true,
-		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}}
+	h := &Hub{o: o, poke: make(chan struct{}, 1), stale: true,
+		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, bringing: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}}
+	h.reports = together.New(maxReports, h.reported)
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {
 		return nil, err
@@ -164,6 +167,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second) // room:clock how often is looked, not what time it is
 	defer tick.Stop()
 	for n := 0; ; n++ {
+		began := time.Now() // room:clock how long a look takes
 		if err := h.Turn(ctx); err != nil && ctx.Err() == nil {
 			h.o.Log.Error("the fleet was not brought forward", "err", err)
 		}
@@ -178,7 +182,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(rest): // room:clock how often is looked
+		case <-time.After(max(rest, 3*time.Since(began))): // room:clock how often is looked: calls wait meanwhile
 		}
 		select {
 		case <-ctx.Done():

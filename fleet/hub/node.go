@@ -9,7 +9,6 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/selector"
-	"edgeward/fleet/spec"
 )
 
 // Nodes are all, by id.
@@ -158,47 +157,6 @@ func (p Where) on(n Node) (Node, error) {
 // Select are the nodes that s means, by id.
 func (h *Hub) Select(s selector.Selector) []Node {
 	return slices.DeleteFunc(h.Nodes(), func(n Node) bool { return !s.Matches(n.server().Tag) })
-}
-
-// Report takes what a member says of itself. Older reports of the same start are dropped.
-func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	n, err := h.member(r.Node)
-	if err != nil {
-		return err
-	}
-	now := h.o.Now()
-	watch, clones := h.boots[r.Node].See(r.Boot, r.Seq)
-	h.boots[r.Node] = watch
-	if clones {
-		return h.quarantine(ctx, n)
-	}
-	if err := h.superseded(ctx, r.Term); err != nil {
-		return err
-	}
-	if r.Boot == n.Last.Boot && r.Seq <= n.Last.Seq {
-		return nil
-	}
-	h.stale = h.stale || n.Held
-	own := h.heard(&n, r.Locals)
-	r.Locals = nil
-	moved := len(own) > 0 || n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.States(), Node{Last: r}.States(), func(a, b spec.State) bool {
-		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code && a.Local == b.Local
-	})
-	n.Last, n.Seen, n.Got, n.Receipt = r, now, now, time.Time{}
-	if !moved {
-		h.nodes[n.ID] = n
-		h.dirty[n.ID] = true
-		return nil
-	}
-	h.stale = h.stale || len(own) > 0
-	if err := h.put(ctx, Facts{Nodes: []Node{n}}, own...); err != nil {
-		return err
-	}
-	delete(h.allowed, n.ID)
-	h.Poke()
-	return nil
 }
 
 // Online reports whether n is a member that called lately.

@@ -40,6 +40,11 @@ func (a Authority) Peer(cs *tls.ConnectionState, now time.Time) (Peer, error) {
 	if err != nil {
 		return p, err
 	}
+	return p.At(now)
+}
+
+// At is p at now: Expired, or the error "fleet.expired" where it expired more than Grace ago. Who keeps the Peer of a connection asks it for each call.
+func (p Peer) At(now time.Time) (Peer, error) {
 	p.Expired = now.After(p.NotAfter)
 	if now.After(p.NotAfter.Add(Grace)) { // one from the future is taken: only the hub's clock was wrong when it was made
 		return p, edgeward.E("pki.Peer", edgeward.Unauthenticated, "fleet.expired", "the certificate of %s was valid from %s to %s", p.Node, p.NotBefore.Format(time.DateOnly), p.NotAfter.Format(time.DateOnly)).

@@ -61,6 +61,7 @@ func (r *Role) runHub(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = r.hub.Run(ctx) })
 	wg.Go(func() { r.deltas.Run(ctx) })
+	wg.Go(func() { keepSmall(ctx) })
 	for ctx.Err() == nil {
 		err := r.listen(ctx)
 		if ctx.Err() != nil {
@@ -87,15 +88,9 @@ func (r *Role) listen(ctx context.Context) error {
 	admit := func(pki.Peer) error { return nil } // whoever has a certificate of this fleet: routes tell who is shut out why, TLS could not
 	conf := pki.HubTLS(ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, admit, r.p.Now)
 	conf.NextProtos = []string{"h2", "http/1.1"}
-	identify := func(q *http.Request) string {
-		peer, err := ca.Peer(q.TLS, r.p.Now())
-		if err != nil {
-			return ""
-		}
-		return peer.Node
-	}
+	identify := func(q *http.Request) string { return callerOf(q).node(ca.Authority, q.TLS, r.p.Now()) }
 	s := &http.Server{Handler: r.hub.Handler(identify, r.p.Refuse), TLSConfig: conf, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
+		ErrorLog: slog.NewLogLogger(r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withCaller}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	r.mu.Lock()

@@ -114,6 +114,16 @@ func (c *Collection[T]) Put(tx *Tx, v T) error {
 	if err != nil {
 		return err
 	}
+	if len(c.Indexes) == 0 { // what was there matters only if it may not be replaced
+		schema, data, found, err := tx.get(c.Bucket, key)
+		if found && schema > c.Schema {
+			_, err = c.decode(key, schema, data)
+		}
+		if err != nil {
+			return err
+		}
+		return c.write(tx, group, key, v, v, false)
+	}
 	old, found, err := c.load(tx, key)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"edgeward"
 	"edgeward/node/events"
+	"edgeward/sync/together"
 
 	"go.etcd.io/bbolt"
 	bolterr "go.etcd.io/bbolt/errors"
@@ -49,6 +50,7 @@ type DB struct {
 	writer  chan struct{} // holds one token: the right to write
 	failed  atomic.Pointer[error]
 
+	together   *together.Group[func(*Tx) error]
 	generation atomic.Uint64
 }
 
@@ -86,7 +88,7 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{bolt: b, dir: dir, log: o.Log.With("part", "store"), reserve: o.Reserve, writer: make(chan struct{}, 1)}
-	db.feed = events.NewFeed(db)
+	db.feed, db.together = events.NewFeed(db), db.newTogether()
 	if err := db.prepare(fresh, o.Now); err != nil {
 		b.Close()
 		return nil, err

@@ -28,7 +28,7 @@ func eventNumber(n uint64) string { return fmt.Sprintf("%016x", n) }
 
 // AddFleetEvents implements hub.Store.
 func (db *DB) AddFleetEvents(ctx context.Context, node string, way hub.Way, now time.Time, list []spec.Event) (stored int, err error) {
-	err = db.Update(ctx, func(tx *Tx) error {
+	err = db.UpdateTogether(ctx, func(tx *Tx) error {
 		stored = 0
 		last, err := tx.lastFleetEvent()
 		if err != nil {
