@@ -168,10 +168,6 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 	if err != nil || int(kind) >= len(layouts) || layouts[kind].width == 0 || n%int64(layouts[kind].width) != 0 {
 		return nil, bad("numbers of kind %d", kind)
 	}
-	anew, err := a.in.ReadByte()
-	if err != nil {
-		return nil, bad("it ends too early")
-	}
 	base, err := a.from(n)
 	if err != nil {
 		return nil, err
@@ -191,11 +187,8 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 	}
 	m := a.models[kind]
 	if m == nil {
-		m = &numbers{}
+		m = newNumbers(f, false)
 		a.models[kind] = m
-	}
-	if anew != 0 {
-		m.reset()
 	}
 	if !m.decode(room(&a.now, n), packed, base, f.without(uint(drop)), int(row)) {
 		return nil, bad("a block of numbers ends too early")

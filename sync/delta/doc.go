@@ -9,7 +9,7 @@
 //	  2 like    uvarint offset in the base | uvarint bytes of the base from there, the dictionary | uvarint n | n bytes of zstd
 //	  3 xor     byte width | uvarint offset | uvarint n | n bytes of zstd of the byte planes of new XOR base
 //	  4 less    byte width | uvarint offset | uvarint n | n bytes of zstd of the byte planes of new minus base, numbers taken in their order
-//	  5 numbers byte kind (chunk.Kind) | byte 1: the model begins anew | uvarint offset | uvarint row | byte bits dropped | uvarint n | n bytes
+//	  5 numbers byte kind (chunk.Kind) | uvarint offset | uvarint row | byte bits dropped | uvarint n | n bytes
 //	  6 match   uvarint offset | uvarint bytes of the base from there, which come first in the window | byte shape | uvarint n | n bytes
 //
 // All but copy are of at most BlockSize. Versions 1 and 2 coded numbers otherwise; they are refused as delta.version, and so is any later one. testdata holds what
@@ -22,20 +22,22 @@
 //
 // # Numbers
 //
-// Of each number the symbol of its difference is coded (numbers.go): unchanged, or sign, size in bits and the bit after the leading one; the bits below are raw. The n bytes are
+// Of each number the symbol of its difference is coded (numbers.go): unchanged, or size in bits and the bit after the leading one; the bits below and the sign are raw. The n bytes are
 //
 //	of 32-bit floats, in matrices of at least 32 rows and columns of which no low bit is empty:
 //	  byte r | r float32 | if r > 0: groups of the left factors, of the right ones (rank.go: the base is moved by their product first)
-//	of all but bytes: a group of the rows' usual sizes, and one of the columns' where there are columns
+//	of bytes: a group of the rows' levels
+//	of all others: a group of the rows' usual sizes, and one of the columns' where there are columns
 //	groups of numbers until the block is complete
-//	group = uvarint length | bits, the lowest first: four states of 10 bits | of each symbol: what leads to its state's next | if it is the escape, 8 bits: the symbol | its raw bits
+//	group = uvarint length | bits, the lowest first: four states of 8 bits, of bytes of 10 | of each symbol: what leads to its state's next | if it is the escape, 7 bits: the symbol | its raw bits, the sign first
 //
-// Symbols are coded by tables (tANS), one for each context; four states take turns. Frequencies are not sent: both sides count what came, and make a table anew between groups as soon as twice as
-// much came as it knows of. A group has 512 numbers, and later half of all that came before, up to 16,384. The counts go on from block to block of one kind of number.
+// Symbols are coded by tables (tANS), one for each context, of as many places as a state has values; four states take turns. Frequencies are not sent: both sides count what came, and make a
+// table anew between groups as soon as three times as much came as it knows of. A group has 512 numbers, and later half of all that came before, up to 16,384. The counts go on from block to
+// block of one kind of number; of a block that was coded otherwise they learn nothing.
 //
 // The context of a number is the size that its row and column foretell, less the exponent of the base's: it depends on no other number of the block, so a reader works at several at a time.
-// Bytes come by fours, in contexts of what came before (bytes.go). All arithmetic is of whole numbers, but for the factors' product: there each step is rounded to 32 bits for itself, and so
-// the same on every processor.
+// Bytes come by twos, in a context of how far their row moved, and rows that did not move are left out (bytes.go). All arithmetic is of whole numbers, but for the factors' product: there each
+// step is rounded to 32 bits for itself, and so the same on every processor.
 //
 // # Matches
 //

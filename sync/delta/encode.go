@@ -112,7 +112,7 @@ type encoder struct {
 	done      int64 // bytes of now that are written
 	scratch   [2][]byte
 	models    [len(layouts)]*numbers
-	stale     [len(layouts)]bool // the reader's model is not what ours is: it begins anew
+	before    [len(layouts)]*numbers // what models knew before a block
 }
 
 func (e *encoder) uvarint(v uint64) {
@@ -253,7 +253,7 @@ func (e *encoder) tensor(ctx context.Context, t, old chunk.Tensor) {
 
 // guessed writes numbers of the kind that fits each block best.
 func (e *encoder) guessed(ctx context.Context) {
-	var m numbers
+	var models [len(layouts)]*numbers
 	for size := int64(len(e.now)); e.done < size && ctx.Err() == nil; {
 		n := min(size-e.done, guess)
 		now, base := e.now[e.done:e.done+n], e.base[e.done:e.done+n]
@@ -264,8 +264,11 @@ func (e *encoder) guessed(ctx context.Context) {
 			if n%int64(w) != 0 || part == 0 {
 				continue
 			}
-			m.reset()
-			got := len(m.encode(nil, now[:part], base[:part], layouts[k], 1, 0))
+			if models[k] == nil {
+				models[k] = newNumbers(layouts[k], true)
+			}
+			models[k].reset()
+			got := len(models[k].encode(nil, now[:part], base[:part], layouts[k], 1, 0))
 			if bestSize == 0 || got < bestSize {
 				best, bestSize = k, got
 			}
@@ -289,14 +292,11 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	f := layouts[kind]
 	m := e.models[kind]
 	if m == nil {
-		m = &numbers{}
-		e.models[kind] = m
+		m = newNumbers(f, true)
+		e.models[kind], e.before[kind] = m, newNumbers(f, true)
 	}
-	anew := e.stale[kind]
-	if anew {
-		m.reset()
-		e.stale[kind] = false
-	}
+	m.keep(&e.before[kind].tables)
+	e.before[kind].seen = m.seen
 	drop := uint(0)
 	if f.width > 1 {
 		drop = f.empty(now, base)
@@ -323,7 +323,6 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 	case opNumbers:
 		e.op(opNumbers, n)
 		e.out.WriteByte(byte(kind))
-		e.out.WriteByte(byte(flag(anew)))
 		e.uvarint(uint64(old))
 		e.uvarint(uint64(row))
 		e.out.WriteByte(byte(drop))
@@ -337,7 +336,7 @@ func (e *encoder) block(at, old, n int64, kind chunk.Kind, row int) {
 		e.uvarint(uint64(old))
 		e.payload(best)
 	}
-	e.stale[kind] = true
+	e.models[kind], e.before[kind] = e.before[kind], m // the reader does not learn of it
 }
 
 // planes tries the two differences by planes against what is best so far.

@@ -7,36 +7,52 @@ import (
 	"edgeward/sync/chunk"
 )
 
-// contexts of a kind of numbers: first those of numbers, or of bytes (bytes.go), then those of what rows and columns have.
+// contexts of a kind of numbers: first those of numbers, then those of what rows and columns have. Bytes have others (bytes.go).
 const (
-	contexts   = 257
-	sizes      = 128
-	rowsAt     = 254
-	columnsAt  = 255
-	factorsAt  = 256
-	chunkOf    = 1024    // numbers that are worked at together
-	leastGroup = 512     // numbers
-	mostGroup  = 1 << 14 // between two times of learning
+	sizes          = 128
+	rowsAt         = 128
+	columnsAt      = 129
+	factorsAt      = 130
+	numberContexts = 1 << 8  // most are never used; so many, that a byte is one
+	numberScale    = 8       // and a byte a state
+	chunkOf        = 1024    // numbers that are worked at together
+	leastGroup     = 512     // numbers
+	mostGroup      = 1 << 14 // between two times of learning
 )
 
 // numbers codes numbers by what they were in the base. One is kept for each kind of number and learns from block to block.
 //
 // The difference of two floats is taken in their order (see the package comment), in units of the last place, away from zero being positive. Its size in bits is
 // what there is to know: a training step moves a row of weights, and a column, by about as much, whatever their own size. So the usual size of each row and column is sent
-// ahead, and the context of a number is that size less the base's exponent. The symbol is the difference's sign, size and first bit after the leading one; what is below
-// that is noise and stored as it is. Nothing depends on the symbol before: a reader has several numbers in work at a time.
+// ahead, and the context of a number is that size less the base's exponent. The symbol is the difference's size and first bit after the leading one; what is below
+// that is noise and stored as it is, and so is the sign. Nothing depends on the symbol before: a reader has several numbers in work at a time.
 //
 // Bytes (quantised weights) are in bytes.go.
 type numbers struct {
 	tables
 	seen        int // numbers since the model began
 	row, column []int32
+	moves       []uint8
 	steps, all  []step
 	base        []byte
 	chunk       struct {
 		numbers  [chunkOf]uint64
 		contexts [chunkOf]uint8
 	}
+}
+
+// newNumbers is a model of a kind of numbers; only one that writes can encode.
+func newNumbers(f layout, writes bool) *numbers {
+	m := &numbers{}
+	m.writes = writes
+	if f.width == 1 {
+		m.bare, m.fill = valueAt, expectBytes
+		m.make(byteContexts, byteScale)
+	} else {
+		m.fill = expect
+		m.make(numberContexts, numberScale)
+	}
+	return m
 }
 
 // reset forgets everything.
@@ -52,8 +68,8 @@ func (m *numbers) next(n int) int {
 	return g
 }
 
-// symbol of a difference, and its bits below.
-func symbol(d int64) (sym uint8, below uint64) {
+// symbol of a difference, and its bits below, the lowest of which is its sign.
+func symbol(d int64) (sym uint8, raw uint64) {
 	s := uint64(d >> 63)
 	size := (uint64(d) ^ s) - s
 	k := uint(bits.Len64(size))
@@ -61,62 +77,52 @@ func symbol(d int64) (sym uint8, below uint64) {
 	case 0:
 		return 0, 0
 	case 1:
-		return 1 + uint8(s&1), 0
+		return 1, s & 1
 	}
 	half := size >> (k - 2) & 1
-	return 3 + uint8((k-2)<<2) + uint8(half<<1) + uint8(s&1), size & (1<<(k-2) - 1)
+	return 2 + uint8((k-2)<<1) + uint8(half), size&(1<<(k-2)-1)<<1 | s&1
 }
 
-// meant is what symbols stand for: the size of a difference in half bits, its leading bits, how many are below, and all ones if it is negative.
-var meant = func() (t [256]struct {
-	half  int32
-	below uint8
-	lead  uint8
-	minus uint64
+// meant is what symbols stand for: the size of a difference in half bits, its leading bits, and how many follow, the sign among them.
+var meant = func() (t [symbols]struct {
+	half int32
+	raw  uint8
+	lead uint8
 }) {
-	t[1].half, t[2].half = 2, 2
-	t[1].lead, t[2].lead = 1, 1
-	t[2].minus = ^uint64(0)
-	for s := 3; s < escape; s++ {
-		t[s].half, t[s].below, t[s].lead = int32(s-3)>>1+4, uint8(s-3)>>2, 2|uint8(s-3)>>1&1
-		t[s].minus = -(uint64(s-3) & 1)
+	t[1].half, t[1].raw, t[1].lead = 2, 1, 1
+	for s := 2; s < escape; s++ {
+		t[s].half, t[s].raw, t[s].lead = int32(s-2)+4, uint8(s-2)>>1+1, 2|uint8(s-2)&1
 	}
 	return t
 }()
 
-// value of a symbol with its bits below.
-func value(sym uint8, below uint64) int64 {
-	x := &meant[sym]
-	return int64((uint64(x.lead)<<(x.below&63) | below) ^ x.minus - x.minus)
+// value of a symbol with the bits that follow it.
+func value(sym uint8, raw uint64) int64 {
+	x := &meant[sym&(symbols-1)]
+	s := -(raw & 1)
+	return int64((uint64(x.lead)<<((x.raw-1)&63) | raw>>1) ^ s - s)
 }
 
 // usual is how often differences are of which size, in half bits from eight below what is foretold on.
 var usual = [...]uint32{1, 1, 2, 2, 3, 4, 6, 8, 10, 12, 11, 7, 3, 1, 1}
 
-var ofNumbers = beginnings{fill: expect}
-
 // expect fills what a context of numbers begins with.
-func expect(t *table, ctx int) {
+func expect(count *[symbols]uint32, ctx int) {
 	if ctx >= sizes { // what rows and columns have
-		t.count[0] = 8
-		for s := range 16 {
-			t.count[1+s] = uint32(8 >> (s / 4))
+		for i := range 9 {
+			count[i] = uint32(16 >> ((i + 1) / 2))
 		}
 		return
 	}
 	for i, n := range usual {
 		half := ctx + i - 8
-		if half < 2 {
-			t.count[0] += 2 * n
-			continue
-		}
-		s := 1
-		if half >= 4 {
-			s = 3 + (half-4)*2
-		}
-		if s+1 < escape {
-			t.count[s] += n
-			t.count[s+1] += n
+		switch {
+		case half < 2:
+			count[0] += 2 * n
+		case half < 4:
+			count[1] += 2 * n
+		case half-2 < escape:
+			count[half-2] += 2 * n
 		}
 	}
 }
@@ -142,6 +148,14 @@ func (f layout) ranks(n, stride int) bool {
 }
 
 func (f layout) bits() uint { return 8*uint(f.width) - f.drop }
+
+// sign is the bit of the sign; whole numbers have none that stands apart.
+func (f layout) sign() uint64 {
+	if f.mask == 0 {
+		return 0
+	}
+	return 1 << (f.bits() - 1)
+}
 
 // empty is how many low bits no number of two blocks has; of floats at most those of the fraction.
 func (f layout) empty(a, b []byte) uint {
@@ -175,7 +189,7 @@ func load(b []byte, width int) uint64 {
 // differ returns the difference of a number to the base's, away from zero being positive, and the base's exponent.
 func (f layout) differ(a, b uint64) (d int64, exponent int32) {
 	width := f.bits()
-	sign := uint64(1) << (width - 1)
+	sign := f.sign()
 	neg := b & sign
 	a, b = a^neg, b^neg
 	if a&sign != 0 {
@@ -198,7 +212,6 @@ func grid(n, stride int) (row, columns int) {
 
 // start prepares rows and columns.
 func (m *numbers) start(n, stride int) (row, columns int) {
-	m.first = &ofNumbers
 	row, columns = grid(n, stride)
 	m.row, m.column = fit(m.row, (n+row-1)/row), fit(m.column, max(columns, 1))
 	return row, columns
@@ -222,7 +235,7 @@ func contextOf(row, column, e int32) uint16 {
 // encode appends what makes now of base, which it foretells by factors of at most that rank.
 func (m *numbers) encode(dst []byte, now, base []byte, f layout, stride, most int) []byte {
 	if f.width == 1 {
-		return m.encodeBytes(dst, now, base)
+		return m.encodeBytes(dst, now, base, stride)
 	}
 	w := f.width
 	n := len(now) / w
@@ -240,7 +253,7 @@ func (m *numbers) encode(dst []byte, now, base []byte, f layout, stride, most in
 	for i := range n {
 		d, e := f.differ(load(now[i*w:], w)>>f.drop, load(base[i*w:], w)>>f.drop)
 		s := step{code: uint16(e)}
-		s.sym, s.below = symbol(d)
+		s.sym, s.raw = symbol(d)
 		all = append(all, s)
 	}
 	m.all = all
@@ -320,20 +333,18 @@ func (m *numbers) list(dst []byte, list []int32, ctx uint16) []byte {
 	steps := m.steps[:0]
 	for i, v := range list {
 		s := step{ctx: ctx, who: uint8(i & (lanes - 1))}
-		s.sym, s.below = symbol(int64(v))
+		s.sym, s.raw = symbol(int64(v))
 		steps = append(steps, s)
 	}
 	return m.group(dst, steps)
 }
 
 func (m *numbers) readList(r *reader, list []int32, ctx int) bool {
-	if !r.open() {
+	if !r.open(numberScale) {
 		return false
 	}
-	t := m.at(ctx)
 	for i := range list {
-		sym, below := r.next(t, i)
-		list[i] = int32(value(sym, below))
+		list[i] = int32(value(r.next(&m.tables, ctx, i)))
 	}
 	m.learn()
 	return !r.short
@@ -343,7 +354,7 @@ func (m *numbers) readList(r *reader, list []int32, ctx int) bool {
 func (m *numbers) decode(dst []byte, in []byte, base []byte, f layout, stride int) bool {
 	r := reader{rest: in}
 	if f.width == 1 {
-		return m.decodeBytes(dst, base, &r)
+		return m.decodeBytes(dst, base, &r, stride)
 	}
 	n := len(dst) / f.width
 	row, columns := m.start(n, stride)
@@ -362,7 +373,7 @@ func (m *numbers) decode(dst []byte, in []byte, base []byte, f layout, stride in
 	p := place{row: row, left: row, columns: columns}
 	for at := 0; at < n; {
 		g := m.next(n - at)
-		if !r.open() {
+		if !r.open(numberScale) {
 			return false
 		}
 		for end := at + g; at < end; {
@@ -402,46 +413,8 @@ func (m *numbers) decodeChunk(dst, base []byte, f layout, r *reader, p *place) {
 			list[i] = binary.LittleEndian.Uint64(base[8*i:])
 		}
 	}
-	top := (f.bits() - 1) & 63
-	sign, drop := uint64(1)<<top, f.drop&63
 	m.contexts(ctx, list, f, p)
-	in, at, states := r.in, r.at, r.states
-	for i, old := range list {
-		t := m.of[ctx[i]]
-		if t == nil {
-			t = m.fresh(int(ctx[i]))
-		}
-		from := int(at >> 3)
-		if from+8 > len(in) {
-			r.short = true
-			return
-		}
-		v := binary.LittleEndian.Uint64(in[from:]) >> (at & 7)
-		e := t.in[states[0]&(scale-1)]
-		n, sym, below := e.bits()&63, e.sym(), e.below()
-		states[0], states[1], states[2], states[3] = states[1], states[2], states[3], e.next()+uint32(v&(1<<n-1))
-		at += n + below
-		if sym == escape || below > 32 {
-			r.at = at - below
-			if sym == escape {
-				sym = uint8(r.bits(8))
-				below = uint(meant[sym].below)
-			}
-			v = r.raw(below)
-			at = r.at
-		} else {
-			v = v >> n & (1<<(below&63) - 1)
-		}
-		t.count[sym]++
-		x := &meant[sym]
-		d := (uint64(x.lead)<<(below&63) | v) ^ x.minus - x.minus
-		b := old >> drop
-		neg := b & sign
-		b = b ^ neg + d
-		b ^= (sign - 1) & -(b & sign >> top)
-		list[i] = (b ^ neg) << drop
-	}
-	r.states, r.at = states, at // all had their turns, or the group is over
+	m.symbols(ctx, list, f, r)
 	switch f.width {
 	case 2:
 		for i, v := range list {
@@ -456,6 +429,61 @@ func (m *numbers) decodeChunk(dst, base []byte, f layout, r *reader, p *place) {
 			binary.LittleEndian.PutUint64(dst[8*i:], v)
 		}
 	}
+}
+
+// symbols reads what became of numbers in their contexts.
+func (m *numbers) symbols(ctx []uint8, list []uint64, f layout, r *reader) {
+	for _, c := range ctx {
+		m.touched[c] = true
+	}
+	for c := range sizes {
+		if m.touched[c] && !m.used[c] {
+			m.begin(c)
+		}
+	}
+	table, count := (*[1 << 16]entry)(m.in), (*[numberContexts * symbols]uint32)(m.count)
+	sign, drop := f.sign(), f.drop&63
+	in, at := r.in, r.at
+	s0, s1, s2, s3 := uint8(r.states[0]), uint8(r.states[1]), uint8(r.states[2]), uint8(r.states[3])
+	ctx = ctx[:len(list)]
+	for i, old := range list {
+		c := uint(ctx[i])
+		e := table[c<<8|uint(s0)]
+		from := int(at >> 3)
+		if from+8 > len(in) {
+			r.short = true
+			return
+		}
+		v := binary.LittleEndian.Uint64(in[from:]) >> (at & 7)
+		n, raw := e.bits(), e.raw()
+		s0, s1, s2, s3 = s1, s2, s3, uint8(e.next()+uint(v&(1<<n-1)))
+		at += n
+		sym := e.sym()
+		var d uint64
+		if e.rare() {
+			r.at = at
+			if sym == escape {
+				sym = uint8(r.bits(7))
+			}
+			d = uint64(value(sym, r.raw(uint(meant[sym].raw))))
+			at = r.at
+		} else {
+			at += raw
+			x := e.lead()<<raw | v>>n&(1<<raw-1)
+			minus := -(x & 1)
+			d = x>>1 ^ minus - minus
+		}
+		count[c*symbols+uint(sym)&(symbols-1)]++
+		b := old >> drop
+		neg := b & sign
+		b = b ^ neg + d
+		if b&sign != 0 {
+			b ^= sign - 1
+		}
+		list[i] = (b ^ neg) << drop
+	}
+	r.states = [lanes]uint{uint(s0), uint(s1), uint(s2), uint(s3)} // all had their turns, or the group is over
+	r.at = at
 }
 
 // contexts of numbers by the sizes of their rows and columns.
