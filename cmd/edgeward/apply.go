@@ -156,7 +156,7 @@ func newFleetOverlay(r *remote) *cobra.Command {
 	get := func(ctx context.Context, c *client.Client) ([]client.Overlay, error) {
 		return all(ctx, 0, func(cursor string) (client.List[client.Overlay], error) { return c.FleetOverlays(ctx, cursor) })
 	}
-	list := &cobra.Command{Use: "list", Short: "List the documents that were applied", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List the documents that were applied", Args: cobra.NoArgs, Example: "  edgeward fleet overlay list"}
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		docs, err := get(ctx, c)
 		if err != nil {
@@ -170,7 +170,7 @@ func newFleetOverlay(r *remote) *cobra.Command {
 			table(w, "KIND NAME SCOPE MET CHANGED BY", rows)
 		})
 	})
-	export := &cobra.Command{Use: "export", Short: "Print them as edgeward apply reads them", Args: cobra.NoArgs}
+	export := &cobra.Command{Use: "export", Short: "Print them as edgeward apply reads them", Args: cobra.NoArgs, Example: "  edgeward fleet overlay export > fleet.yaml"}
 	export.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		list, err := get(ctx, c)
 		if err != nil {

@@ -117,3 +117,39 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 	}
 	walk(root)
 }
+
+// TestTheFleetsCommandsShowHow holds each command of the fleet to an example of its own, which begins as the command does.
+func TestTheFleetsCommandsShowHow(t *testing.T) {
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if !c.HasSubCommands() && !strings.Contains(c.Example, c.CommandPath()) {
+			t.Errorf("%s: no example of it: %q", c.CommandPath(), c.Example)
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	for _, name := range []string{"fleet", "join", "apply", "diff"} {
+		c, _, err := root.Find([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		walk(c)
+	}
+}
+
+// TestWordsThatNoCommandKnowsAreRefused walks the tree: what only holds other commands takes no word that is none of them.
+func TestWordsThatNoCommandKnowsAreRefused(t *testing.T) {
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.HasSubCommands() && sub.Name() != "completion" && (!sub.Runnable() || sub.Args == nil) {
+				t.Errorf("%s nonsense is no error", sub.CommandPath())
+			}
+			walk(sub)
+		}
+	}
+	walk(root)
+}

@@ -69,7 +69,7 @@ func newFleetInit(r *remote) *cobra.Command {
 	var urls []string
 	var alone bool
 	var phrase passphrase
-	cmd := &cobra.Command{Use: "init NAME", Short: "Make the server the hub of a new fleet, and the keys of those who sign", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "init NAME", Short: "Make the server the hub of a new fleet, and the keys of those who sign", Example: "  edgeward fleet init hospital --keys ./keys --hub-url https://hub.hospital.lan:8443", Args: cobra.ExactArgs(1),
 		Long: "init makes three keys in a folder and founds the fleet with them:\n\n" +
 			"  root.key       says who may sign; keep it offline, such as in a safe\n" +
 			"  author.key     signs model versions and binaries of edgeward: give it to who makes them\n" +
@@ -89,7 +89,8 @@ func newFleetInit(r *remote) *cobra.Command {
 			return err
 		}
 		if f.ID != "" {
-			return edgeward.E("init", edgeward.Conflict, "fleet.exists", "this server is the hub of fleet %s already", f.Name)
+			return edgeward.E("init", edgeward.Conflict, "fleet.exists", "this server is the hub of fleet %s already", f.Name).
+				WithHint("edgeward fleet status shows it; another fleet needs a server, or a data directory, of its own")
 		}
 		if err := disk.MkdirAll(dir); err != nil {
 			return disk.Err("init", err)
@@ -190,7 +191,7 @@ func (p passphrase) read() (string, error) {
 func newFleetID() string { return strings.ToLower(rand.Text()) }
 
 func newFleetStatus(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "status", Short: "Show the fleet: who signs, what is signed, how many nodes, and what is not as it is wanted", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "status", Short: "Show the fleet: who signs, what is signed, how many nodes, and what is not as it is wanted", Example: "  edgeward fleet status\n  edgeward fleet status --json", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		f, err := c.Fleet(ctx)
 		if err != nil {
@@ -230,7 +231,7 @@ func newFleetStatus(r *remote) *cobra.Command {
 func newFleetCode(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "code", Short: "Join codes", Example: "  edgeward fleet code create --site north --auto > code\n  edgeward fleet code list"}
 	var q client.FleetCodeRequest
-	create := &cobra.Command{Use: "create", Short: "Make a join code and print it, this once", Args: cobra.NoArgs,
+	create := &cobra.Command{Use: "create", Short: "Make a join code and print it, this once", Example: "  edgeward fleet code create --site north > join-code\n  edgeward fleet code create --site north --uses 20 --auto", Args: cobra.NoArgs,
 		Long: "A join code lets servers into the fleet: edgeward join CODE on each. It is a secret until it is used or has expired."}
 	create.Flags().StringVar(&q.Site, "site", "", "`name` of the site that the servers stand in")
 	create.Flags().BoolVar(&q.Auto, "auto", false, "let them in without a person's approval")
@@ -250,7 +251,7 @@ func newFleetCode(r *remote) *cobra.Command {
 			fmt.Fprintf(r.stderr, "code %s for %d server(s) of site %s, until %s; it is not shown again\n", made.ID, made.Uses, made.Site, when(made.Expires))
 		})
 	})
-	list := &cobra.Command{Use: "list", Short: "List join codes", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List join codes", Example: "  edgeward fleet code list", Args: cobra.NoArgs}
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		l, err := c.FleetCodes(ctx)
 		if err != nil {
@@ -272,7 +273,7 @@ func newFleetCode(r *remote) *cobra.Command {
 			table(w, "ID SITE LEFT USED AUTO EXPIRES STATE", rows)
 		})
 	})
-	revoke := &cobra.Command{Use: "revoke ID", Short: "End a join code; who joined with it stays", Args: cobra.ExactArgs(1)}
+	revoke := &cobra.Command{Use: "revoke ID", Short: "End a join code; who joined with it stays", Example: "  edgeward fleet code revoke 01J…", Args: cobra.ExactArgs(1)}
 	revoke.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if err := c.RevokeFleetCode(ctx, args[0]); err != nil {
 			return err
@@ -285,7 +286,7 @@ func newFleetCode(r *remote) *cobra.Command {
 
 func newFleetNode(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "node", Short: "The fleet's nodes", Example: "  edgeward fleet node list\n  edgeward fleet node revoke 01J… --reason \"the machine was stolen\""}
-	list := &cobra.Command{Use: "list", Short: "List nodes", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List nodes", Example: "  edgeward fleet node list\n  edgeward fleet node list --select 'site=north,gpu'", Args: cobra.NoArgs}
 	limit := limitFlag(list, 0)
 	by := list.Flags().String("select", "", "only nodes that this `selector` means: tags, and arch, name, os, pair, site, standing, version")
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
@@ -301,7 +302,8 @@ func newFleetNode(r *remote) *cobra.Command {
 			table(w, "ID NAME SITE STANDING ONLINE REVISION VERSION SEEN TAGS", rows)
 		})
 	})
-	show := &cobra.Command{Use: "show ID", Short: "Show a node and where its endpoints stand", Args: cobra.ExactArgs(1)}
+	show := &cobra.Command{Use: "show NODE", Short: "Show a node and where its endpoints stand", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(fleetNodeNames),
+		Example: "  edgeward fleet node show ward-3"}
 	show.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		n, err := c.FleetNode(ctx, args[0])
 		if err != nil {
@@ -329,11 +331,13 @@ func newFleetNode(r *remote) *cobra.Command {
 		})
 	})
 	cmd.AddCommand(list, show, newNodeTag(r), newNodePlace(r))
-	for _, v := range []struct{ word, short string }{
-		{"approve", "Let a node in: one that asks, or that was declined, revoked or quarantined"}, {"decline", "Decline a node that asks"},
-		{"revoke", "Take a node's certificate from it; what it runs goes on"}, {"forget", "Forget a node that is no member"},
+	for _, v := range []struct{ word, short, why string }{
+		{"approve", "Let a node in: one that asks, or that was declined, revoked or quarantined", ""}, {"decline", "Decline a node that asks", ""},
+		{"revoke", "Take a node's certificate from it; what it runs goes on", ` --reason "the machine was stolen"`}, {"forget", "Forget a node that is no member", ""},
 	} {
-		sub := &cobra.Command{Use: v.word + " ID", Short: v.short, Args: cobra.ExactArgs(1)}
+		sub := &cobra.Command{Use: v.word + " NODE", Short: v.short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(fleetNodeNames),
+			Long:    v.word + " takes a node by its id, or by a name that no other node has.",
+			Example: "  edgeward fleet node " + v.word + " ward-3" + v.why}
 		reason := reasonFlag(sub, false)
 		sub.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 			n, err := c.DecideNode(ctx, args[0], v.word, *reason)
@@ -348,7 +352,7 @@ func newFleetNode(r *remote) *cobra.Command {
 }
 
 func newFleetMembership(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "membership", Short: "Show the fleet this server is a node of", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "membership", Short: "Show the fleet this server is a node of", Example: "  edgeward fleet membership", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		m, err := c.FleetMembership(ctx)
 		if err != nil {
@@ -378,6 +382,10 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 		}
 		facts(w, "may promote by itself", may)
 	}
+	if len(m.Items) == 0 {
+		fmt.Fprintln(w, "The fleet wants no endpoint of this server yet.")
+		return
+	}
 	var rows [][]string
 	for _, s := range m.Items {
 		rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})
@@ -386,7 +394,7 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 }
 
 func newFleetLeave(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "leave", Short: "Take this server out of its fleet; endpoints stay as they are", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "leave", Short: "Take this server out of its fleet; endpoints stay as they are", Example: "  edgeward fleet leave --yes", Args: cobra.NoArgs}
 	sure := sureFlag(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		m, err := c.FleetMembership(ctx)
@@ -399,6 +407,7 @@ func newFleetLeave(r *remote) *cobra.Command {
 		if err := c.LeaveFleet(ctx); err != nil {
 			return err
 		}
+		fmt.Fprintln(r.stderr, "The hub still lists this server. It joins again only after an administrator of the hub has forgotten it: edgeward fleet node revoke NODE, then forget")
 		return r.done("left", m.Name)
 	})
 	return cmd
@@ -417,7 +426,7 @@ func newJoinCommand(e env) *cobra.Command {
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		code := strings.Join(args, "")
 		if code != "" && file != "" {
-			return edgeward.E("join", edgeward.Invalid, "cli.usage", "a code and a file with one were given")
+			return edgeward.E("join", edgeward.Invalid, "cli.usage", "a code and a file with one were given").WithHint("give one of them")
 		}
 		if code == "" {
 			b, err := r.read(cmp.Or(file, "-"), 8<<10)

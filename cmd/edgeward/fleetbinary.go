@@ -19,7 +19,7 @@ import (
 func newFleetBinary(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "binary", Short: "Programs of edgeward that the fleet's nodes may run",
 		Example: "  edgeward fleet binary sign edgeward-0.2.0 --key author.key\n  edgeward fleet binary list\n  edgeward fleet rollout start --binary edgeward-0.2.0 --reason \"fix of the batch queue\""}
-	list := &cobra.Command{Use: "list", Short: "List the signed binaries", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List the signed binaries", Example: "  edgeward fleet binary list", Args: cobra.NoArgs}
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := c.Binaries(ctx)
 		if err != nil {

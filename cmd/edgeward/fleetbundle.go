@@ -25,7 +25,7 @@ func newFleetBundle(r *remote) *cobra.Command {
 
 func newBundleExport(r *remote) *cobra.Command {
 	var site, node, out string
-	cmd := &cobra.Command{Use: "export", Short: "Write what nodes need to a file", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "export", Short: "Write what nodes need to a file", Example: "  edgeward fleet bundle export --site north -o north.edgebundle", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&site, "site", "", "for the nodes of this `site`")
 	cmd.Flags().StringVar(&node, "node", "", "for the node of this `id`")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`file` to write, which is not there yet")
@@ -47,7 +47,7 @@ func newBundleExport(r *remote) *cobra.Command {
 
 func newBundleReceipt(r *remote) *cobra.Command {
 	var out string
-	cmd := &cobra.Command{Use: "receipt", Short: "Write what this node says to its hub to a file", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "receipt", Short: "Write what this node says to its hub to a file", Example: "  edgeward fleet bundle receipt -o ward-3.edgebundle", Args: cobra.NoArgs,
 		Long: "The receipt holds the node's state, its events that the hub does not have, and, when it is time, its request for a new certificate. The node's key signs it."}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`file` to write, which is not there yet")
 	must(cmd.MarkFlagRequired("out"))
@@ -58,7 +58,7 @@ func newBundleReceipt(r *remote) *cobra.Command {
 }
 
 func newBundleImport(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "import FILE", Short: "Take a bundle: on a node what its hub says, on the hub what nodes say", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "import FILE", Short: "Take a bundle: on a node what its hub says, on the hub what nodes say", Example: "  edgeward fleet bundle import north.edgebundle", Args: cobra.ExactArgs(1),
 		Long: "A bundle that was taken in part goes on where it stopped when it is given again."}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		f, err := open(args[0])

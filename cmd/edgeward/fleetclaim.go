@@ -13,7 +13,7 @@ import (
 func newFleetClaim(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "claim", Short: "Servers that are expected", Example: "  edgeward fleet claim import servers.csv --dry-run"}
 	var dry bool
-	load := &cobra.Command{Use: "import FILE", Short: "Read a list of expected servers out of CSV", Args: cobra.ExactArgs(1),
+	load := &cobra.Command{Use: "import FILE", Short: "Read a list of expected servers out of CSV", Example: "  edgeward fleet claim import servers.csv --dry-run", Args: cobra.ExactArgs(1),
 		Long: "The list has a header and one server a line. Columns are name (needed), serial, machine, host, site, pair and approve (yes or no); any other\n" +
 			"is a tag. A server that joins with a code and is as one of the list says gets its site, pair and tags, and with approve it is let in without a\n" +
 			"person. In YAML they are documents of kind claim: edgeward apply."}

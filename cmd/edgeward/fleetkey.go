@@ -23,7 +23,7 @@ func newFleetKey(r *remote) *cobra.Command {
 		return r.print(v, func(w io.Writer) { fmt.Fprintln(w, v.Key) })
 	}
 	var phrase passphrase
-	fresh := &cobra.Command{Use: "new FILE", Short: "Make a key and print its public part, which a charter names", Args: cobra.ExactArgs(1),
+	fresh := &cobra.Command{Use: "new FILE", Short: "Make a key and print its public part, which a charter names", Example: "  edgeward fleet key new eva.key", Args: cobra.ExactArgs(1),
 		Long: "new makes a key for a person who is to sign. The file stays with the person; the line that is printed goes to whoever amends the charter:\nedgeward fleet trust amend."}
 	fresh.Flags().StringVar(&phrase.file, "passphrase-file", "", "`file` with the passphrase to encrypt the key with, its first line")
 	fresh.RunE = func(_ *cobra.Command, args []string) error {
@@ -35,7 +35,7 @@ func newFleetKey(r *remote) *cobra.Command {
 		return print(args[0], k)
 	}
 	var open passphrase
-	show := &cobra.Command{Use: "show FILE", Short: "Print the public part of a key", Args: cobra.ExactArgs(1)}
+	show := &cobra.Command{Use: "show FILE", Short: "Print the public part of a key", Example: "  edgeward fleet key show eva.key", Args: cobra.ExactArgs(1)}
 	open.flag(show)
 	show.RunE = func(_ *cobra.Command, args []string) error {
 		k, err := tuf.ReadKey(args[0], open.read)

@@ -85,7 +85,7 @@ func (s *signer) sign(ctx context.Context, r *remote, c *client.Client, p client
 
 func newFleetSign(r *remote) *cobra.Command {
 	var s signer
-	cmd := &cobra.Command{Use: "sign [MODEL/VERSION]", Short: "Sign a version for the fleet, or what waits to be signed", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
+	cmd := &cobra.Command{Use: "sign [MODEL/VERSION]", Short: "Sign a version for the fleet, or what waits to be signed", Example: "  edgeward fleet sign triage/3 --key keys/author.key\n  edgeward fleet sign --key keys/root.key", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
 		Long: "sign asks the hub what is to be signed, checks it against the fleet's own signed files from the pin on, shows it, and signs it with a key\n" +
 			"that stays on this machine. With MODEL/VERSION it opens the proposal if nobody has. When the last signature that is needed is there, the\n" +
 			"version may be rolled out."}
@@ -193,7 +193,7 @@ func printSigned(w io.Writer, c tuf.Changes, published bool, needs []tuf.Need) {
 
 func newFleetProposal(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "proposal", Short: "What waits to be signed", Example: "  edgeward fleet proposal show\n  edgeward fleet proposal drop --yes"}
-	show := &cobra.Command{Use: "show", Short: "Show what waits to be signed, and by whom", Args: cobra.NoArgs}
+	show := &cobra.Command{Use: "show", Short: "Show what waits to be signed, and by whom", Example: "  edgeward fleet proposal show", Args: cobra.NoArgs}
 	show.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		p, err := c.FleetProposal(ctx)
 		if err != nil {
@@ -201,7 +201,7 @@ func newFleetProposal(r *remote) *cobra.Command {
 		}
 		return r.print(p, func(w io.Writer) { printSigned(w, *p.Changes, false, p.Needs) })
 	})
-	drop := &cobra.Command{Use: "drop", Short: "Drop what waits to be signed", Args: cobra.NoArgs}
+	drop := &cobra.Command{Use: "drop", Short: "Drop what waits to be signed", Example: "  edgeward fleet proposal drop --yes", Args: cobra.NoArgs}
 	sure := sureFlag(drop)
 	drop.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		if err := r.confirm(*sure, "Drop the proposal and its signatures"); err != nil {

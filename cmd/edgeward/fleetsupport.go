@@ -34,7 +34,7 @@ func asked(ctx context.Context, r *remote, c *client.Client, q client.Inquiry, w
 	case inquiry.Here:
 		return q, nil
 	case inquiry.Refused:
-		return q, edgeward.E("fleet", edgeward.Forbidden, q.Code, "the node refused: %s", q.Why)
+		return q, edgeward.E("fleet", edgeward.Forbidden, q.Code, "the node refused: %s", q.Why).WithHint("an administrator of the node decides by its setting fleet.allow_inquiries; edgeward support bundle writes one there by hand")
 	}
 	return q, edgeward.E("fleet", edgeward.Unavailable, "fleet.inquiry_waits", "the node has not answered").WithHint("it does when it calls next: edgeward fleet inquiry show %s", q.ID)
 }
@@ -42,7 +42,7 @@ func asked(ctx context.Context, r *remote, c *client.Client, q client.Inquiry, w
 func newFleetLogs(r *remote) *cobra.Command {
 	var q client.InquiryRequest
 	var wait time.Duration
-	cmd := &cobra.Command{Use: "logs NODE", Short: "Show the newest log lines of a node", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "logs NODE", Short: "Show the newest log lines of a node", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(fleetNodeNames),
 		Long: "logs asks a node for the newest lines of its log and prints them. The node calls the hub, never the other way round: it hears at its next\n" +
 			"call. Who asked, and why, stands in the audit log of both. An administrator of the node can forbid it (fleet.allow_inquiries).",
 		Example: "  edgeward fleet logs 01J… --lines 200 --reason \"ticket 4711\""}
@@ -73,7 +73,7 @@ func newFleetLogs(r *remote) *cobra.Command {
 func newFleetSupport(r *remote) *cobra.Command {
 	var wait time.Duration
 	var file string
-	cmd := &cobra.Command{Use: "support NODE", Short: "Fetch a support bundle of a node", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "support NODE", Short: "Fetch a support bundle of a node", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(fleetNodeNames),
 		Example: "  edgeward fleet support 01J… -o ward-3.tar.gz --reason \"ticket 4711\""}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "new `file` to write")
 	must(cmd.MarkFlagRequired("output"))
@@ -94,7 +94,7 @@ func newFleetSupport(r *remote) *cobra.Command {
 
 func newFleetInquiry(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "inquiry", Short: "What nodes were asked for: logs and bundles", Example: "  edgeward fleet inquiry list\n  edgeward fleet inquiry drop 01J…"}
-	list := &cobra.Command{Use: "list", Short: "List what nodes were asked, the newest first", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List what nodes were asked, the newest first", Example: "  edgeward fleet inquiry list", Args: cobra.NoArgs}
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		l, err := c.Inquiries(ctx, "")
 		if err != nil {
@@ -108,7 +108,7 @@ func newFleetInquiry(r *remote) *cobra.Command {
 			table(w, "ID NODE WHAT STATE BY ASKED UNTIL SIZE REASON WHY", rows)
 		})
 	})
-	show := &cobra.Command{Use: "show ID", Short: "Show one, or write its file", Args: cobra.ExactArgs(1)}
+	show := &cobra.Command{Use: "show ID", Short: "Show one, or write its file", Example: "  edgeward fleet inquiry show 01J… -o ward-3.tar.gz", Args: cobra.ExactArgs(1)}
 	file := show.Flags().StringP("output", "o", "", "new `file` to write what the node sent to")
 	show.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		q, err := c.Inquiry(ctx, args[0])
@@ -124,7 +124,7 @@ func newFleetInquiry(r *remote) *cobra.Command {
 			facts(w, "inquiry", q.ID, "node", q.Node, "what", string(q.What), "state", string(q.State), "by", q.By, "reason", q.Reason, "asked", when(q.At), "until", when(q.Until), "why", q.Why, "file", *file)
 		})
 	})
-	drop := &cobra.Command{Use: "drop ID", Short: "End one, and delete its file", Args: cobra.ExactArgs(1)}
+	drop := &cobra.Command{Use: "drop ID", Short: "End one, and delete its file", Example: "  edgeward fleet inquiry drop 01J…", Args: cobra.ExactArgs(1)}
 	drop.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if _, err := c.DropInquiry(ctx, args[0]); err != nil {
 			return err

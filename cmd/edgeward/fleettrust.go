@@ -32,7 +32,7 @@ func newFleetTrust(r *remote) *cobra.Command {
 }
 
 func newTrustShow(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "show", Short: "Show who may sign, what is signed or revoked, and when the files expire", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "show", Short: "Show who may sign, what is signed or revoked, and when the files expire", Example: "  edgeward fleet trust show", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		f, err := c.Fleet(ctx)
 		if err != nil {
@@ -109,7 +109,7 @@ func target(s tuf.Set, text string) (tuf.Target, error) {
 
 func newTrustRevoke(r *remote) *cobra.Command {
 	var s signer
-	cmd := &cobra.Command{Use: "revoke VERSION…", Short: "Revoke signed versions, for good: they are never newly installed again", Args: cobra.MinimumNArgs(1),
+	cmd := &cobra.Command{Use: "revoke VERSION…", Short: "Revoke signed versions, for good: they are never newly installed again", Example: "  edgeward fleet trust revoke triage/3 --reason \"trained on wrong labels\" --key keys/author.key", Args: cobra.MinimumNArgs(1),
 		Long: "revoke needs the signature of one person who signs models. Nodes install a revoked version no more, and end a trial of it. Where one is live it\n" +
 			"goes on answering, so that no ward stands without an answer: start a rollout of the version that is to replace it. A binary of edgeward is\n" +
 			"named by its digest."}
@@ -146,7 +146,7 @@ func revocable(s tuf.Set, text string) (edgeward.Digest, error) {
 
 func newTrustWithdraw(r *remote) *cobra.Command {
 	var s signer
-	cmd := &cobra.Command{Use: "withdraw VERSION…", Short: "Take signed versions out of the list; they can be signed again", Args: cobra.MinimumNArgs(1)}
+	cmd := &cobra.Command{Use: "withdraw VERSION…", Short: "Take signed versions out of the list; they can be signed again", Example: "  edgeward fleet trust withdraw triage/2 --key keys/author.key", Args: cobra.MinimumNArgs(1)}
 	s.flags(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		return s.propose(ctx, r, c, func(set tuf.Set) (tuf.Proposal, error) {
@@ -166,7 +166,7 @@ func newTrustWithdraw(r *remote) *cobra.Command {
 
 func newTrustRenew(r *remote) *cobra.Command {
 	var s signer
-	cmd := &cobra.Command{Use: "renew [FILE…]", Short: "Give signed files another year; those that soon expire, unless named", ValidArgs: []string{tuf.Root, tuf.Targets, tuf.Models, tuf.Revoked, tuf.Releases},
+	cmd := &cobra.Command{Use: "renew [FILE…]", Short: "Give signed files another year; those that soon expire, unless named", Example: "  edgeward fleet trust renew --key keys/root.key --key keys/author.key --key keys/approver.key", ValidArgs: []string{tuf.Root, tuf.Targets, tuf.Models, tuf.Revoked, tuf.Releases},
 		Args: cobra.OnlyValidArgs}
 	s.flags(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {

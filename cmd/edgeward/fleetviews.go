@@ -110,14 +110,16 @@ func newFleetMonitor(r *remote) *cobra.Command {
 	cmd.Flags().StringVar(&group, "of", "", "`group` of the model; default: the current group")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if days < 1 || days > 35 {
-			return edgeward.E("monitor", edgeward.Invalid, "request.days", "--days %d: 1 to 35", days)
+			return edgeward.E("monitor", edgeward.Invalid, "request.days", "--days %d: 1 to 35", days).WithHint("the hub keeps 35 days")
 		}
 		if group == "" {
 			me, err := c.Me(ctx)
 			if err != nil {
 				return err
 			}
-			group = me.Group
+			if group = me.Group; group == "" {
+				return edgeward.E("monitor", edgeward.Conflict, "group.none", "there is no group yet to look into").WithHint("open the link the server printed, or make a group: edgeward group create main")
+			}
 		}
 		m, err := c.FleetMonitor(ctx, group, args[0], days)
 		if err != nil {

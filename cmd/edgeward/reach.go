@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -161,6 +162,17 @@ func modelNames(ctx context.Context, c *client.Client) ([]string, error) {
 func endpointNames(ctx context.Context, c *client.Client) ([]string, error) {
 	l, err := c.Endpoints(ctx, "")
 	return namesOf(l.Items, err, func(e client.EndpointView) string { return e.Endpoint.Name })
+}
+
+// fleetNodeNames are the names of a fleet's nodes, and the id where there is none.
+func fleetNodeNames(ctx context.Context, c *client.Client) ([]string, error) {
+	l, err := c.SelectedNodes(ctx, "", "")
+	return namesOf(l.Items, err, func(n client.FleetNode) string { return cmp.Or(n.Name, n.ID) })
+}
+
+func rolloutIDs(ctx context.Context, c *client.Client) ([]string, error) {
+	l, err := c.Rollouts(ctx, "")
+	return namesOf(l.Items, err, func(x client.Rollout) string { return x.ID })
 }
 
 func scoringNames(ctx context.Context, c *client.Client) ([]string, error) {

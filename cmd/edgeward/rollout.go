@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ import (
 
 func newFleetRollout(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "rollout", Short: "Move the fleet to a version, in waves", Example: "  edgeward fleet rollout list\n  edgeward fleet rollout pause 01J… --reason \"look at ward 3 first\""}
-	list := &cobra.Command{Use: "list", Short: "List rollouts, the newest first", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List rollouts, the newest first", Example: "  edgeward fleet rollout list --limit 5", Args: cobra.NoArgs}
 	limit := limitFlag(list, 50)
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		rs, err := all(ctx, *limit, func(cursor string) (client.List[client.Rollout], error) { return c.Rollouts(ctx, cursor) })
@@ -31,7 +32,7 @@ func newFleetRollout(r *remote) *cobra.Command {
 			table(w, "ID ENDPOINT VERSION STATE WAVE SINCE WHY", rows)
 		})
 	})
-	show := &cobra.Command{Use: "show ID", Short: "Show a rollout and its nodes", Args: cobra.ExactArgs(1)}
+	show := &cobra.Command{Use: "show ID", Short: "Show a rollout and its nodes", ValidArgsFunction: r.completeWith(rolloutIDs), Example: "  edgeward fleet rollout show 01J…", Args: cobra.ExactArgs(1)}
 	show.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		x, err := c.Rollout(ctx, args[0])
 		if err != nil {
@@ -45,7 +46,11 @@ func newFleetRollout(r *remote) *cobra.Command {
 		{"abort", "End a rollout: nodes that have the new version go back"},
 		{"now", "Let its nodes wait for no maintenance window"},
 	} {
-		sub := &cobra.Command{Use: v.word + " ID", Short: v.short, Args: cobra.ExactArgs(1)}
+		sub := &cobra.Command{Use: v.word + " ID", Short: v.short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(rolloutIDs)}
+		sub.Example = "  edgeward fleet rollout " + v.word + " 01J…"
+		if v.word != "approve" {
+			sub.Example += ` --reason "ticket 4711"`
+		}
 		reason := reasonFlag(sub, v.word != "approve")
 		sub.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 			x, err := c.SayRollout(ctx, args[0], v.word, *reason)
@@ -64,7 +69,8 @@ func newRolloutStart(r *remote) *cobra.Command {
 	var waves []string
 	var soak time.Duration
 	var wait bool
-	var binary string
+	var binary, notBefore string
+	var signOff, pause bool
 	cmd := &cobra.Command{Use: "start MODEL/VERSION | --binary FILE", Short: "Roll a signed version out, or a signed binary of edgeward", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
 		Long: "start brings a version behind an endpoint of the same name on every node of the scope, in waves. Each node fetches it, proves it,\n" +
 			"runs it beside the old one for its probation, and keeps it or goes back by itself. A node that goes back ends the rollout, and the\n" +
@@ -84,6 +90,9 @@ func newRolloutStart(r *remote) *cobra.Command {
 	cmd.Flags().IntVar(&q.Plan.MaxMoving, "max-moving", 0, "`nodes` of one site that move at a time; 0: one, or a tenth")
 	cmd.Flags().IntVar(&q.Plan.MaxFailures, "max-failures", 0, "`nodes` that may go back without ending it")
 	cmd.Flags().BoolVar(&q.Plan.Approve, "approve", false, "another person must approve it first")
+	cmd.Flags().StringVar(&notBefore, "not-before", "", "begin at this `time`, such as 2026-12-01T02:00:00+01:00")
+	cmd.Flags().BoolVar(&signOff, "sign-off", false, "a person must say so before each wave after the first: edgeward fleet rollout approve")
+	cmd.Flags().BoolVar(&pause, "pause-on-failure", false, "pause where a node goes back, in place of taking all back")
 	cmd.Flags().IntVar(&q.Probation.Requests, "probation-requests", 0, "`answers` that are enough to judge it on a node; 0: 100")
 	cmd.Flags().DurationVar(&q.Probation.Longest, "probation", 0, "after this it is judged with the answers there are; 0: 10m")
 	cmd.Flags().Float64Var(&q.Probation.Disagree, "disagree", 0, "largest `share` of rows with another class than the old version's; 0: 0.1")
@@ -112,6 +121,20 @@ func newRolloutStart(r *remote) *cobra.Command {
 		if q.Plan.Waves, err = rollout.ParseWaves(waves, soak); err != nil {
 			return err
 		}
+		if notBefore != "" {
+			if q.Plan.NotBefore, err = time.Parse(time.RFC3339, notBefore); err != nil {
+				return edgeward.E("rollout", edgeward.Invalid, "cli.usage", "--not-before %.60q is no time", notBefore).WithHint("write it such as 2026-12-01T02:00:00+01:00")
+			}
+		}
+		if signOff {
+			q.Plan = q.Plan.Settled()
+			for i := range q.Plan.Waves[1:] {
+				q.Plan.Waves[i+1].Approve = true
+			}
+		}
+		if pause {
+			q.Plan.OnFailure = rollout.Pause
+		}
 		x, err := c.StartRollout(ctx, q)
 		if err != nil {
 			return err
@@ -130,7 +153,7 @@ func newRolloutStart(r *remote) *cobra.Command {
 			return err
 		}
 		if wait && x.State != rollout.Succeeded {
-			return edgeward.E("rollout", edgeward.Conflict, "rollout."+string(x.State), "the rollout is %s: %s", x.State, x.Why)
+			return edgeward.E("rollout", edgeward.Conflict, "rollout."+string(x.State), "the rollout is %s: %s", x.State, x.Why).WithHint("edgeward fleet rollout show %s says of each node why", x.ID)
 		}
 		return nil
 	})
@@ -139,10 +162,23 @@ func newRolloutStart(r *remote) *cobra.Command {
 
 func printRollout(w io.Writer, x client.Rollout) {
 	facts(w, "rollout", x.ID, "endpoint", x.Endpoint.String(), "from", x.From.Ref(), "to", x.To.Ref(), "state", string(x.State), "why", x.Why,
-		"wave", fmt.Sprintf("%d of %d, %s", x.Wave+1, len(x.Plan.Waves), x.Step), "since", when(x.Since))
+		"wave", strings.TrimSuffix(fmt.Sprintf("%d of %d, %s", x.Wave+1, len(x.Plan.Waves), x.Step), ", "), "not before", when(x.Plan.NotBefore), "since", when(x.Since))
 	var rows [][]string
 	for _, n := range x.Nodes {
-		rows = append(rows, []string{n.Name, n.Site, strconv.Itoa(n.Wave), yes(n.Told), yes(n.Online), string(n.State.Phase), n.State.Live.Short(), n.State.Reason})
+		rows = append(rows, []string{n.Name, n.Site, strconv.Itoa(n.Wave), yes(n.Told), yes(n.Online), string(n.State.Phase), liveIn(x, n.State.Live), n.State.Reason})
 	}
 	table(w, "NODE SITE WAVE TOLD ONLINE PHASE LIVE REASON", rows)
+}
+
+// liveIn names what answers on a node: the version it is where the rollout knows it, else the digest.
+func liveIn(x client.Rollout, live edgeward.Digest) string {
+	switch live {
+	case "":
+		return ""
+	case x.To.Digest:
+		return x.To.Ref()
+	case x.From.Digest:
+		return x.From.Ref()
+	}
+	return live.Short()
 }

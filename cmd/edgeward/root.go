@@ -76,6 +76,7 @@ func newRootCommand(e env) (root *cobra.Command, started *bool) {
 		newUserCommand(e),
 		newVersionCommand(e),
 	)
+	nouns(root)
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, c := range root.Commands() {
@@ -98,5 +99,14 @@ func note(c *cobra.Command, started *bool) {
 	}
 	for _, sub := range c.Commands() {
 		note(sub, started)
+	}
+}
+
+// nouns has each command that only holds others refuse words it does not know: cobra prints its help and says that all is well.
+func nouns(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		if nouns(sub); sub.HasSubCommands() && !sub.Runnable() {
+			sub.Args, sub.RunE = cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
 	}
 }

@@ -12,14 +12,15 @@ import (
 // Inquire asks something of a member on behalf of a person.
 func (h *Hub) Inquire(ctx context.Context, by, node string, w inquiry.What, lines int, reason string) (inquiry.Inquiry, error) {
 	h.mu.Lock()
-	n, err := h.node(node)
+	n, err := h.named(node)
 	if err == nil && n.Standing != Member {
-		err = edgeward.E("hub.Inquire", edgeward.Conflict, "fleet.node.standing", "a node that is %s is asked nothing", n.Standing)
+		err = edgeward.E("hub.Inquire", edgeward.Conflict, "fleet.node.standing", "a node that is %s is asked nothing", n.Standing).WithHint("only members are; edgeward fleet node list shows them")
 	}
 	h.mu.Unlock()
 	if err != nil {
 		return inquiry.Inquiry{}, err
 	}
+	node = n.ID
 	q, err := h.o.Desk.Ask(ctx, by, node, w, lines, reason)
 	if err != nil {
 		return q, err

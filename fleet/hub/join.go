@@ -45,7 +45,7 @@ func (h *Hub) CreateCode(ctx context.Context, by string, r CodeRequest) (Code, s
 		return Code{}, "", err
 	}
 	if r.Uses < 1 || r.Uses > MaxCodeUses || r.Life < time.Minute || r.Life > MaxCodeLife {
-		return Code{}, "", edgeward.E(op, edgeward.Invalid, "fleet.code_request", "a code is for 1 to %d servers and lives a minute to %d days", MaxCodeUses, int(MaxCodeLife.Hours()/24))
+		return Code{}, "", edgeward.E(op, edgeward.Invalid, "fleet.code_request", "a code is for 1 to %d servers and lives a minute to %d days", MaxCodeUses, int(MaxCodeLife.Hours()/24)).WithHint("edgeward fleet code create --uses 20 --minutes 1440")
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,7 +77,7 @@ func (h *Hub) RevokeCode(ctx context.Context, by, id, reason string) error {
 	defer h.mu.Unlock()
 	c, ok := h.codes[id]
 	if !ok {
-		return edgeward.E("hub.RevokeCode", edgeward.NotFound, "fleet.code.not_found", "no code %.60q", id)
+		return edgeward.E("hub.RevokeCode", edgeward.NotFound, "fleet.code.not_found", "no code %.60q", id).WithHint("edgeward fleet code list shows them")
 	}
 	if c.Revoked {
 		return nil

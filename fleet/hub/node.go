@@ -61,10 +61,11 @@ const (
 func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason string) (Node, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n, err := h.node(id)
+	n, err := h.named(id)
 	if err != nil {
 		return n, err
 	}
+	id = n.ID
 	c := h.change(by, "fleet.node."+string(v), id, n.Last.Facts.Name, reason)
 	switch {
 	case v == Approve && n.Standing == Member, v == Revoke && n.Standing == Revoked, v == Decline && n.Standing == Declined:
@@ -83,7 +84,7 @@ func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason strin
 	case v == Forget && n.Standing != Member:
 		return n, h.put(ctx, Facts{Gone: []string{id}}, c)
 	default:
-		return n, edgeward.E("hub.Decide", edgeward.Conflict, "fleet.node.standing", "a node that is %s cannot be met with %s", n.Standing, v)
+		return n, edgeward.E("hub.Decide", edgeward.Conflict, "fleet.node.standing", "%s: not while the node is %s", v, n.Standing).WithHint("a node that asks is approved or declined, a member revoked, and who is no member forgotten")
 	}
 	if err := h.put(ctx, Facts{Nodes: []Node{n}}, c); err != nil {
 		return n, err

@@ -443,7 +443,10 @@ func (v view) lines(n Node) map[string]string {
 	for _, m := range v.moves { // what a rollout is to bring, though nobody was told yet
 		if at, to := "endpoint "+m.Endpoint.String()+" version", m.To.Ref(); takes(s, m.Endpoint) && v.set.Rank(m.Scope, s) >= 0 && out[at] != to {
 			if m.State != rollout.RollingBack {
-				out[at] = strings.TrimSpace(out[at] + " → " + to + " by a rollout")
+				if out[at] != "" {
+					out[at] += " → "
+				}
+				out[at] += to + " by a rollout"
 			}
 		}
 	}

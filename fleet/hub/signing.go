@@ -59,7 +59,7 @@ func (h *Hub) Ask(ctx context.Context, by, group, model string, number int) (tuf
 	}
 	same := func(x tuf.Target) bool { return x.Path() == t.Path() }
 	if slices.ContainsFunc(signed, same) {
-		return tuf.Proposal{}, edgeward.E("hub.Ask", edgeward.Conflict, "fleet.signed", "version %d of %s is signed already", number, model)
+		return tuf.Proposal{}, edgeward.E("hub.Ask", edgeward.Conflict, "fleet.signed", "version %d of %s is signed already", number, model).WithHint("roll it out: edgeward fleet rollout start %s/%d --endpoint %s --reason …", model, number, model)
 	}
 	if open := h.fleet.Pending; open != nil {
 		changes, err := tuf.Review(h.fleet.Set.Pin(), h.fleet.Set, *open)

@@ -175,7 +175,7 @@ const (
 func SelectorScope(s selector.Selector) string { return inSelector + s.String() }
 
 func invalid(format string, args ...any) *edgeward.Error {
-	return edgeward.E("overlay", edgeward.Invalid, "fleet.overlay", format, args...)
+	return edgeward.E("overlay", edgeward.Invalid, "fleet.overlay", format, args...).WithHint("docs/fleet.md, Say how the fleet is to run, shows each kind; edgeward fleet overlay export writes what holds now")
 }
 
 // words is a document as messages name it.

@@ -83,5 +83,6 @@ func (r Rollout) said(what, by, reason string, now time.Time) Rollout {
 }
 
 func (r Rollout) cannot(what string) error {
-	return edgeward.E("rollout."+what, edgeward.Conflict, "rollout.state", "a rollout that is %s cannot %s", r.State, what).With("state", string(r.State))
+	return edgeward.E("rollout."+what, edgeward.Conflict, "rollout.state", "%s: not while the rollout is %s", what, r.State).With("state", string(r.State)).
+		WithHint("edgeward fleet rollout show %s says where it stands", r.ID)
 }

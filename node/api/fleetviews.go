@@ -26,7 +26,7 @@ func (s *Server) fleetViews() {
 	handle(s, op{id: "fleet.monitor", method: http.MethodGet, path: "/fleet/models/{group}/{model}/monitor", summary: "Drift and performance of a model over all nodes, merged", verb: auth.Read, resource: auth.Fleet},
 		func(ctx context.Context, in *FleetModelInput) (*body[wire.FleetMonitor], error) {
 			if !sees(ctx)(in.Group) { // as absent
-				return nil, edgeward.E("fleet.monitor", edgeward.NotFound, "group.not_found", "no group %s, or you do not belong to it", in.Group)
+				return nil, edgeward.E("fleet.monitor", edgeward.NotFound, "group.not_found", "no group %s, or you do not belong to it", in.Group).WithHint("edgeward group list shows yours")
 			}
 			return answer(s.parts.FleetViews.Monitor(ctx, in.Group, in.Model, in.Days))
 		})
