@@ -61,7 +61,6 @@ func (r *Role) runHub(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = r.hub.Run(ctx) })
 	wg.Go(func() { r.deltas.Run(ctx) })
-	wg.Go(func() { keepSmall(ctx) })
 	for ctx.Err() == nil {
 		err := r.listen(ctx)
 		if ctx.Err() != nil {
