@@ -106,7 +106,7 @@ func composed(t *testing.T, change func(*serve.Config)) (*world, *grapher) {
 func TestAGraphServesAsAVersion(t *testing.T) {
 	w, g := composed(t, nil)
 	st := w.ready(w.promote(1))
-	if v := st.Versions[0]; v.Engine != "graph: test" || v.Device != "cpu" || v.Golden != 2 || v.Batch != 1 {
+	if v := st.Versions[0]; v.Engine != "graph: test" || v.Device != "CPU" || v.Golden != 2 || v.Batch != 1 {
 		t.Errorf("status %+v", v)
 	}
 	a, err := w.infer(0, row(1, 2))

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"edgeward"
+	"edgeward/runtime/engine"
 	"edgeward/runtime/models"
 	"edgeward/runtime/record"
 	"edgeward/runtime/serve"
@@ -87,7 +89,10 @@ type adder struct {
 	terms  map[int]serve.Terms   // of the last load of a version
 	kills  map[int][]string      // processes that the next runs of a version end
 	loads  atomic.Int64
-	cold   atomic.Bool // its sessions have left the memory
+	cold   atomic.Bool   // its sessions have left the memory
+	device string        // "": the CPU
+	anew   time.Duration // of a Run of other rows than the one before
+	rows   atomic.Int64  // of the last Run
 }
 
 func newAdder() *adder {
@@ -116,7 +121,7 @@ type session struct {
 }
 
 func (s *session) About() serve.About {
-	return serve.About{Engine: "test", Device: "cpu", Cold: s.cold.Load()}
+	return serve.About{Engine: "test", Device: cmp.Or(s.device, engine.CPU), Cold: s.cold.Load()}
 }
 
 func (s *session) Close() error {
@@ -132,6 +137,9 @@ func (s *session) Close() error {
 func (s *session) Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
 	s.mu.Lock()
 	hold, delay, skew := s.hold[s.version], s.delay, s.skew[s.version]
+	if s.rows.Swap(in[0].Shape[0]) != in[0].Shape[0] {
+		delay += s.anew
+	}
 	if k := s.kills[s.version]; len(k) > 0 {
 		s.kills[s.version] = k[1:]
 		s.mu.Unlock()

@@ -196,6 +196,28 @@ func FuzzVersionPolicy(f *testing.F) {
 	})
 }
 
+// TestRequestsAreJoinedWhereADeviceTakesOtherRowsAtLittleCost: ONNX Runtime has cuDNN plan each convolution anew for another
+// number of rows.
+func TestRequestsAreJoinedWhereADeviceTakesOtherRowsAtLittleCost(t *testing.T) {
+	for _, c := range []struct {
+		device string
+		anew   time.Duration
+		want   int
+	}{{"CUDA", 0, serve.MaxBatch}, {"CUDA", 3 * time.Millisecond, serve.MaxBatch}, {"CUDA", 20 * time.Millisecond, 1}, {"CPU", 20 * time.Millisecond, serve.MaxBatch}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := start(t, func(*serve.Endpoint) {}, func(s *serve.Config) {
+				s.Assets = func(context.Context, models.Version) (serve.Assets, error) {
+					return serve.Assets{Examples: []tensor.Tensor{row(1, 2, 3, 4)}}, nil
+				}
+			})
+			w.engine.device, w.engine.anew, w.engine.delay = c.device, c.anew, time.Millisecond
+			if st := w.ready(w.promote(1)); st.Versions[0].Batch != c.want {
+				t.Errorf("%s that needs %v for other rows: runs of %d rows, want %d", c.device, c.anew, st.Versions[0].Batch, c.want)
+			}
+		})
+	}
+}
+
 // TestMaxBatch: what a version proved is bounded by its endpoint, at once and without loading it again.
 func TestMaxBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/runtime/engine"
 	"edgeward/runtime/tensor"
 )
 
@@ -64,7 +65,8 @@ func prove(ctx context.Context, in *instance, st *VersionStatus) error {
 const sameRow = 1e-5
 
 // joinable returns MaxBatch where several requests may be answered by one run, else 1. It is not declared but proved: the
-// rows of the examples, each run by itself, must answer what they answered together (together).
+// rows of the examples, each run by itself, must answer what they answered together (together); on another device than the
+// CPU it must pay as well.
 func joinable(ctx context.Context, in *instance, together []tensor.Tensor) (int, error) {
 	sig, open := in.queue.sig, func(specs []tensor.Spec) bool {
 		return len(specs) > 0 && !slices.ContainsFunc(specs, func(s tensor.Spec) bool { return len(s.Shape) == 0 || s.Shape[0] != tensor.Any })
@@ -97,11 +99,41 @@ func joinable(ctx context.Context, in *instance, together []tensor.Tensor) (int,
 			}
 		}
 	}
+	if device := in.session.About().Device; device != "" && device != engine.CPU {
+		if pays, err := joiningPays(ctx, in.session, in.assets.Examples, questions[0].out); !pays {
+			return 1, err
+		}
+	}
 	return MaxBatch, nil
 }
 
 // provedRows bounds the single runs of joinable.
 const provedRows = 8
+
+// Of joiningPays: how often it tries, and how many runs of one row another number of rows may cost.
+const (
+	changes = 3
+	settled = 4
+)
+
+// joiningPays reports whether a device answers another number of rows than before at little cost. Some prepare anew for each
+// change (ONNX Runtime has cuDNN plan every convolution again, 20 to 300 ms), and joined requests are never as many twice: there
+// each request is quicker by itself. The best of a few changes is held against runs that change nothing.
+func joiningPays(ctx context.Context, s Session, many, one []tensor.Tensor) (bool, error) {
+	least := [4]time.Duration{}
+	for n := range changes {
+		for i, in := range [][]tensor.Tensor{one, one, many, many} {
+			begin := time.Now() // room:clock elapsed time
+			if _, err := s.Run(ctx, in); err != nil {
+				return false, err
+			}
+			if took := time.Since(begin); n == 0 || took < least[i] { // room:clock elapsed time
+				least[i] = took
+			}
+		}
+	}
+	return least[2]-least[3] < settled*least[1], nil
+}
 
 // difference returns the largest |got-want| / max(1, |want|) and the number of values compared. Missing (NaN) equals
 // missing; texts are equal or infinitely different.

@@ -91,15 +91,21 @@ func deviceReason(text string) string {
 	if strings.HasPrefix(why, "libcuda.so") {
 		return "NVIDIA's driver is not installed here, or this service cannot see it (" + why + ")"
 	}
+	if _, room, found := strings.Cut(why, arena); found {
+		return "the model needs more of the GPU's memory than it may have (" + strings.ToLower(arena[:1]) + arena[1:] + room + ")"
+	}
 	return why
 }
+
+// arena is how the library begins to say that a model does not fit in what it may take of a GPU's memory.
+const arena = "Available memory of"
 
 // deviceWords reports whether a load on a GPU failed by the GPU's fault, as far as the library's words tell.
 func deviceWords(gpu int, err error) bool {
 	if gpu < 0 {
 		return false
 	}
-	for _, w := range []string{"CUDA failure", "CUDA error", "CUDNN failure", "CUBLAS failure", "cudaError", "no kernel image"} {
+	for _, w := range []string{"CUDA failure", "CUDA error", "CUDNN failure", "CUBLAS failure", "cudaError", "no kernel image", arena} {
 		if strings.Contains(err.Error(), w) {
 			return true
 		}
