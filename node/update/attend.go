@@ -16,6 +16,9 @@ import (
 // was. It returns when there is nothing more to be done, or with ctx.
 func (u *Update) Attend(ctx context.Context) {
 	u.p.Supervisor.Ready()
+	if _, err := u.state(); err != nil {
+		u.p.Log.Warn("the state of the slots cannot be read", "err", err)
+	}
 	u.noteOutcome(ctx)
 	if trial, window := u.p.Supervisor.Trial(); trial {
 		u.prove(ctx, window)

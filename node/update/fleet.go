@@ -29,7 +29,7 @@ var fleet = auth.Principal{Kind: auth.System, Name: "fleet"}
 // Program implements agent.Programs.
 func (p Programs) Program(context.Context) (agent.Program, error) {
 	u := p.Update
-	s, err := u.p.Dir.State()
+	s, err := u.state()
 	if err != nil {
 		return agent.Program{}, err
 	}
@@ -108,7 +108,7 @@ func (p Programs) TakeProgram(ctx context.Context, r tuf.Release, id string) err
 
 // StartProgram implements agent.Programs.
 func (p Programs) StartProgram(ctx context.Context, d edgeward.Digest, id string) error {
-	s, err := p.Update.p.Dir.State()
+	s, err := p.Update.state()
 	if err != nil {
 		return err
 	}

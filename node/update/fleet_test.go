@@ -5,7 +5,9 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"edgeward/node/events"
 	"edgeward/node/supervise"
 	"edgeward/node/update"
+	"edgeward/packaging/needtest"
 	"edgeward/sync/blobs"
 	"edgeward/sync/slot"
 	"edgeward/sync/tuf"
@@ -55,7 +58,11 @@ func TestNeeds(t *testing.T) {
 
 func programs(t *testing.T, installed string, link *supervise.Link) (update.Programs, *slot.Dir) {
 	t.Helper()
-	root := t.TempDir()
+	return programsAt(t, t.TempDir(), installed, link)
+}
+
+func programsAt(t *testing.T, root, installed string, link *supervise.Link) (update.Programs, *slot.Dir) {
+	t.Helper()
 	d := slot.At(root, "store.db", 0)
 	if _, err := d.Boot(slot.Program{Version: installed, Writes: 3, Reads: 2}, now); err != nil {
 		t.Fatal(err)
@@ -122,5 +129,56 @@ func TestAnUnsignedBinaryIsNotTaken(t *testing.T) {
 	at, err := p.Program(t.Context())
 	if err != nil || at.Runs == "" || at.Busy || at.Failed != "" || len(at.Slots) > 0 {
 		t.Errorf("%+v %v", at, err)
+	}
+}
+
+// TestAFullDiskEndsATrial has the disk full when the supervisor begins a trial: it starts what ran before and can write nothing of that. Once there is room,
+// that server takes the next update without a restart.
+func TestAFullDiskEndsATrial(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", root, "tmpfs", 0, "size=1m"); err != nil {
+		needtest.Missing(t, "right-to-mount-tmpfs")
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(root, syscall.MNT_DETACH) })
+	p, d := programsAt(t, root, "2.0.0", &supervise.Link{})
+	b := []byte("a program")
+	next := slot.Program{Digest: edgeward.DigestOf(b), Size: int64(len(b)), Version: "2.1.0", Writes: 3}
+	n, err := d.Stage(bytes.NewReader(b), next, nil)
+	if err == nil {
+		_, err = d.Try(n, slot.Asked{ID: "R1#0"}, now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill, err := os.Create(filepath.Join(root, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = fill.Write(make([]byte, 4096))
+	}
+	fill.Close()
+	c, err := d.Boot(slot.Program{Version: "2.0.0", Writes: 3, Reads: 2}, now)
+	if err != nil || c.Trial || c.Problem == nil {
+		t.Fatalf("it starts %+v %v", c, err)
+	}
+	if at, err := p.Program(t.Context()); err != nil || !at.Busy {
+		t.Fatalf("while the disk is full: %+v %v", at, err)
+	}
+	if err := os.Remove(fill.Name()); err != nil {
+		t.Fatal(err)
+	}
+	at, err := p.Program(t.Context())
+	if err != nil || at.Busy || at.Failed != next.Digest || at.For != "R1#0" || at.Reason.Code != "update.disk" {
+		t.Errorf("with room again: %+v %v", at, err)
+	}
+	if s, err := d.State(); err != nil || s.Trial != nil || s.Last.Result != slot.Reverted {
+		t.Errorf("%+v %v", s, err)
+	}
+	if _, err := d.Stage(bytes.NewReader(b), next, nil); err != nil {
+		t.Errorf("the next update: %v", err)
 	}
 }

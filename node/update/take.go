@@ -21,6 +21,9 @@ import (
 // Take puts a binary into the free slot. Its bytes have the digest and the size that were said, it is for this machine, and the fleet's persons have
 // signed it if this server is of a fleet. Nothing of it has been started but its own word on its version.
 func (u *Update) Take(ctx context.Context, by auth.Principal, d edgeward.Digest, size int64, reason string, r io.Reader) (wire.Update, error) {
+	if _, err := u.state(); err != nil {
+		return wire.Update{}, err
+	}
 	release, err := u.take()
 	if err != nil {
 		return wire.Update{}, err

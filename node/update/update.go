@@ -66,9 +66,39 @@ func New(p Parts) *Update {
 	return &Update{p: p, busy: make(chan struct{}, 1), phase: Idle}
 }
 
+// state is what is known of the slots. A trial that nobody tries is ended first: where the disk was full when the supervisor gave one up, its end
+// could not be written, and what runs is neither the trial nor about to make place for it.
+func (u *Update) state() (slot.State, error) {
+	s, err := u.p.Dir.State()
+	if err != nil || s.Trial == nil {
+		return s, err
+	}
+	if on, _ := u.p.Supervisor.Trial(); on {
+		return s, nil
+	}
+	release, err := u.take() // who has it may be about to switch
+	if err != nil {
+		return s, nil
+	}
+	defer release()
+	u.mu.Lock()
+	leaves := u.phase == Switching
+	u.mu.Unlock()
+	if leaves {
+		return s, nil
+	}
+	ended, err := u.p.Dir.Fail("update.disk", "that it was given up could not be written: the disk was full", u.p.Now())
+	if err != nil {
+		u.p.Log.Warn("a trial that is over still stands in the state of the slots", "err", err)
+		return s, nil
+	}
+	u.p.Log.Warn("the trial of a version is over that nobody tried", "version", s.Program(s.Trial.Slot).Version)
+	return ended, nil
+}
+
 // Status is how things stand.
 func (u *Update) Status(ctx context.Context) (wire.Update, error) {
-	s, err := u.p.Dir.State()
+	s, err := u.state()
 	if err != nil {
 		return wire.Update{}, err
 	}
@@ -157,7 +187,7 @@ func (u *Update) Start(ctx context.Context, by auth.Principal, name, reason, id 
 	if u.p.Supervisor == nil {
 		return wire.Update{}, u.p.Supervisor.Say(supervise.Message{})
 	}
-	s, err := u.p.Dir.State()
+	s, err := u.state()
 	if err != nil {
 		return wire.Update{}, err
 	}
@@ -215,7 +245,7 @@ func pick(s slot.State, name string) (slot.Name, error) {
 
 // Back tries what ran before.
 func (u *Update) Back(ctx context.Context, by auth.Principal, reason, id string) (wire.Update, error) {
-	s, err := u.p.Dir.State()
+	s, err := u.state()
 	if err != nil {
 		return wire.Update{}, err
 	}
