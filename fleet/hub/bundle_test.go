@@ -163,7 +163,7 @@ func TestAReceiptMeetsARestoredHub(t *testing.T) {
 	h.ok(h.Restart(t.Context(), made, nil))
 	h.restart()
 	state := func(node string, rev, term uint64, at time.Time) bundle.Receipt {
-		return bundle.Receipt{Format: 1, Fleet: "fleet1", Node: node, Made: at, State: spec.Reported{Format: 1, Node: node, Boot: "b-" + node, Seq: 1, At: at, Rev: rev, Term: term}}
+		return bundle.Receipt{Format: 1, Fleet: "fleet1", Node: node, Made: at, State: spec.Reported{Format: 1, Node: node, Boot: "b-" + node, Seq: uint64(at.Unix()), At: at, Rev: rev, Term: term}}
 	}
 	_, err := h.TakeReceipt(t.Context(), "user:ann", signed(t, one, state("n1", rev, 0, made.Add(time.Minute))))
 	h.ok(err)

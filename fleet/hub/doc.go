@@ -92,6 +92,7 @@ type Node struct {
 	Unmet    bool              `json:"unmet,omitempty"` // not heard since this hub was restored: what document it has is not known, and it gets none
 	Held     bool              `json:"held,omitempty"`  // it has a document newer than the backup this hub was restored from, and gets none until a person decides
 	Last     spec.Reported     `json:"last,omitzero"`
+	Ended    []string          `json:"ended,omitempty"`  // the starts of its process before that of Last, the latest last; at most 4
 	Got      time.Time         `json:"got,omitzero"`     // when Last came
 	Seen     time.Time         `json:"seen,omitzero"`    // last call
 	Receipt  time.Time         `json:"receipt,omitzero"` // when Last came by file; zero: it came over the wire

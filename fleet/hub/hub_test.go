@@ -878,6 +878,53 @@ func TestReports(t *testing.T) {
 	h.want("of nobody", h.Report(t.Context(), spec.Reported{Node: "n9"}), "fleet.node_unknown")
 }
 
+// TestALateReportOfAStartThatEnded has reports of an earlier start of a node come after those of a later one: repeated ones, as a line gives
+// them twice, and one that nobody had seen. The newest stays the newest, over a restart of the hub as well.
+func TestALateReportOfAStartThatEnded(t *testing.T) {
+	h := founded(t)
+	h.joins("n1", "north")
+	says := func(boot string, seq uint64, live int) {
+		t.Helper()
+		s := committed(live)
+		s.Group, s.Name = "main", "triage"
+		h.ok(h.Report(t.Context(), spec.Reported{Format: 1, Node: "n1", Boot: boot, Seq: seq, At: h.now, Endpoints: []spec.State{s}, Facts: spec.Facts{Name: "n1"}}))
+	}
+	has := func(boot string, seq uint64) {
+		t.Helper()
+		n, err := h.Node("n1")
+		h.ok(err)
+		if n.Last.Boot != boot || n.Last.Seq != seq {
+			t.Errorf("the newest is %s %d, want %s %d", n.Last.Boot, n.Last.Seq, boot, seq)
+		}
+	}
+	says("one", 7, 1)
+	says("two", 1, 2)
+	says("one", 7, 1) // twice
+	has("two", 1)
+	says("one", 8, 1) // overtaken on its way
+	has("two", 1)
+	says("two", 2, 2)
+	has("two", 2)
+	says("three", 1, 3)
+	h.restart()
+	says("two", 2, 2)
+	has("three", 1)
+	says("one", 7, 1)
+	has("three", 1)
+	says("three", 2, 3)
+	has("three", 2)
+	// A machine that was put back to an earlier state while it ran speaks again as before, and goes on: it is believed from the second report on.
+	says("two", 9, 2)
+	has("three", 2)
+	says("two", 10, 2)
+	has("two", 10)
+	says("two", 11, 2)
+	has("two", 11)
+	if n, _ := h.Node("n1"); n.Standing != hub.Member || slices.Contains(n.Ended, "two") || len(n.Ended) > 4 {
+		t.Errorf("%s, ended: %v", n.Standing, n.Ended)
+	}
+}
+
 func TestAClone(t *testing.T) {
 	h := founded(t)
 	h.joins("n1", "north")

@@ -9,6 +9,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/selector"
+	"edgeward/fleet/spec"
 )
 
 // Nodes are all, by id.
@@ -74,6 +75,7 @@ func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason strin
 		if n.Standing == Pending {
 			n = n.granted() // the person saw them
 		}
+		n.Ended = nil // of two machines the person says which one it is
 		if n, err = h.admit(n); err != nil {
 			return n, err
 		}
@@ -158,6 +160,27 @@ func (p Where) on(n Node) (Node, error) {
 // Select are the nodes that s means, by id.
 func (h *Hub) Select(s selector.Selector) []Node {
 	return slices.DeleteFunc(h.Nodes(), func(n Node) bool { return !s.Matches(n.server().Tag) })
+}
+
+// late reports whether r is older than the last report, by the starts of the process and their numbers.
+func (n Node) late(r spec.Reported) bool {
+	if r.Boot == n.Last.Boot {
+		return r.Seq <= n.Last.Seq
+	}
+	return slices.Contains(n.Ended, r.Boot)
+}
+
+// keptEnded is how many starts are remembered that have ended.
+const keptEnded = 4
+
+// says returns n with r as its last report.
+func (n Node) says(r spec.Reported) Node {
+	if was := n.Last.Boot; was != "" && was != r.Boot {
+		n.Ended = append(slices.DeleteFunc(slices.Clone(n.Ended), func(b string) bool { return b == r.Boot || b == was }), was)
+		n.Ended = n.Ended[max(0, len(n.Ended)-keptEnded):]
+	}
+	n.Last = r
+	return n
 }
 
 // Online reports whether n is a member that called lately.

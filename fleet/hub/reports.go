@@ -11,7 +11,8 @@ import (
 // maxReports is how many reports are kept in one write at most.
 const maxReports = 256
 
-// Report takes what a member says of itself. Older reports of the same start are dropped. Reports that come at the same time share a write.
+// Report takes what a member says of itself. What is older than what is known is dropped: a report of the same start with no
+// higher number, and the first one of a start that another has followed. Reports that come at the same time share a write.
 func (h *Hub) Report(ctx context.Context, r spec.Reported) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -78,7 +79,8 @@ func (h *Hub) report(ctx context.Context, r spec.Reported) (n Node, own []Change
 		return n, nil, false, err
 	}
 	now := h.o.Now()
-	watch, clones := h.boots[r.Node].See(r.Boot, r.Seq)
+	before := h.boots[r.Node]
+	watch, clones := before.See(r.Boot, r.Seq)
 	h.boots[r.Node] = watch
 	if clones {
 		return n, nil, false, h.quarantine(ctx, n)
@@ -86,7 +88,7 @@ func (h *Hub) report(ctx context.Context, r spec.Reported) (n Node, own []Change
 	if err := h.superseded(ctx, r.Term); err != nil {
 		return n, nil, false, err
 	}
-	if r.Boot == n.Last.Boot && r.Seq <= n.Last.Seq {
+	if n.late(r) && !before.Lives(r.Boot, r.Seq) {
 		return n, nil, false, nil
 	}
 	h.stale = h.stale || n.Held
@@ -95,7 +97,8 @@ func (h *Hub) report(ctx context.Context, r spec.Reported) (n Node, own []Change
 	moved = len(own) > 0 || n.Last.Boot != r.Boot || n.Last.Gossip.Ring != r.Gossip.Ring || !slices.Equal(n.Last.Gossip.Addresses, r.Gossip.Addresses) || !slices.EqualFunc(n.States(), Node{Last: r}.States(), func(a, b spec.State) bool {
 		return a.Key() == b.Key() && a.Want == b.Want && a.Live == b.Live && a.Phase == b.Phase && a.Code == b.Code && a.Local == b.Local
 	})
-	n.Last, n.Seen, n.Got, n.Receipt = r, now, now, time.Time{}
+	n = n.says(r)
+	n.Seen, n.Got, n.Receipt = now, now, time.Time{}
 	if !moved {
 		h.nodes[n.ID] = n
 		h.dirty[n.ID] = true

@@ -40,3 +40,12 @@ func (w Watch) See(boot string, seq uint64) (Watch, bool) {
 	}
 	return w, w.Returns >= 3
 }
+
+// Lives reports whether a report goes on from the last one that w has seen: of the same start, with a higher number.
+func (w Watch) Lives(boot string, seq uint64) bool {
+	if len(w.Boots) == 0 {
+		return false
+	}
+	last := w.Boots[len(w.Boots)-1]
+	return last.ID == boot && seq > last.Seq
+}
