@@ -28,6 +28,7 @@ const (
 	smallFile = 64 << 20
 	keptDelta = 64 // files
 	maxMaking = 64 // that wait to be made
+	unlike    = 8  // times as large: making the difference costs more time than bringing the file whole costs bytes
 )
 
 // How long a difference that is not here yet is wanted after somebody asked for it, and when one that could not be made is tried again.
@@ -94,10 +95,16 @@ func none(why string) error {
 
 // ask has a difference made, and says so, or why not.
 func (d *deltas) ask(from, to hub.Part, wanted time.Duration) error {
-	for _, x := range []hub.Part{from, to} {
-		if info, err := d.p.Blobs.Stat(x.Digest); err != nil || info.Size > maxDelta {
+	var sizes [2]int64
+	for i, x := range []hub.Part{from, to} {
+		info, err := d.p.Blobs.Stat(x.Digest)
+		if err != nil || info.Size > maxDelta {
 			return none("one of the files is too large, or not here")
 		}
+		sizes[i] = info.Size
+	}
+	if sizes[1] < sizes[0]/unlike {
+		return none("the file is much smaller than the one it would be held against")
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -202,3 +202,14 @@ func TestHowManyDifferencesMayWait(t *testing.T) {
 		t.Errorf("%d wait", len(w.queue))
 	}
 }
+
+// A small file beside a large one comes whole: nobody waits for the large one to be looked through.
+func TestAFileOfAnotherSizeHasNoDifference(t *testing.T) {
+	w := newWorkshop(t)
+	part := func(n int) hub.Part { return w.put(bytes.Repeat([]byte("what a model was trained to say. "), n)) }
+	for n, code := range map[int]string{300: "delta.none", 600: pull.Making} {
+		if got := w.asks(part(4000), part(n)); got != code {
+			t.Errorf("4000 to %d: %q", n, got)
+		}
+	}
+}
