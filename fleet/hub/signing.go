@@ -100,10 +100,15 @@ func (h *Hub) Proposal() (tuf.Set, tuf.Proposal, []tuf.Need, error) {
 		return tuf.Set{}, tuf.Proposal{}, nil, err
 	}
 	if h.fleet.Pending == nil {
-		return h.fleet.Set, tuf.Proposal{}, nil, edgeward.E("hub.Proposal", edgeward.NotFound, "fleet.proposal.none", "nothing waits to be signed").WithHint("edgeward fleet sign MODEL/VERSION --key FILE opens a proposal")
+		return h.fleet.Set, tuf.Proposal{}, nil, NoProposal()
 	}
 	p, needs, err := h.fleet.Pending.Add(h.fleet.Set)
 	return h.fleet.Set, p, needs, err
+}
+
+// NoProposal says that nothing waits.
+func NoProposal() error {
+	return edgeward.E("hub.Proposal", edgeward.NotFound, "fleet.proposal.none", "nothing waits to be signed").WithHint("edgeward fleet sign MODEL/VERSION --key FILE opens a proposal")
 }
 
 // Drop closes the open proposal.

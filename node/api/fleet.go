@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"edgeward"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/spec"
 	"edgeward/node/auth"
@@ -45,39 +44,9 @@ func (s *Server) fleet() {
 			}
 			return answer(s.fleetView(ctx))
 		})
-	handle(s, op{id: "fleet.set", method: http.MethodGet, path: "/fleet/trust", summary: "The signed files of the fleet, for who verifies or signs", verb: auth.Read, resource: auth.Fleet},
+	handle(s, op{id: "fleet.set", method: http.MethodGet, path: "/fleet/trust", summary: "The signed files of the fleet, for who signs: they name versions of all groups", verb: auth.Promote, resource: auth.Fleet},
 		func(context.Context, *nothing) (*body[tuf.Set], error) {
 			return answer(s.parts.Fleet.Hub().Fleet().Set, nil)
-		})
-	handle(s, op{id: "fleet.proposal", method: http.MethodGet, path: "/fleet/proposal", summary: "What waits to be signed", verb: auth.Read, resource: auth.Fleet},
-		func(context.Context, *nothing) (*body[wire.ProposalView], error) {
-			return answer(s.proposalView())
-		})
-	handle(s, op{id: "fleet.propose", method: http.MethodPost, path: "/fleet/proposal", summary: "Ask for a version's signatures, or for those under a proposal that the client made", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
-		func(ctx context.Context, in *struct{ Body wire.ProposalRequest }) (*body[wire.ProposalView], error) {
-			if p := in.Body.Proposal; p != nil {
-				if err := s.parts.Fleet.Hub().Propose(ctx, principal(ctx).Ref(), *p); err != nil {
-					return nil, err
-				}
-				return answer(s.proposalView())
-			}
-			if _, err := s.parts.Fleet.Hub().Ask(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body.Model, in.Body.Version); err != nil {
-				return nil, err
-			}
-			return answer(s.proposalView())
-		})
-	handle(s, op{id: "fleet.sign", method: http.MethodPost, path: "/fleet/proposal/signatures", summary: "Add signatures; the last one that is needed publishes", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
-		func(ctx context.Context, in *struct{ Body wire.SignatureRequest }) (*body[wire.SignatureResult], error) {
-			id, err := edgeward.ParseDigest(in.Body.ID)
-			if err != nil {
-				return nil, err
-			}
-			published, needs, err := s.parts.Fleet.Hub().Sign(ctx, principal(ctx).Ref(), id, in.Body.Signatures)
-			return answer(wire.SignatureResult{Published: published, Needs: needs}, err)
-		})
-	handle(s, op{id: "fleet.drop", method: http.MethodPost, path: "/fleet/proposal/drop", summary: "Drop what waits to be signed", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
-		func(ctx context.Context, _ *nothing) (*nothing, error) {
-			return nil, s.parts.Fleet.Hub().Drop(ctx, principal(ctx).Ref(), "")
 		})
 	handle(s, op{id: "fleet.hubkey", method: http.MethodPost, path: "/fleet/hub-key", summary: "Make the key that is to follow the hub's; a charter has to name it", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, _ *nothing) (*body[wire.HubKey], error) {
@@ -124,7 +93,7 @@ func (s *Server) groupOf(ctx context.Context) string {
 func (s *Server) fleetView(ctx context.Context) (wire.FleetView, error) {
 	h := s.parts.Fleet.Hub()
 	f := h.Fleet()
-	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, Nodes: map[string]int{}, Waiting: f.Pending != nil, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
+	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, Nodes: map[string]int{}, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
 	if f.ID == "" {
 		var err error
 		v.HubKey, err = s.parts.Fleet.HubKey()
@@ -137,6 +106,14 @@ func (s *Server) fleetView(ctx context.Context) (wire.FleetView, error) {
 	v.HubKey, v.Charter, v.FourEyes = says.Charter.Hub, &says.Charter, says.Charter.FourEyes()
 	v.Pin, v.Signed, v.Revoked, v.Files = string(f.Set.Pin()), says.Signed, says.Revoked, f.Set.Lives()
 	mine := sees(ctx)
+	v.Revoked = slices.DeleteFunc(v.Revoked, func(r tuf.Revocation) bool {
+		g := groupOf(says.Signed, r.Digest)
+		return g != "" && !mine(g)
+	})
+	if f.Pending != nil {
+		_, err := s.proposalView(ctx)
+		v.Waiting = err == nil
+	}
 	v.Signed = slices.DeleteFunc(v.Signed, func(t tuf.Target) bool { return !mine(t.Group) })
 	for _, n := range h.Nodes() {
 		v.Nodes[string(n.Standing)]++
@@ -148,15 +125,4 @@ func (s *Server) fleetView(ctx context.Context) (wire.FleetView, error) {
 		}
 	}
 	return v, nil
-}
-
-func (s *Server) proposalView() (wire.ProposalView, error) {
-	set, p, needs, err := s.parts.Fleet.Hub().Proposal()
-	if err != nil {
-		return wire.ProposalView{}, err
-	}
-	v := wire.ProposalView{Set: set, Proposal: p, Needs: needs}
-	c, err := tuf.Review(set.Pin(), set, p)
-	v.Changes = &c
-	return v, err
 }

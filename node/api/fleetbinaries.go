@@ -28,9 +28,9 @@ func (s *Server) fleetBinaries() {
 	handle(s, op{id: "fleet.binaries.propose", method: http.MethodPost, path: "/fleet/binaries", summary: "Ask for the signatures under a binary whose bytes the hub has", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body tuf.Release }) (*body[wire.ProposalView], error) {
 			if _, err := s.parts.Fleet.Hub().AskRelease(ctx, principal(ctx).Ref(), in.Body); err != nil {
-				return nil, err
+				return nil, s.another(ctx, err)
 			}
-			return answer(s.proposalView())
+			return answer(s.proposalView(ctx))
 		})
 	handle(s, op{id: "fleet.binaries.give", method: http.MethodPost, path: "/fleet/binaries/bytes", summary: "Give the hub the bytes of a binary, sent as the body; nothing runs it", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce, maxBody: -1},
 		func(ctx context.Context, in *giveBinaryInput) (*nothing, error) {

@@ -42,7 +42,7 @@ func New(parts Parts, log *slog.Logger) *Server {
 	for _, register := range []func(){
 		s.health, s.setup, s.sessions, s.me, s.overview, s.node, s.users, s.groups, s.tokens,
 		s.datasets, s.tables, s.models, s.versions, s.bench, s.exports, s.graphs, s.endpoints, s.predict, s.snippets, s.specs, s.predictions, s.scorings, s.deliveries, s.forecasts, s.feedback,
-		s.drift, s.alerts, s.candidates, s.jobs, s.events, s.audit, s.demo, s.backup, s.runtimes, s.update, s.fleet, s.fleetEvents, s.fleetBundles, s.fleetBinaries, s.fleetNodes, s.fleetOverlays, s.fleetViews, s.fleetInquiries, s.fleetMove, s.rollouts, s.membership,
+		s.drift, s.alerts, s.candidates, s.jobs, s.events, s.audit, s.demo, s.backup, s.runtimes, s.update, s.fleet, s.fleetProposals, s.fleetEvents, s.fleetBundles, s.fleetBinaries, s.fleetNodes, s.fleetOverlays, s.fleetViews, s.fleetInquiries, s.fleetMove, s.rollouts, s.membership,
 	} {
 		register()
 	}

@@ -1,0 +1,117 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"edgeward"
+	"edgeward/fleet/hub"
+	"edgeward/node/auth"
+	"edgeward/node/wire"
+	"edgeward/sync/tuf"
+)
+
+// fleetProposals are what persons sign: /fleet/proposal. There is one at a time. One for versions of groups that the caller is not a member of is as
+// none; what is the fleet's own (a charter, binaries, longer lives) is everybody's who may read the fleet.
+func (s *Server) fleetProposals() {
+	handle(s, op{id: "fleet.proposal", method: http.MethodGet, path: "/fleet/proposal", summary: "What waits to be signed", verb: auth.Read, resource: auth.Fleet},
+		func(ctx context.Context, _ *nothing) (*body[wire.ProposalView], error) {
+			return answer(s.proposalView(ctx))
+		})
+	handle(s, op{id: "fleet.propose", method: http.MethodPost, path: "/fleet/proposal", summary: "Ask for a version's signatures, or for those under a proposal that the client made", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.ProposalRequest }) (*body[wire.ProposalView], error) {
+			var err error
+			if p := in.Body.Proposal; p != nil {
+				err = s.parts.Fleet.Hub().Propose(ctx, principal(ctx).Ref(), *p)
+			} else {
+				_, err = s.parts.Fleet.Hub().Ask(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body.Model, in.Body.Version)
+			}
+			if err != nil {
+				return nil, s.another(ctx, err)
+			}
+			return answer(s.proposalView(ctx))
+		})
+	handle(s, op{id: "fleet.sign", method: http.MethodPost, path: "/fleet/proposal/signatures", summary: "Add signatures; the last one that is needed publishes", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.SignatureRequest }) (*body[wire.SignatureResult], error) {
+			id, err := edgeward.ParseDigest(in.Body.ID)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := s.proposalView(ctx); edgeward.CodeOf(err) == "fleet.proposal.none" {
+				id = "" // as any that is not open
+			}
+			published, needs, err := s.parts.Fleet.Hub().Sign(ctx, principal(ctx).Ref(), id, in.Body.Signatures)
+			return answer(wire.SignatureResult{Published: published, Needs: needs}, err)
+		})
+	handle(s, op{id: "fleet.drop", method: http.MethodPost, path: "/fleet/proposal/drop", summary: "Drop what waits to be signed", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, _ *nothing) (*nothing, error) {
+			if _, err := s.proposalView(ctx); edgeward.CodeOf(err) == "fleet.proposal.none" {
+				return nil, nil
+			}
+			return nil, s.parts.Fleet.Hub().Drop(ctx, principal(ctx).Ref(), "")
+		})
+}
+
+// proposalView is the open proposal, if it is any of the caller's business.
+func (s *Server) proposalView(ctx context.Context) (wire.ProposalView, error) {
+	set, p, needs, err := s.parts.Fleet.Hub().Proposal()
+	if err != nil {
+		return wire.ProposalView{}, err
+	}
+	c, err := tuf.Review(set.Pin(), set, p)
+	if err != nil {
+		return wire.ProposalView{Set: set, Proposal: p, Needs: needs, Changes: &c}, err
+	}
+	says, err := set.Read()
+	if err != nil {
+		return wire.ProposalView{}, err
+	}
+	if of := groupsOf(c, says.Signed); len(of) > 0 && !slices.ContainsFunc(of, sees(ctx)) {
+		return wire.ProposalView{}, hub.NoProposal()
+	}
+	return wire.ProposalView{Set: set, Proposal: p, Needs: needs, Changes: &c}, nil
+}
+
+// another says less of an open proposal that is in the way and of other groups.
+func (s *Server) another(ctx context.Context, err error) error {
+	if edgeward.CodeOf(err) != "fleet.proposal_open" {
+		return err
+	}
+	if _, verr := s.proposalView(ctx); edgeward.CodeOf(verr) == "fleet.proposal.none" {
+		return edgeward.E("api.propose", edgeward.Conflict, "fleet.proposal_open", "a proposal of another group waits for its signatures").WithHint("there is one at a time: wait until it is signed, or ask an administrator of the hub")
+	}
+	return err
+}
+
+// groupsOf are the groups whose versions c is about; none where it is about the fleet itself.
+func groupsOf(c tuf.Changes, signed []tuf.Target) (out []string) {
+	if c.After != nil || len(c.Released) > 0 {
+		return nil
+	}
+	add := func(g string) {
+		if g != "" {
+			out = append(out, g)
+		}
+	}
+	for _, t := range slices.Concat(c.Added, c.Removed) {
+		add(t.Group)
+	}
+	for _, l := range c.Lowered {
+		g, _, _ := strings.Cut(l, "/")
+		add(g)
+	}
+	for _, r := range c.Revoked {
+		add(groupOf(signed, r.Digest))
+	}
+	return out
+}
+
+// groupOf is the group of a signed version; "" for a binary, which is everybody's.
+func groupOf(signed []tuf.Target, d edgeward.Digest) string {
+	if i := slices.IndexFunc(signed, func(t tuf.Target) bool { return t.Digest == d }); i >= 0 {
+		return signed[i].Group
+	}
+	return ""
+}
