@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"strconv"
 
@@ -19,6 +21,7 @@ type metrics struct {
 	fallen func() map[string]int
 	models func() wire.ModelMemory
 	sinks  func() []scorer.Count
+	groups func() func(id string) string // the names of groups, as they are now
 	triton triton
 
 	requests, errors, refused, dropped, overloaded, limited, inFlight, deaths, latency, loaded, held, budget, quarantined, elsewhere *prometheus.Desc
@@ -31,7 +34,7 @@ func newMetrics(n *Node) http.Handler {
 		return prometheus.NewDesc("edgeward_"+name, help, labels, nil)
 	}
 	by := []string{"group", "endpoint", "version", "role"}
-	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models, sinks: n.scorer.Counts, triton: newTriton(),
+	m := &metrics{serve: n.serve, fallen: n.workers.fallen, models: n.workers.models, sinks: n.scorer.Counts, groups: n.groupNames, triton: newTriton(),
 		requests:    desc("serve_requests_total", "Requests given to a version.", by...),
 		errors:      desc("serve_errors_total", "Requests a version gave no answer to.", by...),
 		refused:     desc("serve_refused_total", "Requests refused for their inputs.", by...),
@@ -66,13 +69,15 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
+	name := m.groups()
 	for _, e := range m.serve.AllMetrics() {
-		count(m.overloaded, e.Overloaded, e.Key.Group, e.Key.Name)
-		count(m.limited, e.Limited, e.Key.Group, e.Key.Name)
-		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), e.Key.Group, e.Key.Name)
-		m.triton.collect(ch, e)
+		group := name(e.Key.Group)
+		count(m.overloaded, e.Overloaded, group, e.Key.Name)
+		count(m.limited, e.Limited, group, e.Key.Name)
+		ch <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(e.InFlight), group, e.Key.Name)
+		m.triton.collect(ch, group, e)
 		for _, r := range e.Runs {
-			by := []string{e.Key.Group, e.Key.Name, number(r.Version)}
+			by := []string{group, e.Key.Name, number(r.Version)}
 			buckets, n := map[float64]uint64{}, uint64(0)
 			for i, k := range r.Sizes {
 				n += k
@@ -84,7 +89,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.computed, prometheus.CounterValue, float64(r.ComputeUS)/1e6, by...)
 		}
 		for _, c := range e.Versions {
-			by := []string{e.Key.Group, e.Key.Name, number(c.Version), string(c.Role)}
+			by := []string{group, e.Key.Name, number(c.Version), string(c.Role)}
 			count(m.requests, c.Requests, by...)
 			count(m.errors, c.Errors, by...)
 			count(m.refused, c.Refused, by...)
@@ -98,7 +103,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	for _, c := range m.sinks() {
-		by := []string{c.Group, c.Sink.Kind, c.Sink.Name}
+		by := []string{name(c.Group), c.Sink.Kind, c.Sink.Name}
 		count(m.attempts, c.Attempts, by...)
 		count(m.failures, c.Failures, by...)
 		count(m.deliveries, c.Delivered, append(by, string(score.Delivered))...)
@@ -115,11 +120,27 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.held, models.Held)
 	gauge(m.budget, models.Budget)
 	for key, q := range m.serve.Quarantined() {
-		ch <- prometheus.MustNewConstMetric(m.quarantined, prometheus.GaugeValue, float64(len(q)), key.Group, key.Name)
+		ch <- prometheus.MustNewConstMetric(m.quarantined, prometheus.GaugeValue, float64(len(q)), name(key.Group), key.Name)
 	}
 	for key, v := range m.serve.Elsewhere() {
-		ch <- prometheus.MustNewConstMetric(m.elsewhere, prometheus.GaugeValue, float64(len(v)), key.Group, key.Name)
+		ch <- prometheus.MustNewConstMetric(m.elsewhere, prometheus.GaugeValue, float64(len(v)), name(key.Group), key.Name)
 	}
 }
 
 func number(version int) string { return strconv.Itoa(version) }
+
+// groupNames returns what names a group by its id: people look for the name. One that is gone keeps its id.
+func (n *Node) groupNames() func(id string) string {
+	names := map[string]string{}
+	for cursor := ""; ; {
+		list, next, err := n.store.ListGroups(context.Background(), cursor, 500)
+		for _, g := range list {
+			names[g.ID] = g.Name
+		}
+		if err != nil || next == "" {
+			break
+		}
+		cursor = next
+	}
+	return func(id string) string { return cmp.Or(names[id], id) }
+}

@@ -8,7 +8,7 @@ import (
 )
 
 // triton are the counters that dashboards made for Triton Inference Server read, by its names and units (docs/user_guide/
-// metrics.md of the project, release 2.51). model is the endpoint; group is a label of ours beside Triton's. Times of input
+// metrics.md of the project, release 2.51). model is the endpoint; group, its name, is a label of ours beside Triton's. Times of input
 // and output are within compute_infer, so theirs stay 0.
 type triton struct {
 	success, failure, count, executions, duration, queue, input, infer, output, pending *prometheus.Desc
@@ -33,14 +33,14 @@ func newTriton() triton {
 }
 
 // collect sends the counters of one endpoint.
-func (t *triton) collect(ch chan<- prometheus.Metric, m serve.Metrics) {
+func (t *triton) collect(ch chan<- prometheus.Metric, group string, m serve.Metrics) {
 	waiting := map[string]int{}
 	for _, r := range m.Runs {
 		waiting[number(r.Version)] = r.Waiting
 	}
 	for _, s := range oip.StatisticsOf(m) {
 		send := func(d *prometheus.Desc, v uint64, more ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{s.Name, s.Version, m.Key.Group}, more...)...)
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{s.Name, s.Version, group}, more...)...)
 		}
 		i := s.Inference
 		send(t.success, i.Success.Count)
@@ -52,6 +52,6 @@ func (t *triton) collect(ch chan<- prometheus.Metric, m serve.Metrics) {
 		send(t.input, i.ComputeInput.NS/1000)
 		send(t.infer, i.ComputeInfer.NS/1000)
 		send(t.output, i.ComputeOutput.NS/1000)
-		ch <- prometheus.MustNewConstMetric(t.pending, prometheus.GaugeValue, float64(waiting[s.Version]), s.Name, s.Version, m.Key.Group)
+		ch <- prometheus.MustNewConstMetric(t.pending, prometheus.GaugeValue, float64(waiting[s.Version]), s.Name, s.Version, group)
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 
 	"edgeward"
 	"edgeward/node/client"
+	"edgeward/runtime/serve"
 )
 
 const deviceHelp = "what its versions run on: auto (what proves best), cpu, onnxruntime-cpu, openvino-cpu, cuda, cuda:1, openvino-gpu or openvino-npu; cuda@NAME for one runtime pack"
@@ -62,11 +65,54 @@ func newEndpointSet(r *remote) *cobra.Command {
 		if !changed {
 			return edgeward.E("set", edgeward.Invalid, "cli.nothing", "nothing to change").WithHint("name what to change, such as --rate 50; --burst goes with --rate, --caller-burst with --caller-rate")
 		}
+		was, err := c.Endpoint(ctx, args[0])
+		if err != nil {
+			return err
+		}
 		v, err := c.UpdateEndpoint(ctx, args[0], q)
 		if err != nil {
 			return err
 		}
-		return r.print(v, func(w io.Writer) { printEndpoint(w, v) })
+		return r.print(v, func(w io.Writer) { printEndpointChange(w, was.Endpoint, v.Endpoint) })
 	})
 	return cmd
+}
+
+// printEndpointChange says what is now other than it was.
+func printEndpointChange(w io.Writer, was, is serve.Endpoint) {
+	var rows [][]string
+	for _, f := range []struct {
+		name string
+		of   func(serve.Endpoint) string
+	}{
+		{"title", func(e serve.Endpoint) string { return e.Title }},
+		{"description", func(e serve.Endpoint) string { return e.Description }},
+		{"inputs recorded", func(e serve.Endpoint) string { return string(e.Record) }},
+		{"recorded a second at most", func(e serve.Endpoint) string { return unlessZero(e.RecordRate) }},
+		{"requests at once", func(e serve.Endpoint) string { return unlessZero(e.MaxInFlight) }},
+		{"rows joined at most", func(e serve.Endpoint) string { return unlessZero(e.MaxBatch) }},
+		{"answers cached", func(e serve.Endpoint) string { return unlessZero(e.Cache) }},
+		{"a full shadow queue waits", func(e serve.Endpoint) string { return yes(e.ShadowWait) }},
+		{"limit", func(e serve.Endpoint) string { return limitWords(e.Rate) }},
+		{"limit of each caller", func(e serve.Endpoint) string { return limitWords(e.PrincipalRate) }},
+		{"versions by number", func(e serve.Endpoint) string { return string(e.Versions) }},
+		{"worker", func(e serve.Endpoint) string { return string(e.Worker) }},
+		{"pinned", func(e serve.Endpoint) string { return yes(e.Pinned) }},
+		{"unloaded when idle for", func(e serve.Endpoint) string {
+			if e.IdleUnloadS == 0 {
+				return ""
+			}
+			return (time.Duration(e.IdleUnloadS) * time.Second).String()
+		}},
+		{"device", deviceWords},
+	} {
+		if a, b := f.of(was), f.of(is); a != b {
+			rows = append(rows, []string{f.name, cmp.Or(a, "default"), cmp.Or(b, "default")})
+		}
+	}
+	if len(rows) == 0 {
+		fmt.Fprintf(w, "%s: it was so already\n", is.Name)
+		return
+	}
+	table(w, "CHANGED FROM TO", rows)
 }

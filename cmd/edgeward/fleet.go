@@ -365,6 +365,9 @@ func newFleetMembership(r *remote) *cobra.Command {
 
 func printMembership(w io.Writer, m client.FleetMembership) {
 	switch {
+	case m.ByFile:
+		fmt.Fprintln(w, "asks by file: bring its request (edgeward join --request FILE) to the hub, and a bundle of the hub back (edgeward fleet bundle import FILE)")
+		return
 	case m.Pending:
 		fmt.Fprintln(w, "asked to join; a person at the hub must approve:", strings.Join(m.Hubs, ", "))
 		return
@@ -415,12 +418,14 @@ func newFleetLeave(r *remote) *cobra.Command {
 
 func newJoinCommand(e env) *cobra.Command {
 	var wait time.Duration
-	var file string
+	var file, request string
 	cmd := &cobra.Command{Use: "join CODE", Short: "Make this server a node of a fleet", Args: cobra.MaximumNArgs(1),
-		Long:    "join brings a join code to the hub that made it. The code names the hub and pins its certificate, so nobody else can answer for it.\nWithout CODE it is read from standard input, where other users of this machine do not see it.",
-		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code\n  edgeward join --file /media/usb/join-code"}
+		Long:    "join brings a join code to the hub that made it. The code names the hub and pins its certificate, so nobody else can answer for it.\nWithout CODE it is read from standard input, where other users of this machine do not see it.\n" +
+			"Where no wire leads to the hub, --request writes what this server asks for as a file: bring it to the hub (edgeward fleet bundle import), and a bundle of the hub back.",
+		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code\n  edgeward join --file /media/usb/join-code\n  edgeward join --file /media/usb/join-code --request /media/usb/ward-3.edgebundle"}
 	r := newRemote(e, cmd)
 	cmd.Flags().StringVar(&file, "file", "", "`file` with the join code, such as on a USB stick")
+	cmd.Flags().StringVar(&request, "request", "", "`file` to write, which is not there yet: the request to join, for a hub that no wire leads to. Without a code, that of the code given before")
 	tags := cmd.Flags().StringToString("tag", nil, "`KEY=VALUE` that this server asks for, as often as needed: it has it when a person lets it in, or the code allows it")
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a person's approval")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
@@ -428,12 +433,23 @@ func newJoinCommand(e env) *cobra.Command {
 		if code != "" && file != "" {
 			return edgeward.E("join", edgeward.Invalid, "cli.usage", "a code and a file with one were given").WithHint("give one of them")
 		}
+		if code == "" && file == "" && request != "" {
+			if m, err := c.FleetMembership(ctx); err != nil || m.Pending {
+				return cmp.Or(err, r.writes(request, func(w io.Writer) error { return c.FleetJoinRequest(ctx, w) }))
+			}
+		}
 		if code == "" {
 			b, err := r.read(cmp.Or(file, "-"), 8<<10)
 			if err != nil {
 				return err
 			}
 			code = string(b)
+		}
+		if request != "" {
+			if _, err := c.JoinFleetByFile(ctx, code, *tags); err != nil {
+				return err
+			}
+			return r.writes(request, func(w io.Writer) error { return c.FleetJoinRequest(ctx, w) })
 		}
 		m, err := c.JoinFleetAsking(ctx, code, *tags)
 		if err != nil {

@@ -58,7 +58,7 @@ func newBundleReceipt(r *remote) *cobra.Command {
 }
 
 func newBundleImport(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "import FILE", Short: "Take a bundle: on a node what its hub says, on the hub what nodes say", Example: "  edgeward fleet bundle import north.edgebundle", Args: cobra.ExactArgs(1),
+	cmd := &cobra.Command{Use: "import FILE", Short: "Take a bundle: on a node what its hub says, on the hub what nodes say and new servers ask", Example: "  edgeward fleet bundle import north.edgebundle", Args: cobra.ExactArgs(1),
 		Long: "A bundle that was taken in part goes on where it stopped when it is given again."}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		f, err := open(args[0])
@@ -71,6 +71,16 @@ func newBundleImport(r *remote) *cobra.Command {
 			return err
 		}
 		return r.print(res, func(w io.Writer) {
+			if res.Joined != "" {
+				fmt.Fprintln(w, "this server belongs to", res.Joined)
+			}
+			for _, x := range res.Joins {
+				next := "approve it (edgeward fleet node approve " + x.Node + "), then export a bundle for its site"
+				if x.Standing == "member" {
+					next = "it is let in: export a bundle for its site"
+				}
+				fmt.Fprintf(w, "%s (%s) asks to join, site %s: %s\n", x.Name, x.Node, x.Site, next)
+			}
 			if b := res.Brought; b != nil {
 				facts(w, "document", fmt.Sprint(b.Rev), "files that came", fmt.Sprintf("%d, %s", b.Blobs, size(b.Bytes)), "were here", fmt.Sprint(b.Had), "missing", fmt.Sprint(b.Missing))
 			}

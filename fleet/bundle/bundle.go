@@ -12,6 +12,7 @@
 //	manifests/<hex>    a version's manifest
 //	blobs/<hex>        a blob
 //	receipt/<node>     what a node says: a SignedReceipt
+//	join/<node>        what a server says that is to join and reaches no hub: a SignedJoin
 //
 // # What is promised
 //
@@ -23,6 +24,7 @@ package bundle
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -51,6 +53,7 @@ const (
 const (
 	Updates  = "updates"  // from the hub to nodes
 	Receipts = "receipts" // from a node to the hub
+	Joins    = "joins"    // from a new server to the hub: Index.Fleet is empty, it knows only the join code
 )
 
 // Format is the number of the format.
@@ -94,7 +97,7 @@ func (i Index) check() error {
 	switch {
 	case i.Format > Format:
 		return edgeward.E("bundle", edgeward.Conflict, "fleet.format", "the bundle has format %d, this edgeward reads %d", i.Format, Format).WithHint("update this server")
-	case i.Format < 1 || i.Kind != Updates && i.Kind != Receipts || i.Fleet == "":
+	case i.Format < 1 || i.Kind != Updates && i.Kind != Receipts && i.Kind != Joins || (i.Fleet == "") != (i.Kind == Joins):
 		return bad("the index is not one")
 	case len(i.Entries) > MaxEntries:
 		return bad("%d entries, more than %d", len(i.Entries), MaxEntries)
@@ -106,7 +109,7 @@ func (i Index) check() error {
 			return bad("entry %.80q", e.Name)
 		}
 		switch kind {
-		case "trust", "desired", "word", "receipt":
+		case "trust", "desired", "word", "receipt", "join":
 		case "manifests", "blobs":
 			if _, err := e.Digest(); err != nil {
 				return bad("entry %.80q names no digest", e.Name)
@@ -189,7 +192,14 @@ type Reader struct {
 	t       *tar.Reader
 	left    []Entry
 	open    *exact // the present entry
+	again   []kept // what Again gave back
 	skipped int64
+}
+
+// kept is an entry that was read and is to be read again.
+type kept struct {
+	Entry
+	bytes []byte
 }
 
 type counter struct {
@@ -253,6 +263,11 @@ func (r *Reader) Index() Index { return r.index }
 
 // Next returns the next entry and its bytes, which end with io.EOF when they are all there; after the last one io.EOF.
 func (r *Reader) Next() (Entry, io.Reader, error) {
+	if len(r.again) > 0 {
+		k := r.again[0]
+		r.again = r.again[1:]
+		return k.Entry, bytes.NewReader(k.bytes), nil
+	}
 	if err := r.skip(); err != nil {
 		return Entry{}, nil, err
 	}
@@ -275,6 +290,18 @@ func (r *Reader) Next() (Entry, io.Reader, error) {
 	}
 	r.left, r.open = r.left[1:], &exact{counter{r: r.t}, e.Size}
 	return e, r.open, nil
+}
+
+// Again has Next return an entry another time, after those that were given back before it and before what is left.
+func (r *Reader) Again(e Entry, b []byte) { r.again = append(r.again, kept{e, b}) }
+
+// Ahead is the kind of the entry that Next would read from the file; "" after the last one.
+func (r *Reader) Ahead() string {
+	if len(r.left) == 0 {
+		return ""
+	}
+	kind, _ := r.left[0].Split()
+	return kind
 }
 
 // exact says with a good word what is wrong with the bytes of an entry.

@@ -225,9 +225,11 @@ func FuzzReader(f *testing.F) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"format":1,"fleet":"F","node":"n1","state":{"format":1,"node":"n1","boot":"b","seq":1}}`))
+	f.Add([]byte(`{"join":"eyJmb3JtYXQiOjEsInJlcXVlc3QiOnsiY29kZSI6ImMiLCJub2RlIjoibjEifX0=","proof":"AA=="}`))
 	f.Add([]byte(`{"format":1,"audit_seq":1,"events":["a"],"chain":["AA=="]}`))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = bundle.ParseReceipt(b)
 		_, _ = bundle.ParseWord(b)
+		_, _, _ = bundle.ParseJoin(b)
 	})
 }

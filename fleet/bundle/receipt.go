@@ -45,6 +45,8 @@ type Word struct {
 	AuditID  string    `json:"audit_id,omitempty"`
 	Events   []string  `json:"events,omitempty"` // ids of others that came by file
 	Chain    [][]byte  `json:"chain,omitempty"`
+	Name     string    `json:"name,omitempty"` // of the fleet, for a server that only now learns that it was let in
+	Site     string    `json:"site,omitempty"`
 }
 
 // ParseReceipt reads the JSON of a receipt. Who signed it is the caller's to check.

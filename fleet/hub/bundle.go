@@ -134,7 +134,7 @@ func (h *Hub) word(ctx context.Context, n Node) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := bundle.Word{Format: bundle.Format, Fleet: h.fleet.ID, Node: n.ID, Issued: h.o.Now().UTC(), AuditSeq: t.AuditSeq, AuditID: t.AuditID, Chain: n.Chain}
+	w := bundle.Word{Format: bundle.Format, Fleet: h.fleet.ID, Node: n.ID, Issued: h.o.Now().UTC(), AuditSeq: t.AuditSeq, AuditID: t.AuditID, Chain: n.Chain, Name: h.fleet.Name, Site: n.Site}
 	for _, c := range spec.Classes {
 		if c == spec.Audit {
 			continue
@@ -255,13 +255,14 @@ func (h *Hub) observed(ctx context.Context, by string, r bundle.Receipt) (older 
 	if err := h.superseded(ctx, r.State.Term); err != nil {
 		return false, err
 	}
-	if !r.State.At.After(n.Last.At) {
+	if n.late(r.State) || r.State.Boot != n.Last.Boot && !r.State.At.After(n.Last.At) {
 		return true, nil
 	}
 	own := h.heard(&n, r.State.Locals)
 	r.State.Locals = nil
 	h.stale = h.stale || n.Held || len(own) > 0
-	n.Last, n.Got, n.Receipt = r.State, r.State.At, h.o.Now()
+	n = n.says(r.State)
+	n.Got, n.Receipt = r.State.At, h.o.Now()
 	delete(h.allowed, n.ID)
 	c := h.change(by, "fleet.node.receipt", n.ID, n.Last.Facts.Name, "")
 	c.Detail = map[string]string{"revision": strconv.FormatUint(r.State.Rev, 10)}

@@ -23,7 +23,11 @@ func (s *Server) membership() {
 		})
 	handle(s, op{id: "membership.join", method: http.MethodPost, path: "/fleet/membership", summary: "Join a fleet by a code", verb: auth.Create, resource: auth.Fleet, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.JoinRequest }) (*body[wire.FleetMembership], error) {
-			return answer(s.parts.Fleet.Join(ctx, principal(ctx).Ref(), in.Body.Code, in.Body.Tags))
+			join := s.parts.Fleet.Join
+			if in.Body.ByFile {
+				join = s.parts.Fleet.JoinByFile
+			}
+			return answer(join(ctx, principal(ctx).Ref(), in.Body.Code, in.Body.Tags))
 		})
 	handle(s, op{id: "membership.promote", method: http.MethodPost, path: "/fleet/membership/promotions", summary: "While the hub is away: put a version that was trained here behind an endpoint of the fleet, if its policy allows it", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body wire.OwnRequest }) (*body[spec.Promotion], error) {

@@ -169,7 +169,8 @@ func (a *Guard) CreateToken(ctx context.Context, by Principal, in NewToken, reas
 		return "", t, err
 	}
 	if by.Group == "" {
-		return "", t, edgeward.E("auth.CreateToken", edgeward.Invalid, "token.group", "a token belongs to a group and none is chosen").WithHint("choose a group with Edgeward-Group")
+		return "", t, edgeward.E("auth.CreateToken", edgeward.Invalid, "token.group", "a token belongs to a group and none is chosen").
+			WithHint("choose one: --group NAME, or the header Edgeward-Group. A new server has none before it is set up: open the link that it printed, or make one: edgeward group create main")
 	}
 	if len(in.Roles) == 0 {
 		return "", t, edgeward.E("auth.CreateToken", edgeward.Invalid, "token.roles", "a token needs at least one role").WithHint("service is enough for a machine that predicts")

@@ -61,7 +61,7 @@ func (p Principal) Check(verb Verb, resource Resource) error {
 	}
 	if p.Kind == "" {
 		return edgeward.E("auth.Check", edgeward.Unauthenticated, "auth.required", "sign in first").
-			WithHint("log in, or send \"Authorization: Bearer TOKEN\"")
+			WithHint("log in, or send \"Authorization: Bearer TOKEN\"; commands take the token from --token-file or EDGEWARD_TOKEN")
 	}
 	e := Explain(p, verb, resource)
 	return edgeward.E("auth.Check", edgeward.Forbidden, "auth.forbidden", "%s", e.Text).

@@ -222,6 +222,16 @@ func (c *Client) JoinFleetAsking(ctx context.Context, code string, tags map[stri
 	return post[FleetMembership](ctx, c, "/api/v1/fleet/membership", wire.JoinRequest{Code: code, Tags: tags})
 }
 
+// JoinFleetByFile is JoinFleetAsking where no wire leads to the hub: FleetJoinRequest is what a person carries there, a bundle is the answer.
+func (c *Client) JoinFleetByFile(ctx context.Context, code string, tags map[string]string) (FleetMembership, error) {
+	return post[FleetMembership](ctx, c, "/api/v1/fleet/membership", wire.JoinRequest{Code: code, Tags: tags, ByFile: true})
+}
+
+// FleetJoinRequest writes what this server asks its hub for.
+func (c *Client) FleetJoinRequest(ctx context.Context, w io.Writer) error {
+	return c.Do(ctx, Request{Path: "/api/v1/fleet/membership/request"}, w)
+}
+
 // LeaveFleet ends the membership.
 func (c *Client) LeaveFleet(ctx context.Context) error {
 	return c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/membership/leave"}, nil)

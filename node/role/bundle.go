@@ -34,6 +34,15 @@ func (r *Role) ImportBundle(ctx context.Context, by string, file io.Reader) (out
 		out.Receipts, err = r.hub.TakeReceipts(ctx, by, b)
 		return out, err
 	}
+	if out.Kind == bundle.Joins {
+		out.Joins, err = r.hub.TakeJoins(ctx, by, b)
+		return out, err
+	}
+	joined, err := r.admitted(ctx, by, b)
+	if err != nil {
+		return out, err
+	}
+	out.Joined = joined.Name
 	a, m, err := r.member(ctx)
 	if err != nil {
 		return out, err

@@ -30,6 +30,7 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 	a, problem := r.agent, r.asking
 	r.mu.Unlock()
 	out := wire.FleetMembership{Fleet: m.Fleet, Name: m.Name, Site: m.Site, Hubs: m.Hubs, Joined: m.Joined, Pending: m.Fleet == "" && len(m.Request) > 0}
+	out.ByFile = out.Pending && m.ByFile
 	if out.Pending {
 		out.Problem = problem
 	}
@@ -55,7 +56,7 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 // Join asks the hub of a code to let this server in. Approved at once, it is a member when Join returns; else Pending, and it goes on asking.
 // The same code again asks again.
 func (r *Role) Join(ctx context.Context, by, text string, tags map[string]string) (wire.FleetMembership, error) {
-	m, err := r.begin(ctx, by, text, tags)
+	m, err := r.begin(ctx, by, text, tags, false)
 	if err != nil {
 		return wire.FleetMembership{}, err
 	}
@@ -75,15 +76,15 @@ func (r *Role) Join(ctx context.Context, by, text string, tags map[string]string
 // Ask has this server ask the hub of a code for as long as it takes, and does not wait for it: an installation without a person. What comes of it is in
 // the log.
 func (r *Role) Ask(ctx context.Context, by, text string, tags map[string]string) error {
-	_, err := r.begin(ctx, by, text, tags)
+	_, err := r.begin(ctx, by, text, tags, false)
 	if err == nil {
 		poke(r.joined)
 	}
 	return err
 }
 
-// begin keeps whom to ask, with a new key. A member of the code's fleet stays as it is.
-func (r *Role) begin(ctx context.Context, by, text string, tags map[string]string) (store.Membership, error) {
+// begin keeps whom to ask and how, with a new key. A member of the code's fleet stays as it is.
+func (r *Role) begin(ctx context.Context, by, text string, tags map[string]string, file bool) (store.Membership, error) {
 	c, err := spec.ParseCode(text)
 	if err == nil {
 		err = selector.CheckTags(tags)
@@ -92,8 +93,12 @@ func (r *Role) begin(ctx context.Context, by, text string, tags map[string]strin
 		return store.Membership{}, err
 	}
 	m, err := r.p.Store.Membership(ctx)
-	if err != nil || m.Fleet == "" && m.Code.ID == c.ID {
+	if err != nil || m.Fleet == "" && m.Code.ID == c.ID && m.ByFile == file {
 		return m, err
+	}
+	if m.Fleet == "" && m.Code.ID == c.ID { // the same key, another way
+		m.ByFile = file
+		return m, r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.join_asked", ""))
 	}
 	if m.Fleet != "" {
 		if m.Pin != c.Root {
@@ -105,7 +110,7 @@ func (r *Role) begin(ctx context.Context, by, text string, tags map[string]strin
 	if err != nil {
 		return m, err
 	}
-	m = store.Membership{Hubs: c.Hubs, CA: c.CA, Pin: c.Root, Identity: id, Request: csr, Code: c, Tags: tags}
+	m = store.Membership{Hubs: c.Hubs, CA: c.CA, Pin: c.Root, Identity: id, Request: csr, Code: c, Tags: tags, ByFile: file}
 	return m, r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.join_asked", ""))
 }
 
@@ -123,11 +128,16 @@ func (r *Role) ask(ctx context.Context, by string, m store.Membership) error {
 		return edgeward.E("role.ask", edgeward.Forbidden, "fleet.pin", "the hub's first root is not the one of the join code").WithHint("get a new code at the right hub")
 	}
 	m.Fleet, m.Name, m.Site, m.Identity, m.Root, m.Joined = a.Fleet, a.Name, a.Site, id, a.Root, r.p.Now()
-	m.Code, m.Request, m.Tags = spec.Code{}, nil, nil
-	if err := r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.joined", a.Name)); err != nil {
+	return r.belongs(ctx, by, m)
+}
+
+// belongs keeps a membership.
+func (r *Role) belongs(ctx context.Context, by string, m store.Membership) error {
+	m.Code, m.Request, m.Tags, m.ByFile = spec.Code{}, nil, nil, false
+	if err := r.p.Store.PutMembership(ctx, m, r.event(by, "fleet.joined", m.Name)); err != nil {
 		return err
 	}
-	r.p.Log.Info("this server joined a fleet", "fleet", a.Name, "site", a.Site)
+	r.p.Log.Info("this server joined a fleet", "fleet", m.Name, "site", m.Site)
 	return nil
 }
 
@@ -158,7 +168,7 @@ func (r *Role) runMember(ctx context.Context) {
 		case err == nil && m.Fleet != "":
 			r.follow(ctx, m)
 			continue
-		case err == nil && len(m.Request) > 0:
+		case err == nil && len(m.Request) > 0 && !m.ByFile:
 			err = r.ask(ctx, "system:fleet", m)
 			r.asked(err)
 			wait := 2 * time.Second

@@ -32,6 +32,7 @@ type Membership struct {
 	Code    spec.Code         `json:"code,omitzero"`     // while it asks: a secret
 	Request []byte            `json:"request,omitempty"` // while it asks: the signing request of Identity
 	Tags    map[string]string `json:"tags,omitempty"`    // while it asks: that it asks for
+	ByFile  bool              `json:"by_file,omitempty"` // while it asks: no wire leads to the hub, a person carries the request and the answer
 }
 
 // What a node keeps of its fleet: one of each.

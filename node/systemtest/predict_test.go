@@ -83,7 +83,7 @@ func TestPredictByNames(t *testing.T) {
 	secret := token(t, s.Client, "service")
 	t.Run("dashboards made for Triton find their counters", func(t *testing.T) {
 		a := s.request(t, "GET", "/metrics", secret, "")
-		for _, want := range []string{`nv_inference_request_success\{group="[^"]+",model="leak-finder",version="1"\} 100\n`,
+		for _, want := range []string{`nv_inference_request_success\{group="main",model="leak-finder",version="1"\} 100\n`,
 			`nv_inference_count\{[^}]*model="leak-finder",version="1"\} 100\n`, `nv_inference_exec_count\{[^}]*model="leak-finder"[^}]*\} [1-9]`,
 			`nv_inference_pending_request_count\{[^}]*model="leak-finder"[^}]*\} 0\n`, `edgeward_serve_run_rows_bucket\{endpoint="leak-finder"`} {
 			if !regexp.MustCompile(want).Match(a.body) {

@@ -163,7 +163,7 @@ func TestScoringOfADataSet(t *testing.T) {
 		if len(calls) != 4 || calls[1].id != calls[3].id || calls[0].id == calls[1].id {
 			t.Errorf("%d calls", len(calls))
 		}
-		for _, want := range []string{`attempts_total\{group="[^"]+",kind="webhook",sink="erp"\} 4\n`, `attempt_failures_total\{[^}]*kind="webhook",sink="erp"\} 2\n`,
+		for _, want := range []string{`attempts_total\{group="main",kind="webhook",sink="erp"\} 4\n`, `attempt_failures_total\{[^}]*kind="webhook",sink="erp"\} 2\n`,
 			`deliveries_total\{[^}]*kind="webhook",sink="erp",state="delivered"\} 2\n`, `deliveries_total\{[^}]*kind="webhook",sink="erp",state="failed"\} 1\n`,
 			`attempt_failures_total\{[^}]*kind="drop",sink="lab"\} 0\n`, `attempts_total\{[^}]*kind="mqtt",sink=""\} [1-9]`} {
 			is := regexp.MustCompile("edgeward_score_" + want)

@@ -122,10 +122,12 @@ type PeerBan struct {
 
 // BundleResult is what came of a bundle.
 type BundleResult struct {
-	Kind     string             `json:"kind"` // "updates" or "receipts"
+	Kind     string             `json:"kind"` // "updates", "receipts" or "joins"
 	Made     time.Time          `json:"made"`
 	Brought  *agent.Brought     `json:"brought,omitempty"`
 	Receipts []hub.ReceiptTaken `json:"receipts,omitempty"`
+	Joins    []hub.Asked        `json:"joins,omitempty"`  // on the hub: servers that ask to be let in
+	Joined   string             `json:"joined,omitempty"` // the fleet that let this server in
 }
 
 // FleetEventsView is a page of events; with a node, its counts too.
@@ -177,6 +179,7 @@ type FleetMembership struct {
 	Site     string        `json:"site,omitempty"`
 	Hubs     []string      `json:"hubs,omitempty"`
 	Pending  bool          `json:"pending,omitempty"`
+	ByFile   bool          `json:"by_file,omitempty"` // it asks by a file that a person carries, and a bundle is the answer
 	Problem  string        `json:"problem,omitempty"`
 	Joined   time.Time     `json:"joined,omitzero"`
 	Until    time.Time     `json:"certificate_until,omitzero"`
@@ -207,6 +210,7 @@ type OwnReturn struct {
 
 // JoinRequest brings a join code.
 type JoinRequest struct {
-	Code string            `json:"code"`
-	Tags map[string]string `json:"tags,omitempty"` // that this server asks for; the hub decides
+	Code   string            `json:"code"`
+	Tags   map[string]string `json:"tags,omitempty"`    // that this server asks for; the hub decides
+	ByFile bool              `json:"by_file,omitempty"` // no wire leads to the hub: GET /fleet/membership/request is what a person carries there
 }

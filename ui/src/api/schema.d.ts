@@ -856,7 +856,7 @@ export interface paths {
         /** What nodes need, as a file for where no wire goes */
         get: operations["fleet.bundle"];
         put?: never;
-        /** Take a bundle: on a node what its hub says, on a hub what nodes say */
+        /** Take a bundle: on a node what its hub says, on a hub what nodes say and new servers ask */
         post: operations["fleet.bundle.import"];
         delete?: never;
         options?: never;
@@ -1147,6 +1147,23 @@ export interface paths {
         };
         /** What this node says to its hub, as a file for where no wire goes */
         get: operations["fleet.receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/membership/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this server asks its hub for, as a file for where no wire goes; a bundle of the hub is the answer */
+        get: operations["fleet.request"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1589,7 +1606,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The signed files of the fleet, for who verifies or signs */
+        /** The signed files of the fleet, for who signs: they name versions of all groups */
         get: operations["fleet.set"];
         put?: never;
         post?: never;
@@ -2641,6 +2658,8 @@ export interface components {
         };
         BundleResult: {
             brought?: components["schemas"]["AgentBrought"];
+            joined?: string;
+            joins?: components["schemas"]["HubAsked"][] | null;
             kind: string;
             /** Format: date-time */
             made: string;
@@ -3100,6 +3119,7 @@ export interface components {
         };
         FleetMembership: {
             autonomy?: components["schemas"]["SpecAutonomy"];
+            by_file?: boolean;
             /** Format: date-time */
             certificate_until?: string;
             contact?: components["schemas"]["AgentContact"];
@@ -3370,6 +3390,14 @@ export interface components {
             /** Format: int64 */
             nodes_touched: number;
             rollouts: components["schemas"]["HubStarted"][] | null;
+        };
+        HubAsked: {
+            /** Format: date-time */
+            made: string;
+            name?: string;
+            node: string;
+            site: string;
+            standing: string;
         };
         HubDifference: {
             after?: string;
@@ -3654,6 +3682,7 @@ export interface components {
             stage?: string;
         };
         JoinRequest: {
+            by_file?: boolean;
             code: string;
             tags?: {
                 [key: string]: string;
@@ -11566,6 +11595,69 @@ export interface operations {
         };
     };
     "fleet.receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.request": {
         parameters: {
             query?: never;
             header?: never;

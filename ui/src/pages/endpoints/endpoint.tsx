@@ -12,6 +12,7 @@ import { t, word } from '../../text';
 import { Compared } from './compared';
 import { Deployment } from './deployment';
 import { Choices } from './choice';
+import { FleetOf } from './fleet';
 import { Limits } from './limits';
 import { Predictions } from './predictions';
 import { Snippets } from './snippets';
@@ -50,6 +51,7 @@ export default function Endpoint({ name }: { name: string }) {
             </Tabs.List>
             <Tabs.Panel value="state">
               <Stack gap="md">
+                <FleetOf of={e} />
                 <Deployment of={e} />
                 <Compared of={e} />
                 <Traffic of={e} at={q.dataUpdatedAt} />

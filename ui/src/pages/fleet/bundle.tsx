@@ -10,7 +10,8 @@ import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 
 /** Takes a bundle from a stick: on a node what its hub says, on the hub what nodes say; and writes the file that goes the other way. */
-export function Bundle({ hub }: { hub: boolean }) {
+export function Bundle({ as }: { as: 'hub' | 'node' | 'asking' }) {
+  const hub = as === 'hub';
   const may = useMay();
   const [share, setShare] = useState(0);
   const take = useAct((f: File) => upload<BundleResult>('/fleet/bundle', {}, f, setShare), 'fleet');
@@ -21,13 +22,15 @@ export function Bundle({ hub }: { hub: boolean }) {
         <FileButton accept=".edgebundle" onChange={(f) => f && take.mutate(f)}>
           {(p) => <MayButton verb="create" on="fleet" size="xs" variant="default" loading={take.isPending} {...p}>{t(hub ? 'fleet.takeReceipt' : 'fleet.takeBundle')}</MayButton>}
         </FileButton>
-        {may('create', 'fleet') && <Button component="a" size="xs" variant="default" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : '/api/v1/fleet/membership/receipt'} download={hub ? 'fleet.edgebundle' : 'receipt.edgebundle'}>{t(hub ? 'fleet.makeBundle' : 'fleet.makeReceipt')}</Button>}
+        {may('create', 'fleet') && <Button component="a" size="xs" variant="default" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : `/api/v1/fleet/membership/${as === 'node' ? 'receipt' : 'request'}`} download={hub ? 'fleet.edgebundle' : as === 'node' ? 'receipt.edgebundle' : 'request.edgebundle'}>{t(hub ? 'fleet.makeBundle' : as === 'node' ? 'fleet.makeReceipt' : 'fleet.makeRequest')}</Button>}
         {take.isPending && <Text size="sm" className="quiet">{percent(share)}</Text>}
       </Group>
       <Trouble error={take.error} />
       {done?.brought && <Alert color={done.brought.missing ? 'orange' : 'green'}>{t('fleet.brought', { rev: done.brought.rev, files: done.brought.blobs, size: bytes(done.brought.bytes), had: done.brought.had })}</Alert>}
+      {done?.joined && <Alert color="green">{t('fleet.joinedBy', { name: done.joined })}</Alert>}
+      {rows(done?.joins).map((x) => <Alert key={x.node} color={x.standing === 'member' ? 'green' : 'yellow'}>{t(x.standing === 'member' ? 'fleet.joinTaken' : 'fleet.joinAsks', { name: x.name || x.node, site: x.site })}</Alert>)}
       {rows(done?.receipts).map((x) => <Alert key={x.node} color="green">{t('fleet.receiptTaken', { name: x.name || x.node, n: x.events })}</Alert>)}
-      <Twin>{hub ? 'edgeward fleet bundle export --site NAME -o FILE.edgebundle\nedgeward fleet bundle import FILE.edgebundle' : 'edgeward fleet bundle import FILE.edgebundle\nedgeward fleet bundle receipt -o FILE.edgebundle'}</Twin>
+      <Twin>{hub ? 'edgeward fleet bundle export --site NAME -o FILE.edgebundle\nedgeward fleet bundle import FILE.edgebundle' : as === 'node' ? 'edgeward fleet bundle import FILE.edgebundle\nedgeward fleet bundle receipt -o FILE.edgebundle' : 'edgeward join --request FILE.edgebundle\nedgeward fleet bundle import FILE.edgebundle'}</Twin>
     </Stack>
   );
 }

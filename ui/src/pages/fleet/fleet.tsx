@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Alert, Button, Stack, Text, Textarea } from '@mantine/core';
+import { Alert, Button, Checkbox, Stack, Text, Textarea } from '@mantine/core';
 import { post } from '../../api/client';
 import { useAct, useFleet, useFleetNodes, useMembership, useRollouts } from '../../api/queries';
 import { rows, type FleetView, type Membership } from '../../api/types';
@@ -51,7 +51,7 @@ function Hub({ fleet }: { fleet: FleetView }) {
         </Text>
         <Text size="sm" className="quiet">{t('fleet.callsAt')} <span className="mono">{rows(fleet.hubs).join(', ')}</span></Text>
         <Restored fleet={fleet} />
-        <Bundle hub />
+        <Bundle as="hub" />
         {fleet.proposal_waits && <Alert mt="sm" color="yellow" title={t('fleet.waits')}><Twin>{'edgeward fleet proposal show\nedgeward fleet sign --key FILE'}</Twin></Alert>}
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
@@ -71,12 +71,14 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
   const [joining, setJoining] = useState(false);
   const [leaving, setLeaving] = useState(false);
   const [code, setCode] = useState('');
-  const join = useAct((c: string) => post('/fleet/membership', { code: c }), 'fleet');
+  const [byFile, setByFile] = useState(false);
+  const join = useAct((c: string) => post('/fleet/membership', { code: c, by_file: byFile }), 'fleet');
   const leave = useAct(() => post('/fleet/membership/leave', {}), 'fleet');
   if (!of.fleet && !of.pending && hub) return null;
   return (
     <Card title={t('fleet.member')} actions={of.fleet || of.pending ? <MayButton verb="create" on="fleet" size="xs" variant="default" onClick={() => setLeaving(true)}>{t('fleet.leave')}</MayButton> : undefined}>
-      {of.pending && <Alert color="yellow" title={t('fleet.asked')}>{of.problem || t('fleet.askedWhat')}</Alert>}
+      {of.pending && <Alert color="yellow" title={t('fleet.asked')}>{of.by_file ? t('fleet.byFileWhat') : of.problem || t('fleet.askedWhat')}</Alert>}
+      {of.pending && <Bundle as="asking" />}
       {of.fleet && (
         <Stack gap="xs">
           <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem || !some(of.contact?.last) ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
@@ -85,7 +87,7 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
             {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {of.traffic?.received ? t('fleet.bytes', { got: bytes(of.traffic.received), saved: bytes(of.traffic.saved ?? 0) }) : ''}
           </Text>
           <Waits queue={of.queue} />
-          <Bundle hub={false} />
+          <Bundle as="node" />
           {of.autonomy?.mode === 'local-promote' && <Text size="sm" className="quiet">{some(of.may_from) ? t('fleet.localMay', { when: moment(of.may_from) }) : t('fleet.localMayNow')}</Text>}
           {rows(of.endpoints).map((s) => (
             <Text key={`${s.group}/${s.name}`}><b>{named(s)}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.local ? t('fleet.localOwn', { reason: rows(of.promotions).find((p) => p.promotion.seq === s.local)?.promotion.reason ?? '' }) : why(s)}</span></Text>
@@ -100,12 +102,13 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
             <form style={{ width: '100%' }} onSubmit={(e) => { e.preventDefault(); join.mutate(code.trim(), { onSuccess: () => { setCode(''); setJoining(false); } }); }}>
               <Stack gap="sm" align="flex-start">
                 <Textarea w="100%" maw={640} label={t('fleet.code')} description={t('fleet.codeWhat')} className="mono" autosize minRows={3} value={code} onChange={(e) => setCode(e.currentTarget.value)} required data-autofocus />
+                <Checkbox label={t('fleet.byFile')} description={t('fleet.byFileHow')} checked={byFile} onChange={(e) => setByFile(e.currentTarget.checked)} />
                 <Trouble error={join.error} />
                 <Button type="submit" loading={join.isPending} disabled={!code.trim().startsWith('ew1-')}>{t('fleet.join')}</Button>
               </Stack>
             </form>
           )}
-          <Twin>edgeward join CODE</Twin>
+          <Twin>{byFile ? 'edgeward join --file CODE --request FILE.edgebundle' : 'edgeward join CODE'}</Twin>
         </Stack>
       )}
       <Ask title={t('fleet.leave')} open={leaving} close={() => setLeaving(false)} optional danger go={t('fleet.leave')} cli={() => 'edgeward fleet leave'} act={() => leave.mutateAsync(undefined as never)}>

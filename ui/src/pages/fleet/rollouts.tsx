@@ -10,7 +10,7 @@ import { ago } from '../../parts/format';
 import { MayButton } from '../../parts/may';
 import { Card, State } from '../../parts/page';
 import { t, word } from '../../text';
-import { named, version, why } from './gaps';
+import { isProgram, named, version, why } from './gaps';
 
 const words: Record<string, string[]> = { 'awaiting-approval': ['approve', 'abort'], scheduled: ['abort'], running: ['pause', 'now', 'abort'], paused: ['resume', 'abort'] };
 
@@ -67,7 +67,7 @@ function One({ r, say }: { r: Rollout; say: (what: string) => void }) {
   return (
     <Stack gap="sm">
       <Group gap="sm">
-        <b>{r.endpoint.name}: {r.from?.version || r.from?.label ? `${r.from.label ?? r.from.version} → ` : ''}{version(r.to)}</b>
+        <b>{named(r.endpoint)}: {r.from?.version || r.from?.label ? `${r.from.label ?? r.from.version} → ` : ''}{version(r.to)}</b>
         <State of={r.state} kind="rollout" />
         {r.state === 'running' && <span className="quiet">{t('fleet.wave', { i: r.wave + 1, of: rows(r.plan.waves).length })} {word('step', r.step)}</span>}
         <Group gap={4}>{[...(waiting ? ['approve'] : []), ...(words[r.state] ?? [])].map((w) => <MayButton key={w} verb="promote" on="fleet" size="compact-xs" variant="default" onClick={() => say(w)}>{word('say', w)}</MayButton>)}</Group>
@@ -77,7 +77,7 @@ function One({ r, say }: { r: Rollout; say: (what: string) => void }) {
       {r.why && r.state !== 'succeeded' && <Alert color={r.state === 'paused' ? 'yellow' : 'orange'} title={word('rollout', r.state)}>{r.why}</Alert>}
       <div className="scroll" tabIndex={0} role="group" aria-label={t('fleet.rollouts')}>
         <Table miw={620}>
-          <Table.Thead><Table.Tr><Table.Th>{t('fleet.node')}</Table.Th><Table.Th>{t('fleet.site')}</Table.Th><Table.Th className="num">{t('fleet.waveOf')}</Table.Th><Table.Th>{t('fleet.phase')}</Table.Th><Table.Th>{t('fleet.live')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
+          <Table.Thead><Table.Tr><Table.Th>{t('fleet.node')}</Table.Th><Table.Th>{t('fleet.site')}</Table.Th><Table.Th className="num">{t('fleet.waveOf')}</Table.Th><Table.Th>{t('fleet.phase')}</Table.Th><Table.Th>{t(isProgram(r.endpoint) ? 'fleet.runsNow' : 'fleet.live')}</Table.Th><Table.Th>{t('col.why')}</Table.Th></Table.Tr></Table.Thead>
           <Table.Tbody>
             {nodes.map((x) => (
               <Table.Tr key={x.id}>

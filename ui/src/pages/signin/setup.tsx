@@ -22,6 +22,7 @@ export function Setup({ open }: { open?: boolean }) {
   const [busy, setBusy] = useState(false);
   const [joins, setJoins] = useState(false);
   const [code, setCode] = useState('');
+  const [byFile, setByFile] = useState(false);
   const [made, setMade] = useState(false); // the administrator is there; joining is what is left
   const given = location.hash.length > 1;
   if (open === false && !made)
@@ -47,7 +48,7 @@ export function Setup({ open }: { open?: boolean }) {
         history.replaceState(null, '', '/setup'); // the secret leaves the address bar
         setMade(true);
       }
-      if (joins) await post<Membership>('/fleet/membership', { code: code.trim() });
+      if (joins) await post<Membership>('/fleet/membership', { code: code.trim(), by_file: byFile });
       await enter(joins ? '/fleet' : '/');
     } catch (e) {
       setError(e);
@@ -69,6 +70,7 @@ export function Setup({ open }: { open?: boolean }) {
           <Checkbox label={t('setup.joins')} checked={joins} onChange={(e) => setJoins(e.currentTarget.checked)} />
           </>}
           {joins && <JoinCode code={code} set={setCode} />}
+          {joins && <Checkbox label={t('fleet.byFile')} description={t('fleet.byFileHow')} checked={byFile} onChange={(e) => setByFile(e.currentTarget.checked)} />}
           <Trouble error={error} />
           <Group grow>
             <Button type="submit" loading={busy} disabled={!!differ || (joins && !hubOf(code))}>{made ? t('fleet.join') : joins ? t('setup.goJoin') : t('setup.go')}</Button>
