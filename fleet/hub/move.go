@@ -60,7 +60,7 @@ func (h *Hub) StartRollout(ctx context.Context, by, group string, o Order) (Move
 	}
 	for _, m := range h.moves {
 		if m.Endpoint == move.Endpoint && !m.State.Final() {
-			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "%s is being rolled out: %s", move.called(), m.ID).With("rollout", m.ID).
+			return Move{}, edgeward.E(op, edgeward.Conflict, "fleet.rollout_under_way", "%s is being rolled out: %s", m.called(), m.ID).With("rollout", m.ID).
 				WithHint("let it end, or abort it: edgeward fleet rollout abort %s", m.ID)
 		}
 	}
