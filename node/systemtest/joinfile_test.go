@@ -13,6 +13,7 @@ import (
 	"edgeward/fleet/spec"
 	"edgeward/node/client"
 	"edgeward/runtime/engine/enginetest"
+	"edgeward/sync/tuf"
 )
 
 // TestAServerJoinsByStick takes an empty server to a fleet whose hub it never reaches: the code comes on a stick, its request goes back, a bundle brings the
@@ -23,7 +24,7 @@ func TestAServerJoinsByStick(t *testing.T) {
 	node := start(t, options{set: map[string]string{"fleet.address": "off", "node.name": "ward-3"}})
 	ctx := within(t, 3*time.Minute)
 	root, ann, abe := newKey(t), newKey(t), newKey(t)
-	foundFleet(t, hub.Client, "hospital", "https://127.0.0.1:1", root, ann, abe) // nobody answers there
+	foundFleet(t, hub.Client, "https://127.0.0.1:1", root, tuf.Charter{Fleet: "hospital", Models: both(ann, abe)}) // nobody answers there
 	must[client.ImportedVersion](t)(hub.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))
 	signVersion(t, hub.Client, "affine", 1, ann, abe)
 	code := must[client.FleetCode](t)(hub.CreateFleetCode(ctx, client.FleetCodeRequest{Site: "north"}))

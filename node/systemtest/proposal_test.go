@@ -36,7 +36,7 @@ func TestAnotherGroupsProposalIsAbsent(t *testing.T) {
 		return c
 	}
 	root, ann, abe := newKey(t), newKey(t), newKey(t)
-	foundFleet(t, s.Client, "hospital", "https://127.0.0.1:8443", root, ann, abe)
+	foundFleet(t, s.Client, "https://127.0.0.1:8443", root, tuf.Charter{Fleet: "hospital", Models: both(ann, abe)})
 	press, paint := person("press-shop"), person("paint-shop")
 	raw := func(method, path, group, body string) answer {
 		return s.request(t, method, "/api/v1/fleet"+path, tokenOf[group], body)

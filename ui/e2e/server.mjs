@@ -6,10 +6,10 @@ import path from 'node:path';
 
 const binary = process.env.EDGEWARD_BIN ?? path.join(import.meta.dirname, '../../bin/edgeward');
 
-/** Starts a server. demo plays the demonstration as fast as it goes; set are further settings. The first administrator's link or token comes back. */
-export async function start({ demo = false, token = '', set = [] } = {}) {
+/** Starts a server. demo plays the demonstration as fast as it goes; one that is supervised can change its own program; set are further settings. The first administrator's link or token comes back. */
+export async function start({ demo = false, supervised = false, token = '', set = [] } = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'edgeward-e2e-'));
-  const args = [demo ? 'up' : 'serve', '--data-dir', path.join(dir, 'data'), '--http-address', '127.0.0.1:0', '--mqtt-address', '127.0.0.1:0', '--grpc-address', '127.0.0.1:0'];
+  const args = [demo ? 'up' : supervised ? 'supervise' : 'serve', '--data-dir', path.join(dir, 'data'), '--http-address', '127.0.0.1:0', '--mqtt-address', '127.0.0.1:0', '--grpc-address', '127.0.0.1:0'];
   args.push(...set.flatMap((x) => ['--set', x]));
   if (demo) args.push(demo === true ? '--demo' : `--demo=${demo}`, '--demo-speed', '0');
   const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('EDGEWARD_')));

@@ -12,7 +12,7 @@ import { Card, State, To } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 import { Waits } from './events';
-import { why } from './gaps';
+import { named, why } from './gaps';
 import { Standing, tagWords } from './standing';
 
 /** The fleet's nodes with where their endpoints stand, and the way in for new ones. */
@@ -58,7 +58,7 @@ export function Nodes() {
                   </Table.Td>
                   <Table.Td>
                     {rows(x.endpoints).map((s) => (
-                      <div key={`${s.group}/${s.name}`}>{s.name} <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></div>
+                      <div key={`${s.group}/${s.name}`}>{named(s)} <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></div>
                     ))}
                   </Table.Td>
                   <Table.Td className="num">{bytes(x.traffic.saved)}<br /><span className="quiet">{t('fleet.ofBytes', { n: bytes((x.traffic.saved ?? 0) + (x.traffic.received ?? 0)) })}</span></Table.Td>
