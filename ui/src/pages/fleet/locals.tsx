@@ -33,7 +33,7 @@ export function Locals({ n }: { n: FleetNode }) {
       <Text size="sm" className="quiet" mb="sm">{t('fleetNode.localsWhat')}</Text>
       <div className="scroll" tabIndex={0} role="group" aria-label={t('fleetNode.locals')}>
         <Table miw={620}>
-          <Table.Thead><Table.Tr><Table.Th>{t('endpoints.one')}</Table.Th><Table.Th>{t('col.version')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('fleet.since')}</Table.Th><Table.Th>{t('col.state')}</Table.Th><Table.Th>{t('col.why')}</Table.Th><Table.Th /></Table.Tr></Table.Thead>
+          <Table.Thead><Table.Tr><Table.Th>{t('endpoints.one')}</Table.Th><Table.Th>{t('col.version')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('fleet.since')}</Table.Th><Table.Th>{t('col.state')}</Table.Th><Table.Th>{t('col.why')}</Table.Th><Table.Th>{t('access.actions')}</Table.Th></Table.Tr></Table.Thead>
           <Table.Tbody>
             {[...list].reverse().map((p) => {
               const state = stateOf(p);
