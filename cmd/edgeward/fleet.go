@@ -420,7 +420,7 @@ func newJoinCommand(e env) *cobra.Command {
 	var wait time.Duration
 	var file, request string
 	cmd := &cobra.Command{Use: "join CODE", Short: "Make this server a node of a fleet", Args: cobra.MaximumNArgs(1),
-		Long:    "join brings a join code to the hub that made it. The code names the hub and pins its certificate, so nobody else can answer for it.\nWithout CODE it is read from standard input, where other users of this machine do not see it.\n" +
+		Long: "join brings a join code to the hub that made it. The code names the hub and pins its certificate, so nobody else can answer for it.\nWithout CODE it is read from standard input, where other users of this machine do not see it.\n" +
 			"Where no wire leads to the hub, --request writes what this server asks for as a file: bring it to the hub (edgeward fleet bundle import), and a bundle of the hub back.",
 		Example: "  edgeward join ew1-eyJoIjpbImh0dHBzOi8v…\n  edgeward join < code\n  edgeward join --file /media/usb/join-code\n  edgeward join --file /media/usb/join-code --request /media/usb/ward-3.edgebundle"}
 	r := newRemote(e, cmd)

@@ -24,7 +24,7 @@ const (
 	asleep   = 15 * time.Second // one who says that it fetches, and gets no bytes for so long, does not count
 	askAgain = time.Second
 	banned   = time.Hour
-	tries    = 3  // at one peer, where a transfer breaks off
+	tries    = 3   // at one peer, where a transfer breaks off
 	patience = 300 // for a peer that has a blob and does not give it, before somebody else is asked, the hub too
 	broken   = 100 // of it, for a transfer that broke off in all tries
 	refused  = 10  // for a peer that cannot be reached, or refuses

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"edgeward"
+	"edgeward/fleet/agent"
 )
 
 // Line is how a call between a node and a hub goes. The zero Line is perfect and takes no time but for some nanoseconds.
@@ -20,9 +21,6 @@ type Line struct {
 	Twice         float64       // share of calls that change something and come a second time later
 	Broken        float64       // share of files that break off in the middle
 }
-
-// patience is how long a caller takes to find out that nothing comes any more.
-const patience = 20 * time.Second
 
 var (
 	errLost    = errors.New("the connection timed out")
@@ -66,7 +64,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	there, back := f.takes(dice), f.takes(dice)
 	lost, done := dice.Is(f.o.Line.Lost), dice.Is(0.5)
 	twice, later := dice.Is(f.o.Line.Twice), dice.Between(time.Millisecond, 10*time.Second)
-	broken, gives := dice.Is(f.o.Line.Broken), dice.Between(patience/2, patience)
+	broken, gives := dice.Is(f.o.Line.Broken), dice.Between(agent.Deaf, agent.Quiet+agent.Deaf) // as a wire finds out that nothing comes any more
 	if err := sleep(ctx, there); err != nil {
 		return nil, err
 	}

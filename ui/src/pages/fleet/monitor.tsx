@@ -102,13 +102,13 @@ function Node({ n, name, classes, of }: { n: FleetNodeWork; name: string; classe
   const days = rows(n.days);
   const top = Math.max(1, ...days.map((d) => d.requests));
   return (
-    <section aria-label={name} style={{ minWidth: 0 }}>
+    <div role="group" aria-label={name} style={{ minWidth: 0 }}>
       <Group gap="xs" justify="space-between"><To href={`/fleet/nodes/${n.node}`}><b>{name}</b></To>{n.unlike && of > 2 && n.unlike.moved && <Badge color="orange">{t('fleetMonitor.unlike', { js: sig(n.unlike.js_distance) })}</Badge>}</Group>
       <Text size="sm" className="quiet">{t('fleetMonitor.line', { n: num(n.requests), errors: num(n.errors), p99: n.p99_us ? millis(n.p99_us / 1000) : '–' })} {quality(n)}</Text>
       {rows(n.answers).length > 0 && <Answers cells={rows(n.answers)} names={classes} small />}
       <svg viewBox={`0 0 ${Math.max(7, days.length) * 10} 40`} width="100%" height="36" preserveAspectRatio="none" role="img" aria-label={t('fleetMonitor.perDay', { what: days.map((d) => `${day(d.day)}: ${num(d.requests)}`).join(', ') })}>
         {days.map((d, i) => <rect key={d.day} x={i * 10 + 1} width={8} y={40 - (d.requests / top) * 38} height={(d.requests / top) * 38} fill="var(--mantine-color-dimmed)" />)}
       </svg>
-    </section>
+    </div>
   );
 }

@@ -67,7 +67,7 @@ function One({ r, say }: { r: Rollout; say: (what: string) => void }) {
   return (
     <Stack gap="sm">
       <Group gap="sm">
-        <b>{named(r.endpoint)}: {r.from?.version || r.from?.label ? `${r.from.label ?? r.from.version} → ` : ''}{version(r.to)}</b>
+        <b>{named(r.endpoint)}: {r.from?.version || r.from?.label ? `${version(r.from)} → ` : ''}{version(r.to)}</b>
         <State of={r.state} kind="rollout" />
         {r.state === 'running' && <span className="quiet">{t('fleet.wave', { i: r.wave + 1, of: rows(r.plan.waves).length })}: {word('step', r.step)}</span>}
         <Group gap={4}>{[...(waiting ? ['approve'] : []), ...(words[r.state] ?? [])].map((w) => <MayButton key={w} verb="promote" on="fleet" size="compact-xs" variant="default" onClick={() => say(w)}>{word('say', w)}</MayButton>)}</Group>
