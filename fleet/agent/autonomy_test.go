@@ -28,6 +28,15 @@ func alone(t testing.TB) *site {
 	return s
 }
 
+// goesItsOwnWay has the node answer by its own version 5, twenty minutes after the hub was last heard.
+func (s *site) goesItsOwnWay() {
+	s.t.Helper()
+	s.alone(20)
+	_, err := s.a.Promote(s.t.Context(), s.own(5))
+	s.ok(err)
+	s.want("its own", s.settles(), "live 5, committed")
+}
+
 // allows is document with twenty minutes' autonomy.
 func (s *site) allows(rev uint64, n int) spec.Desired {
 	d := s.document(rev, n)
@@ -206,10 +215,7 @@ func TestHowAPromotionEnds(t *testing.T) {
 				s.sign(1)
 				s.say(s.allows(1, 1), s.key)
 				s.settles()
-				s.alone(20)
-				_, err := s.a.Promote(t.Context(), s.own(5))
-				s.ok(err)
-				s.want("its own", s.settles(), "live 5, committed")
+				s.goesItsOwnWay()
 				row.do(s)
 				s.want(name, s.settles(), row.want)
 				if s.ended() != row.word {
@@ -316,10 +322,7 @@ func TestAnEndpointThatComesBackHasWhatTheHubWantsNow(t *testing.T) {
 		s.sign(2)
 		s.say(s.allows(1, 1), s.key)
 		s.settles()
-		s.alone(20)
-		_, err := s.a.Promote(t.Context(), s.own(5))
-		s.ok(err)
-		s.want("its own", s.settles(), "live 5, committed")
+		s.goesItsOwnWay()
 		away := s.allows(2, 1)
 		away.Endpoints = nil
 		gone, back := s.say(away, s.key), s.say(s.allows(3, 2), s.key)

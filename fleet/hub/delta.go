@@ -63,11 +63,17 @@ func (h *Hub) delta(w http.ResponseWriter, r *http.Request, id string) error {
 // maxBases is of how many versions that nodes have the differences to a new one are made before somebody asks.
 const maxBases = 3
 
-// prepare has made what the nodes of a new rollout will ask for: the differences to what most of them have. What others have is made when they ask.
-func (h *Hub) prepare(ctx context.Context, m Move) {
+// prepare has made what the nodes of new rollouts will ask for: the differences to what most of them have. What others have is made when they ask.
+func (h *Hub) prepare(ctx context.Context, moves ...Move) {
 	if h.o.Deltas == nil {
 		return
 	}
+	for _, m := range moves {
+		h.prepareOne(ctx, m)
+	}
+}
+
+func (h *Hub) prepareOne(ctx context.Context, m Move) {
 	count := map[edgeward.Digest]int{}
 	for _, n := range h.meant(m) {
 		if d := n.Seen.Live; d != "" && d != m.To.Digest {
@@ -75,8 +81,9 @@ func (h *Hub) prepare(ctx context.Context, m Move) {
 		}
 	}
 	bases := slices.SortedFunc(maps.Keys(count), func(a, b edgeward.Digest) int { return cmp.Or(count[b]-count[a], cmp.Compare(a, b)) })
+	bases = bases[:min(len(bases), maxBases)]
 	if m.Endpoint.Binary() {
-		for _, d := range bases[:min(len(bases), maxBases)] {
+		for _, d := range bases {
 			if ok, err := h.released(d); err != nil || !ok {
 				continue // it was installed by hand, or is no binary at all
 			}
@@ -89,7 +96,7 @@ func (h *Hub) prepare(ctx context.Context, m Move) {
 		return // who asks learns why
 	}
 	parts := files(now)
-	for _, d := range bases[:min(len(bases), maxBases)] {
+	for _, d := range bases {
 		old, err := h.o.Registry.Manifest(ctx, m.Endpoint.Group, m.To.Model, d)
 		if err != nil {
 			continue // it was forgotten

@@ -120,9 +120,7 @@ func (h *Hub) Apply(ctx context.Context, by, group string, docs []overlay.Docume
 	if err := h.put(ctx, p.w, p.changes...); err != nil {
 		return p.out, err
 	}
-	for _, m := range p.w.Moves {
-		h.prepare(ctx, m)
-	}
+	h.prepare(ctx, p.w.Moves...)
 	h.Poke()
 	return p.out, nil
 }
@@ -386,9 +384,7 @@ func (h *Hub) startPinned(ctx context.Context) error {
 		if err := h.put(ctx, w, c...); err != nil {
 			return err
 		}
-		for _, m := range w.Moves {
-			h.prepare(ctx, m)
-		}
+		h.prepare(ctx, w.Moves...)
 	}
 	return nil
 }
