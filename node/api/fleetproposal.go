@@ -39,7 +39,7 @@ func (s *Server) fleetProposals() {
 			if err != nil {
 				return nil, err
 			}
-			if _, err := s.proposalView(ctx); edgeward.CodeOf(err) == "fleet.proposal.none" {
+			if s.noProposal(ctx) {
 				id = "" // as any that is not open
 			}
 			published, needs, err := s.parts.Fleet.Hub().Sign(ctx, principal(ctx).Ref(), id, in.Body.Signatures)
@@ -47,7 +47,7 @@ func (s *Server) fleetProposals() {
 		})
 	handle(s, op{id: "fleet.drop", method: http.MethodPost, path: "/fleet/proposal/drop", summary: "Drop what waits to be signed", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
 		func(ctx context.Context, _ *nothing) (*nothing, error) {
-			if _, err := s.proposalView(ctx); edgeward.CodeOf(err) == "fleet.proposal.none" {
+			if s.noProposal(ctx) {
 				return nil, nil
 			}
 			return nil, s.parts.Fleet.Hub().Drop(ctx, principal(ctx).Ref(), "")
@@ -64,14 +64,20 @@ func (s *Server) proposalView(ctx context.Context) (wire.ProposalView, error) {
 	if err != nil {
 		return wire.ProposalView{Set: set, Proposal: p, Needs: needs, Changes: &c}, err
 	}
-	says, err := set.Read()
+	signed, err := set.Signed()
 	if err != nil {
 		return wire.ProposalView{}, err
 	}
-	if of := groupsOf(c, says.Signed); len(of) > 0 && !slices.ContainsFunc(of, sees(ctx)) {
+	if of := groupsOf(c, signed); len(of) > 0 && !slices.ContainsFunc(of, sees(ctx)) {
 		return wire.ProposalView{}, hub.NoProposal()
 	}
 	return wire.ProposalView{Set: set, Proposal: p, Needs: needs, Changes: &c}, nil
+}
+
+// noProposal reports whether none is open, or none that is any of the caller's business.
+func (s *Server) noProposal(ctx context.Context) bool {
+	_, err := s.proposalView(ctx)
+	return edgeward.CodeOf(err) == "fleet.proposal.none"
 }
 
 // another says less of an open proposal that is in the way and of other groups.
@@ -79,7 +85,7 @@ func (s *Server) another(ctx context.Context, err error) error {
 	if edgeward.CodeOf(err) != "fleet.proposal_open" {
 		return err
 	}
-	if _, verr := s.proposalView(ctx); edgeward.CodeOf(verr) == "fleet.proposal.none" {
+	if s.noProposal(ctx) {
 		return edgeward.E("api.propose", edgeward.Conflict, "fleet.proposal_open", "a proposal of another group waits for its signatures").WithHint("there is one at a time: wait until it is signed, or ask an administrator of the hub")
 	}
 	return err
