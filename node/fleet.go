@@ -32,7 +32,11 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 		kinds[string(f)] = true
 	}
 	n.local = &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
-		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) }}
+		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) },
+		Room: func() follow.Room {
+			in := host.Read(context.Background(), n.cfg.DataDir)
+			return follow.Room{Arch: in.Arch, Features: in.Features, Free: int64(in.MemoryFree), Worker: int64(n.cfg.Workers.Memory)}
+		}}
 	proxy, err := n.fleetProxy()
 	if err != nil {
 		return err
@@ -105,7 +109,7 @@ func (n *Node) fleetProxy() (agent.Proxy, error) {
 	if c.ProxyPasswordFile != "" {
 		b, err := os.ReadFile(c.ProxyPasswordFile)
 		if err != nil {
-			return nil, edgeward.E("node.fleet", edgeward.Invalid, "config.invalid", "fleet.proxy_password_file: %w", err)
+			return nil, edgeward.E("node.fleet", edgeward.Invalid, "config.invalid", "fleet.proxy_password_file: %w", err).WithHint("write the password into that file, readable for this server, or take the setting away")
 		}
 		password = strings.TrimRight(string(b), "\r\n")
 	}

@@ -199,7 +199,7 @@ func (i BinaryItem) enter(p spec.Phase, now time.Time) BinaryItem {
 func (i BinaryItem) says(err edgeward.Error) BinaryItem {
 	i.State.Code, i.State.Reason, i.State.Fault, i.State.Opens = err.Code, "", "", time.Time{}
 	if err.Code != "" {
-		i.State.Reason = edgeward.Words(&err)
+		i.State.Reason = because(&err)
 	}
 	return i
 }

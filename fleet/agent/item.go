@@ -193,6 +193,14 @@ func (i Item) waits(o Observed) Item {
 	return i
 }
 
+// because is what a person reads of e, here and at the hub: what is wrong, and what to do about it.
+func because(e *edgeward.Error) string {
+	if hint := edgeward.HintOf(e); hint != "" {
+		return edgeward.Words(e) + ": " + hint
+	}
+	return edgeward.Words(e)
+}
+
 func (i Item) fail(p spec.Phase, now time.Time, fault spec.Fault, code, format string, args ...any) Item {
 	i = i.enter(p, now)
 	i.State.Code, i.State.Reason, i.State.Fault = code, fmt.Sprintf(format, args...), fault
@@ -212,10 +220,10 @@ func (i Item) offered(o Observed, now time.Time) (Item, []Act) {
 	case i.returns(o):
 		return i, []Act{Back}
 	case o.Waits.Code != "":
-		i.State.Code, i.State.Reason = o.Waits.Code, edgeward.Words(&o.Waits)
+		i.State.Code, i.State.Reason = o.Waits.Code, because(&o.Waits)
 		return i, nil
 	case o.Unfit.Code != "":
-		return i.fail(spec.Refused, now, spec.OfNode, o.Unfit.Code, "%s", edgeward.Words(&o.Unfit)), nil
+		return i.fail(spec.Refused, now, spec.OfNode, o.Unfit.Code, "%s", because(&o.Unfit)), nil
 	}
 	return i.enter(spec.Admitted, now), nil
 }
@@ -235,7 +243,7 @@ func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
 	switch o.Fetch.Kind {
 	case edgeward.Invalid, edgeward.Conflict, edgeward.TooLarge: // it will not get better: the signed bytes themselves are wrong for us
 		if o.Fetch.Code != "" {
-			return i.fail(spec.Refused, now, spec.OfVersion, o.Fetch.Code, "%s", edgeward.Words(&o.Fetch)), nil
+			return i.fail(spec.Refused, now, spec.OfVersion, o.Fetch.Code, "%s", because(&o.Fetch)), nil
 		}
 	}
 	if !o.Download { // what is here of it stays
@@ -245,7 +253,7 @@ func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
 		i.State.Code, i.State.Reason, i.State.Opens = "", "", time.Time{}
 	}
 	if o.Fetch.Code != "" {
-		i.State.Code, i.State.Reason = o.Fetch.Code, edgeward.Words(&o.Fetch) // and goes on trying
+		i.State.Code, i.State.Reason = o.Fetch.Code, because(&o.Fetch) // and goes on trying
 	}
 	if now.Before(i.Next) {
 		return i, nil
@@ -255,7 +263,7 @@ func (i Item) fetching(o Observed, now time.Time) (Item, []Act) {
 
 func (i Item) staged(o Observed, now time.Time) (Item, []Act) {
 	if o.Waits.Code != "" { // revoked or expired since it was admitted
-		i.State.Code, i.State.Reason = o.Waits.Code, edgeward.Words(&o.Waits)
+		i.State.Code, i.State.Reason = o.Waits.Code, because(&o.Waits)
 		return i, nil
 	}
 	if i.State.Phase == spec.Verified {

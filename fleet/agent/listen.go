@@ -38,6 +38,9 @@ func (a *Agent) listen(ctx context.Context) {
 			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && a.asked() {
 				a.Tell()
 			}
+			if err == nil && envelope == nil {
+				err = a.held(ctx)
+			}
 			if err == nil && envelope != nil {
 				if err = a.refresh(ctx); err == nil { // what was revoked while the call waited
 					err, taken = a.Take(ctx, envelope), true
@@ -139,6 +142,39 @@ func (a *Agent) other(err error) {
 	if w, ok := a.o.Hub.(interface{ Next() }); ok {
 		w.Next()
 	}
+}
+
+// terms is what a hub that holds this node says in place of a document; nil: it does not.
+type terms interface{ Term() []byte }
+
+// held takes the term of a hub that was restored and holds this node: what runs stays, and a hub from before it is not followed any more.
+func (a *Agent) held(ctx context.Context) error {
+	w, ok := a.o.Hub.(terms)
+	if !ok || len(w.Term()) == 0 {
+		return nil
+	}
+	payload, err := a.opened(w.Term(), spec.PayloadTerm, spec.MaxTerm)
+	if err != nil {
+		return err
+	}
+	t, err := spec.ParseTerm(payload)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t.Fleet != a.o.Fleet || t.Term <= a.kept.Term {
+		return nil
+	}
+	k := a.kept
+	k.Term = t.Term
+	if err := a.o.Store.PutFleetKept(ctx, k); err != nil {
+		return err
+	}
+	a.kept = k
+	a.o.Log.Info("the hub was restored from a backup that is older than what runs here, and holds this server", "term", t.Term)
+	poke(a.reports)
+	return nil
 }
 
 // spread is how long the first call after a start waits: up to a tenth of a second of this node's own, so that a site whose power

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type Wire struct {
 	said struct {
 		mark   string
 		report bool
+		term   []byte
 	}
 	hubs  []string
 	first int
@@ -65,6 +67,13 @@ func (w *Wire) Said() (mark string, report bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.said.mark, w.said.report
+}
+
+// Term implements terms: of the answer to the last Desired.
+func (w *Wire) Term() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.said.term
 }
 
 // NewWire returns one that speaks with the TLS configuration of fleet/pki, through a proxy if there is one. heard is called with the hub's time of
@@ -135,10 +144,9 @@ func unreachable(err error) error {
 		return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.proxy", "the HTTP proxy does not answer: %v", op.Err).WithHint("look at fleet.proxy, and at the proxy; this server goes on meanwhile")
 	}
 	if code := refusedByProxy(err); code != "" {
-		return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.proxy", "the HTTP proxy does not let this server through: %s", code).
-			WithHint("it must allow CONNECT to the hub's port; if it wants a name and password: fleet.proxy_user and fleet.proxy_password_file")
+		return refusalOf(code)
 	}
-	return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.hub_away", "the hub does not answer: %v", err).WithHint("look at the hub and the way to it; this server goes on meanwhile")
+	return edgeward.E("agent.Wire", edgeward.Unavailable, "fleet.hub_away", "the hub does not answer: %v", err).WithHint("look at the hub and the way to it (fleet.proxy, if only an HTTP proxy leads out); this server goes on meanwhile")
 }
 
 // do calls and reads an answer of at most limit bytes. 304 is nil.
@@ -234,6 +242,7 @@ func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]
 	}
 	w.mu.Lock()
 	w.said.mark, w.said.report = res.Header.Get(spec.TrustHeader), res.Header.Get(spec.ReportHeader) != ""
+	w.said.term, _ = base64.StdEncoding.DecodeString(res.Header.Get(spec.TermHeader)) // what is none verifies no more than an empty one
 	w.mu.Unlock()
 	return w.answer(res, 2*spec.MaxDesired)
 }

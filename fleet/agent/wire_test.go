@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -82,7 +83,7 @@ type tunnel struct {
 	url     string
 	allows  string // the Proxy-Authorization it wants; "" none
 	made    atomic.Int64
-	refuses atomic.Bool
+	refuses atomic.Value // the status line to say in place of a tunnel; ""
 }
 
 func newTunnel(t *testing.T) *tunnel {
@@ -117,11 +118,12 @@ func (p *tunnel) serve(c net.Conn, open *sync.Map) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	r, err := http.ReadRequest(in)
+	refusal, _ := p.refuses.Load().(string)
 	switch {
 	case err != nil:
 		return
-	case r.Method != http.MethodConnect || p.refuses.Load():
-		_, _ = io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+	case r.Method != http.MethodConnect || refusal != "":
+		_, _ = io.WriteString(c, "HTTP/1.1 "+cmp.Or(refusal, "403 Forbidden")+"\r\nContent-Length: 0\r\n\r\n")
 		return
 	case p.allows != "" && r.Header.Get("Proxy-Authorization") != p.allows:
 		_, _ = io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
@@ -164,26 +166,30 @@ func TestTheHubIsCalledThroughAProxy(t *testing.T) {
 	if err := ask(g.node(t, via("user", "secret"))); err != nil || p.made.Load() != 2 {
 		t.Errorf("with a password: %v", err)
 	}
-	for name, row := range map[string]func() *agent.Wire{
-		"a wrong password":   func() *agent.Wire { return g.node(t, via("user", "guess")) },
-		"a proxy that wants": func() *agent.Wire { return g.node(t, via("", "")) },
-		"a proxy that refuses": func() *agent.Wire {
-			p.refuses.Store(true)
-			return g.node(t, via("user", "secret"))
-		},
-		"no proxy there": func() *agent.Wire {
-			f, err := agent.ParseProxy("http://127.0.0.1:1", "", "")
+	direct := func(address string) func() *agent.Wire {
+		return func() *agent.Wire {
+			f, err := agent.ParseProxy(address, "", "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			return g.node(t, f)
-		},
+		}
+	}
+	for name, row := range map[string]struct {
+		wire  func() *agent.Wire
+		hints string
+	}{
+		"a wrong password":                    {func() *agent.Wire { return g.node(t, via("user", "guess")) }, "fleet.proxy_password_file"},
+		"a proxy that wants":                  {func() *agent.Wire { return g.node(t, via("", "")) }, "fleet.proxy_user"},
+		"a proxy that refuses":                {func() *agent.Wire { p.refuses.Store("403 Forbidden"); return g.node(t, via("user", "secret")) }, "allow CONNECT"},
+		"a hub that the proxy does not reach": {func() *agent.Wire { p.refuses.Store("502 Bad Gateway"); return g.node(t, via("user", "secret")) }, "look at the hub"},
+		"no proxy there":                      {direct("http://127.0.0.1:1"), "proxy"},
 	} {
-		err := ask(row())
-		if edgeward.CodeOf(err) != "fleet.proxy" || edgeward.KindOf(err) != edgeward.Unavailable || !strings.Contains(edgeward.HintOf(err), "proxy") || strings.Contains(err.Error(), "secret") {
+		err := ask(row.wire())
+		if edgeward.CodeOf(err) != "fleet.proxy" || edgeward.KindOf(err) != edgeward.Unavailable || !strings.Contains(edgeward.HintOf(err), row.hints) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, %q", name, err, edgeward.HintOf(err))
 		}
-		p.refuses.Store(false)
+		p.refuses.Store("")
 	}
 	made := p.made.Load()
 	if off, err := agent.ParseProxy("off", "", ""); err != nil || ask(g.node(t, off)) != nil || p.made.Load() != made {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strconv"
@@ -36,6 +37,11 @@ func (h *Hub) desired(w http.ResponseWriter, r *http.Request, id string) error {
 		w.Header().Set(spec.ReportHeader, "1")
 	}
 	if d == nil {
+		if term, err := h.termFor(id); err != nil {
+			return err
+		} else if term != nil {
+			w.Header().Set(spec.TermHeader, base64.StdEncoding.EncodeToString(term))
+		}
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/spec"
+	"edgeward/sync/canonical"
 	"edgeward/sync/tuf"
 )
 
@@ -147,6 +148,20 @@ func (h *Hub) Release(ctx context.Context, by, id, reason string) (int, error) {
 	h.stale = true
 	h.Poke()
 	return len(w.Nodes), nil
+}
+
+// termFor is what tells a held node that a hub from before this one is to be followed no more: it has no document that says so. nil for others.
+func (h *Hub) termFor(id string) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := h.nodes[id]; !n.Held || h.fleet.Term == 0 {
+		return nil, nil
+	}
+	b, err := canonical.JSON(spec.Term{Format: spec.Format, Fleet: h.fleet.ID, Term: h.fleet.Term})
+	if err != nil {
+		return nil, err
+	}
+	return tuf.SignEnvelope(spec.PayloadTerm, b, h.o.Key)
 }
 
 // superseded notes that a node follows a hub of a later term: this one was moved or restored elsewhere, and says nothing more.

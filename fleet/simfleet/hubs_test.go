@@ -231,3 +231,39 @@ func TestNodesWithDisks(t *testing.T) {
 		whole(f, f.Hubs[0].Shelf)
 	})
 }
+
+// TestAHeldNodeFollowsNoHubFromBefore: hub-b is restored from a backup of before version 2 and holds everybody; then it is gone, and hub-a comes back.
+func TestAHeldNodeFollowsNoHubFromBefore(t *testing.T) {
+	sim(t, simfleet.Options{Seed: 9, Nodes: 4, Hubs: []string{"hub-a", "hub-b"}}, func(f *simfleet.Fleet) {
+		a, b := f.Hubs[0], f.Hubs[1]
+		made, backup := time.Now(), a.Shelf.Copy()
+		f.Everywhere(2)
+		a.Kill()
+		b.Shelf = backup
+		if err := b.Start().Restart(t.Context(), made, []string{"https://hub-b"}); err != nil {
+			t.Fatal(err)
+		}
+		f.Until(10*time.Minute, "all know the new term", func() bool {
+			return f.All(func(n *simfleet.Node) bool { k, _ := n.Agent().Kept(); return k.Term == 1 })
+		})
+		for _, g := range b.Hub().Gaps() {
+			if g.Code != "fleet.held" {
+				t.Errorf("%+v", g)
+			}
+		}
+		b.Kill()
+		old := a.Start()
+		if _, err := f.TryRoll(old, 1, quick(), spec.Probation{Requests: 100}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Minute)
+		if old.Fleet().Superseded.IsZero() {
+			t.Error("the old hub does not know that it is over")
+		}
+		for _, n := range f.Nodes {
+			if n.Machine.Answers() != 2 {
+				t.Errorf("%s followed the old hub", n.ID)
+			}
+		}
+	})
+}

@@ -92,6 +92,7 @@ func TestGolden(t *testing.T) {
 		"events": []spec.Event{
 			{ID: "5f2a", Class: spec.Audit, At: at, What: "fleet.endpoint.committed", Group: "main", Object: "endpoint triage", By: "fleet:01R", Reason: "it passed", Detail: map[string]string{"version": "3"}, Seq: 41, Prev: "4e19"},
 			{ID: "ward-3/drift/triage#1/firing", Class: spec.Alert, At: at, What: "edgeward.event/1", Object: "triage", Body: json.RawMessage(`{"endpoint":"triage","state":"firing"}`)}},
+		"term":          spec.Term{Format: spec.Format, Fleet: "01J", Term: 2},
 		"events-answer": spec.EventsAnswer{Stored: 2, Spread: 20},
 		"join-answer":   spec.JoinAnswer{Format: spec.Format, Fleet: "01J", Name: "hospital", Site: "north", Chain: [][]byte{[]byte("leaf"), []byte("ca")}, Root: []byte("{}")},
 	} {
@@ -211,6 +212,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		_, _ = spec.ParseReported(b)
+		_, _ = spec.ParseTerm(b)
 		if c, err := spec.ParseCode(string(b)); err == nil {
 			if again, err := spec.ParseCode(c.String()); err != nil || again.ID != c.ID {
 				t.Errorf("what was read is not read again: %v", err)

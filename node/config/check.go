@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -116,9 +117,12 @@ func Loopback(address string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// userinfo is what a password in a URL stands in: it is refused, and is not to stand in a log for it.
+var userinfo = regexp.MustCompile(`://[^/]*@`)
+
 // wrongValue names the key, the value, where it came from and what would be right.
 func wrongValue(s Setting, value any, want string) error {
-	text := fmt.Sprintf("%.80q", fmt.Sprint(value))
+	text := fmt.Sprintf("%.80q", userinfo.ReplaceAllString(fmt.Sprint(value), "://…@"))
 	from := ""
 	if s.From != "" {
 		from = " (" + s.From + ")"

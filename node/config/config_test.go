@@ -71,7 +71,7 @@ func TestErrorsNameKeyValueAndWhatIsRight(t *testing.T) {
 		{"an address without a port", "[http]\naddress = \"127.0.0.1\"", "config.invalid", []string{"http.address", "127.0.0.1:8080"}},
 		{"a duration without a unit", "[auth]\nsession_idle = 5", "config.invalid", []string{"auth.session_idle", "8h"}},
 		{"a size that is none", "[workers]\nmemory = \"big\"", "config.invalid", []string{"workers.memory", "big", "64 MiB"}},
-		{"a password in the URL", "[mqtt]\nurl = \"tcp://u:secret@h:1883\"", "config.invalid", []string{"mqtt.url", "without user"}},
+		{"a password in the URL", "[mqtt]\nurl = \"tcp://u:secret@h:1883\"", "config.invalid", []string{"mqtt.url", "tcp://…@h:1883", "without user"}},
 		{"a certificate without a key", "[tls]\ncert_file = \"/c.pem\"", "config.invalid", []string{"tls.key_file", "tls.cert_file"}},
 		{"two faults at once", "site = \"Bad Name\"\n[log]\nlevel = \"loud\"", "config.invalid", []string{"site", "log.level"}},
 		{"no TOML", "site = ", "config.unreadable", []string{"config.toml"}},

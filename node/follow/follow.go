@@ -36,6 +36,7 @@ type Follow struct {
 	About func() spec.Facts
 	Kinds map[string]bool // of manifests that this build's engines load
 	Free  func() int64    // bytes free on the data directory's file system
+	Room  func() Room     // what else a version is held against before its bytes move
 }
 
 var _ agent.Local = (*Follow)(nil)
@@ -54,9 +55,6 @@ func (f *Follow) makeGroup(ctx context.Context, w spec.Endpoint) (string, error)
 	return g.ID, err
 }
 
-// reserve stays free on the disk, whatever the fleet wants.
-const reserve = 256 << 20
-
 // bulky is how many more bytes than the old version's make a version worth looking at: below, what is measured is the process around it.
 const bulky = 128 << 20
 
@@ -67,25 +65,6 @@ func (f *Follow) Facts() spec.Facts { return f.About() }
 func (f *Follow) group(ctx context.Context, w spec.Endpoint) (string, error) {
 	g, err := f.Store.GroupByName(ctx, w.Group)
 	return g.ID, err
-}
-
-// Fits implements agent.Local: engine, disk.
-func (f *Follow) Fits(ctx context.Context, w spec.Endpoint, m models.Manifest) error {
-	const op = "follow.Fits"
-	if !f.Kinds[m.Kind] {
-		return edgeward.E(op, edgeward.Conflict, "fleet.engine", "no engine of this server loads models of kind %s", m.Kind).WithHint("update this server")
-	}
-	var need int64
-	for _, file := range m.Files {
-		if _, err := f.Blobs.Stat(file.Digest); err != nil {
-			need += 2 * file.Size // while it comes it is there twice
-		}
-	}
-	if free := f.Free(); free > 0 && need > 0 && need > free-reserve {
-		return edgeward.E(op, edgeward.Exhausted, "fleet.disk", "version %d needs %d MiB and %d MiB are free; %d MiB stay free", w.Version, need>>20, free>>20, int64(reserve)>>20).
-			WithHint("free space on the data directory's disk")
-	}
-	return nil
 }
 
 // Known implements agent.Local.
