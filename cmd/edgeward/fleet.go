@@ -407,10 +407,13 @@ func newFleetLeave(r *remote) *cobra.Command {
 		if err := r.confirm(*sure, "Leave fleet %s", m.Name); err != nil {
 			return err
 		}
-		if err := c.LeaveFleet(ctx); err != nil {
+		left, err := c.LeaveFleet(ctx)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintln(r.stderr, "The hub still lists this server. It joins again only after an administrator of the hub has forgotten it: edgeward fleet node revoke NODE, then forget")
+		if !left.Told && m.Fleet != "" {
+			fmt.Fprintln(r.stderr, "The hub cannot be reached and still lists this server. It joins again only after an administrator of the hub has forgotten it: edgeward fleet node revoke NODE, then forget")
+		}
 		return r.done("left", m.Name)
 	})
 	return cmd

@@ -71,6 +71,7 @@ func newRolloutStart(r *remote) *cobra.Command {
 	var wait bool
 	var binary, notBefore string
 	var signOff, pause bool
+	var gate string
 	cmd := &cobra.Command{Use: "start MODEL/VERSION | --binary FILE", Short: "Roll a signed version out, or a signed binary of edgeward", Args: cobra.MaximumNArgs(1), ValidArgsFunction: r.completeWith(modelNames),
 		Long: "start brings a version behind an endpoint of the same name on every node of the scope, in waves. Each node fetches it, proves it,\n" +
 			"runs it beside the old one for its probation, and keeps it or goes back by itself. A node that goes back ends the rollout, and the\n" +
@@ -93,6 +94,9 @@ func newRolloutStart(r *remote) *cobra.Command {
 	cmd.Flags().StringVar(&notBefore, "not-before", "", "begin at this `time`, such as 2026-12-01T02:00:00+01:00")
 	cmd.Flags().BoolVar(&signOff, "sign-off", false, "a person must say so before each wave after the first: edgeward fleet rollout approve")
 	cmd.Flags().BoolVar(&pause, "pause-on-failure", false, "pause where a node goes back, in place of taking all back")
+	cmd.Flags().StringVar(&gate, "gate", "", "where the nodes together show drift or errors that the version before does not have: `pause` (default), roll-back or ignore")
+	cmd.Flags().Float64Var(&q.Plan.Gate.Errors, "max-errors", 0, "largest `share` of failed requests over all nodes; 0: 0.01")
+	cmd.Flags().Int64Var(&q.Plan.Gate.Requests, "measured", 0, "`requests` that the nodes must have counted before a wave ends; 0: none are waited for")
 	cmd.Flags().IntVar(&q.Probation.Requests, "probation-requests", 0, "`answers` that are enough to judge it on a node; 0: 100")
 	cmd.Flags().DurationVar(&q.Probation.Longest, "probation", 0, "after this it is judged with the answers there are; 0: 10m")
 	cmd.Flags().Float64Var(&q.Probation.Disagree, "disagree", 0, "largest `share` of rows with another class than the old version's; 0: 0.1")
@@ -121,6 +125,7 @@ func newRolloutStart(r *remote) *cobra.Command {
 		if q.Plan.Waves, err = rollout.ParseWaves(waves, soak); err != nil {
 			return err
 		}
+		q.Plan.Gate.Then = rollout.OnFailure(gate)
 		if notBefore != "" {
 			if q.Plan.NotBefore, err = time.Parse(time.RFC3339, notBefore); err != nil {
 				return edgeward.E("rollout", edgeward.Invalid, "cli.usage", "--not-before %.60q is no time", notBefore).WithHint("write it such as 2026-12-01T02:00:00+01:00")

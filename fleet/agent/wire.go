@@ -205,6 +205,12 @@ func (w *Wire) put(ctx context.Context, path string, v any) error {
 	return err
 }
 
+// Leave tells the hub that this server is no node any more. What its certificate says counts no longer.
+func (w *Wire) Leave(ctx context.Context) error {
+	_, err := w.do(ctx, http.MethodPost, "leave", nil, 1<<16)
+	return err
+}
+
 // problem reads an error of the hub (RFC 9457).
 func problem(res *http.Response, b []byte) error {
 	var p struct {

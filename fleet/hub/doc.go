@@ -67,6 +67,7 @@ const (
 	Quarantine Standing = "quarantined" // two machines show its certificate: it gets no new documents until a person decides
 	Revoked    Standing = "revoked"
 	Declined   Standing = "declined"
+	Left       Standing = "left" // it said so itself: with a code it joins anew, without a person if the code says so
 )
 
 // Node is a server of the fleet as the hub knows it.

@@ -42,6 +42,7 @@ type Options struct {
 	Bytes    Bytes
 	Adopting Adopting
 	Deltas   Deltas        // nil: there are none
+	Shape    Shape         // nil: nothing is known of what nodes showed together
 	Desk     *inquiry.Desk // what persons ask of nodes
 	Now      func() time.Time
 	NewID    func() string
@@ -70,6 +71,7 @@ type Hub struct {
 	nodes       map[string]Node
 	assignments map[string]Assignment // by scope and key
 	moves       map[string]Move
+	measured    map[string]measured // of running rollouts
 	overlays    map[string]Overlay  // by key
 	set         *overlay.Set        // of overlays
 	documents   map[string]document // of nodes, as far as they were asked for
@@ -99,7 +101,7 @@ type document struct {
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
 	h := &Hub{o: o, poke: make(chan struct{}, 1), stale: true,
-		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, bringing: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}}
+		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, bringing: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}, measured: map[string]measured{}}
 	h.reports = together.New(maxReports, h.reported)
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {

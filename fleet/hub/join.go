@@ -107,7 +107,7 @@ func (h *Hub) asks(ctx context.Context, r spec.JoinRequest, proves func(hash str
 		return spec.JoinAnswer{}, refused()
 	}
 	n, known := h.nodes[r.Node]
-	used := slices.Contains(c.Nodes, r.Node)
+	used := slices.Contains(c.Nodes, r.Node) && n.Standing != Left // who left needs another code
 	switch {
 	case c.Revoked || !h.o.Now().Before(c.Expires):
 		return spec.JoinAnswer{}, edgeward.E("hub.Join", edgeward.Forbidden, "fleet.code_expired", "the join code has expired").WithHint("make a new one at the hub: edgeward fleet code create --site %s", c.Site)
@@ -131,14 +131,14 @@ func (h *Hub) asks(ctx context.Context, r spec.JoinRequest, proves func(hash str
 	if known && used && n.Standing == Member && bytes.Equal(n.Request, r.CSR) {
 		return h.welcome(n), nil
 	}
-	auto := c.Auto && (!known || bytes.Equal(n.Request, r.CSR))
+	anew := !known || n.Standing == Left || bytes.Equal(n.Request, r.CSR) // who left showed its key then, and needs no person for another
+	auto := c.Auto && anew
 	w, changes := Facts{}, []Change{}
 	if !known || n.Standing != Member {
-		was := n
 		n = Node{ID: r.Node, Site: c.Site, Standing: Pending, Asked: h.o.Now()}
 		if claim, ok := h.set.Claim(r.Facts, func(name string) bool { met := h.claim(name).Met; return met == "" || met == r.Node }); ok {
 			n.Site, n.Pair, n.Tags, n.Claim = cmp.Or(claim.Site, n.Site), claim.Pair, claim.Tags, claim.Name
-			auto = auto || claim.Approve && (!known || bytes.Equal(was.Request, r.CSR))
+			auto = auto || claim.Approve && anew
 			if o := h.claim(claim.Name); o.Met == "" {
 				o.Met = r.Node
 				w.Overlays = append(w.Overlays, o)

@@ -246,9 +246,10 @@ func (h *Hub) Say(ctx context.Context, by, id, what, reason string) (Move, error
 func (h *Hub) bringForward(ctx context.Context) error {
 	for _, m := range sorted(h.moves) {
 		if m.State.Final() {
+			delete(h.measured, m.ID)
 			continue
 		}
-		next, notes := rollout.Next(m.Rollout, h.meant(m), h.o.Now())
+		next, notes := rollout.Next(m.Rollout, h.meant(m), h.worked(ctx, m), h.o.Now())
 		if reflect.DeepEqual(next, m.Rollout) {
 			continue
 		}

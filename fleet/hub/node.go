@@ -71,6 +71,8 @@ func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason strin
 	switch {
 	case v == Approve && n.Standing == Member, v == Revoke && n.Standing == Revoked, v == Decline && n.Standing == Declined:
 		return n, nil
+	case v == Approve && n.Standing == Left:
+		return n, edgeward.E("hub.Decide", edgeward.Conflict, "fleet.node.standing", "the server left the fleet").WithHint("it joins again with a code: edgeward fleet code create --site %s", n.Site)
 	case v == Approve:
 		if n.Standing == Pending {
 			n = n.granted() // the person saw them

@@ -40,6 +40,9 @@ func (r Rollout) Resume(by, reason string, now time.Time) (Rollout, error) {
 		return r, r.cannot("resume")
 	}
 	next := r.said("resume", by, reason, now)
+	if r.Code == CodeGate || r.Code == CodeUnmeasured {
+		next.Looked = r.Wave + 1
+	}
 	next.State, next.Since, next.Began, next.Code, next.Why = Running, now, now, "", ""
 	for _, id := range next.Failed {
 		next.Aside = append(next.Aside, Aside{Node: id, Reason: "it failed before the rollout was resumed"})

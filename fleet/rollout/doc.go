@@ -17,8 +17,9 @@
 //
 // # The verdict on a wave
 //
-//	success        every node told reports the new digest committed, and has for Soak
-//	failure        more than MaxFailures nodes reverted or refused it by the version's fault
+//	success        every node told reports the new digest committed, and has for Soak, and as many requests are counted as the Gate asks for
+//	failure        more than MaxFailures nodes reverted or refused it by the version's fault, or what all of them show together does not
+//	               hold against the plan's Gate (which pauses, unless the plan says roll-back)
 //	inconclusive   anything else; after the wave's Deadline the rollout pauses. Where nodes wait for a maintenance window,
 //	               it counts from when the last of these opens
 //

@@ -10,8 +10,8 @@ import (
 )
 
 // Next returns the rollout as it stands after observing the nodes at now, and what happened. nodes are all that the rollout's
-// endpoint is meant for. It has no side effects and may be called again with the same arguments.
-func Next(r Rollout, nodes []Node, now time.Time) (Rollout, []Note) {
+// endpoint is meant for, w is what those of them showed that have the new version. It has no side effects and may be called again with the same arguments.
+func Next(r Rollout, nodes []Node, w Work, now time.Time) (Rollout, []Note) {
 	s := &step{r: r.clone(), by: make(map[string]Node, len(nodes)), told: set(r.Told), failed: set(r.Failed), pairs: map[string][]string{}, now: now}
 	for _, n := range nodes {
 		s.by[n.ID] = n
@@ -22,9 +22,9 @@ func Next(r Rollout, nodes []Node, now time.Time) (Rollout, []Note) {
 	switch {
 	case r.State == Scheduled && !now.Before(r.Plan.NotBefore):
 		s.begin(nodes)
-		s.run(nodes)
+		s.run(nodes, w)
 	case r.State == Running:
-		s.run(nodes)
+		s.run(nodes, w)
 	case r.State == Paused:
 		s.join(nodes)
 	}
@@ -101,7 +101,7 @@ func (s *step) wave(i int) {
 }
 
 // run takes the current wave as far as it goes, and the next ones.
-func (s *step) run(nodes []Node) {
+func (s *step) run(nodes []Node, w Work) {
 	s.join(nodes)
 	if len(s.r.Order) == 0 {
 		s.enter(Paused, "rollout.nobody", "there is no node to roll out to")
@@ -114,7 +114,11 @@ func (s *step) run(nodes []Node) {
 		if s.tell() {
 			continue // one of them may have failed it before
 		}
-		if !s.done() {
+		done := s.done()
+		if s.r.State == Running {
+			s.gate(w)
+		}
+		if s.r.State != Running || !done || !s.enough(w) {
 			return
 		}
 		if s.r.Wave == len(s.r.Plan.Waves)-1 {

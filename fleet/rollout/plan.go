@@ -17,6 +17,7 @@ type Plan struct {
 	OnFailure   OnFailure `json:"on_failure,omitempty"`
 	Approve     bool      `json:"approve,omitempty"` // a person must approve before it begins
 	NotBefore   time.Time `json:"not_before,omitzero"`
+	Gate        Gate      `json:"gate,omitzero"` // over all nodes
 }
 
 // Wave is a step: so many nodes have the new version when it is done. Nodes and Percent both count from the first node of the order.
@@ -58,6 +59,12 @@ func (p Plan) Settled() Plan {
 	if p.OnFailure == "" {
 		p.OnFailure = RollBack
 	}
+	if p.Gate.Then == "" {
+		p.Gate.Then = Pause
+	}
+	if p.Gate.Errors == 0 {
+		p.Gate.Errors = 0.01
+	}
 	return p
 }
 
@@ -71,6 +78,9 @@ func (p Plan) Check() error {
 	}
 	if p.OnFailure != "" && p.OnFailure != RollBack && p.OnFailure != Pause {
 		return bad("on_failure is roll-back or pause, not %q", p.OnFailure)
+	}
+	if why := p.Gate.check(); why != "" {
+		return bad("%s", why)
 	}
 	for i, w := range p.Waves {
 		if !(w.Percent >= 0 && w.Percent <= 100) || w.Nodes < 0 || w.Nodes == 0 && w.Percent == 0 {

@@ -37,6 +37,7 @@ const (
 	Waiting    Step = "awaiting-approval" // for a person's go
 	Activating Step = "activating"
 	Soaking    Step = "soaking"
+	Measuring  Step = "measuring" // until the gate has enough
 )
 
 // Version is one of the two ends. The zero Version means that the endpoint does not exist.
@@ -94,6 +95,7 @@ type Rollout struct {
 	Why     string     `json:"why,omitempty"`
 	Said    []Decision `json:"said,omitempty"` // by persons
 	Aborted bool       `json:"abort,omitempty"`
+	Looked  int        `json:"looked,omitempty"` // waves, from the first on, that are held against the gate no more: a person has looked
 }
 
 // Aside is a node that does not take part.

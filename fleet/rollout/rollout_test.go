@@ -30,6 +30,7 @@ type fleet struct {
 	fails map[string]spec.State // what a node says instead of Committed
 	deaf  map[string]bool       // a node that does not do what it is told
 	notes []rollout.Note
+	work  rollout.Work // of all nodes
 }
 
 func newFleet(t *testing.T, n int, plan rollout.Plan) *fleet {
@@ -71,8 +72,8 @@ func (f *fleet) step() {
 			n.Seen = s
 		}
 	}
-	next, notes := rollout.Next(f.r, f.nodes, f.now)
-	if again, more := rollout.Next(next, f.nodes, f.now); !reflect.DeepEqual(next, again) || len(more) != 0 {
+	next, notes := rollout.Next(f.r, f.nodes, f.work, f.now)
+	if again, more := rollout.Next(next, f.nodes, f.work, f.now); !reflect.DeepEqual(next, again) || len(more) != 0 {
 		f.t.Fatalf("a second Next changed\n%+v\ninto\n%+v\nand noted %v", next, again, more)
 	}
 	f.r, f.notes = next, append(f.notes, notes...)
@@ -146,7 +147,7 @@ func TestAFirstVersionThatFailsIsTakenAway(t *testing.T) {
 	for i := range f.nodes {
 		f.nodes[i].Seen = spec.State{}
 	}
-	first := func() string { next, _ := rollout.Next(f.r, f.nodes, f.now); return next.Told[0] }()
+	first := func() string { next, _ := rollout.Next(f.r, f.nodes, f.work, f.now); return next.Told[0] }()
 	f.deaf[first] = true
 	f.node(first).Seen = spec.State{Want: after.Digest, Phase: spec.Reverted, Fault: spec.OfVersion}
 	f.turn(time.Minute)
@@ -391,6 +392,6 @@ func BenchmarkNext10000(b *testing.B) {
 	}
 	r := rollout.New("r", spec.Key{Group: "g", Name: "e"}, before, after, rollout.Plan{Waves: []rollout.Wave{{Percent: 100}}, MaxMoving: 20}, "user:a", "", start)
 	for b.Loop() {
-		rollout.Next(r, nodes, start)
+		rollout.Next(r, nodes, rollout.Work{}, start)
 	}
 }

@@ -41,8 +41,9 @@ func (s *Server) membership() {
 			return answer(membershipFor(ctx, m), err)
 		})
 	handle(s, op{id: "membership.leave", method: http.MethodPost, path: "/fleet/membership/leave", summary: "Leave the fleet; endpoints stay as they are", verb: auth.Create, resource: auth.Fleet, free: fleetOnce},
-		func(ctx context.Context, _ *nothing) (*nothing, error) {
-			return nil, s.parts.Fleet.Leave(ctx, principal(ctx).Ref(), "")
+		func(ctx context.Context, _ *nothing) (*body[wire.FleetLeft], error) {
+			told, err := s.parts.Fleet.Leave(ctx, principal(ctx).Ref(), "")
+			return answer(wire.FleetLeft{Told: told}, err)
 		})
 }
 

@@ -21,6 +21,7 @@ type (
 	FleetNode        = wire.FleetNodeView
 	FleetCode        = wire.CodeView
 	FleetCodeRequest = wire.CodeRequest
+	FleetLeft        = wire.FleetLeft
 	FleetMembership  = wire.FleetMembership
 	FleetProposal    = wire.ProposalView
 	FleetSite        = wire.FleetSite
@@ -233,6 +234,6 @@ func (c *Client) FleetJoinRequest(ctx context.Context, w io.Writer) error {
 }
 
 // LeaveFleet ends the membership.
-func (c *Client) LeaveFleet(ctx context.Context) error {
-	return c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/membership/leave"}, nil)
+func (c *Client) LeaveFleet(ctx context.Context) (out FleetLeft, err error) {
+	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/membership/leave"}, &out)
 }

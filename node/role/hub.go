@@ -15,6 +15,7 @@ import (
 	"edgeward"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/pki"
+	"edgeward/fleet/summary"
 	"edgeward/node/config"
 	"edgeward/node/store"
 	"edgeward/runtime/models"
@@ -131,6 +132,19 @@ func (r registry) Signable(ctx context.Context, group, model string, number int)
 		err = edgeward.E("role.Signable", edgeward.Internal, "store.damaged", "the manifest of %s is not the one that was registered", v.Ref())
 	}
 	return v.Manifest, raw, err
+}
+
+// shape implements hub.Shape.
+func (p Parts) shape(ctx context.Context, group, model string, d edgeward.Digest) (summary.Shape, error) {
+	g, err := p.Store.GroupByName(ctx, group)
+	if err != nil {
+		return summary.Shape{}, err
+	}
+	v, err := p.Store.ModelVersionByDigest(ctx, g.ID, model, d)
+	if err != nil {
+		return summary.Shape{}, err
+	}
+	return p.Count.Follow.Work.Shape(ctx, v)
 }
 
 func (r registry) Manifest(ctx context.Context, group, model string, d edgeward.Digest) (models.Manifest, error) {

@@ -141,19 +141,50 @@ func (r *Role) belongs(ctx context.Context, by string, m store.Membership) error
 	return nil
 }
 
-// Leave ends the membership. Endpoints stay as they are.
-func (r *Role) Leave(ctx context.Context, by, reason string) error {
+// Leave ends the membership and tells the hub, if that can be reached; told says whether it knows. Endpoints stay as they are.
+func (r *Role) Leave(ctx context.Context, by, reason string) (told bool, err error) {
 	m, err := r.p.Store.Membership(ctx)
 	if err != nil || m.Fleet == "" && len(m.Request) == 0 {
-		return err
+		return false, err
 	}
+	r.mu.Lock()
+	if r.agent != nil {
+		if k, _ := r.agent.Kept(); len(k.Hubs) > 0 {
+			m.Hubs = k.Hubs
+		}
+	}
+	r.mu.Unlock()
 	e := r.event(by, "fleet.left", m.Name)
 	e.Reason = reason
 	if err := r.p.Store.LeaveFleet(ctx, e); err != nil {
-		return err
+		return false, err
 	}
 	poke(r.joined)
-	return nil
+	if m.Fleet == "" {
+		return false, nil
+	}
+	if err := r.goodbye(ctx, m); err != nil {
+		r.p.Log.Warn("the hub does not know that this server left", "err", err)
+		return false, nil
+	}
+	return true, nil
+}
+
+// goodbye tells the hub that this server has left.
+func (r *Role) goodbye(ctx context.Context, m store.Membership) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	cert, err := m.Identity.TLS()
+	if err != nil {
+		return err
+	}
+	_, authority, err := m.Identity.Join(m.CA, r.p.Node, m.Identity.Chain)
+	if err != nil {
+		return err
+	}
+	line := agent.NewWire(m.Hubs, pki.NodeTLS(authority, func() (*tls.Certificate, error) { return &cert, nil }), r.p.Proxy, nil)
+	defer line.Close()
+	return line.Leave(ctx)
 }
 
 func (r *Role) event(by, action, name string) events.Event {

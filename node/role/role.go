@@ -86,7 +86,7 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Shape: p.shape, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	if err != nil {
 		return nil, err
 	}

@@ -172,6 +172,11 @@ type RolloutWord struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// FleetLeft is the end of a membership.
+type FleetLeft struct {
+	Told bool `json:"told"` // the hub knows; else an administrator there must revoke and forget the node before it joins again
+}
+
 // FleetMembership is this server as a node.
 type FleetMembership struct {
 	Fleet    string        `json:"fleet,omitempty"`

@@ -3091,6 +3091,9 @@ export interface components {
             next?: string;
             tally?: components["schemas"]["HubTally"];
         };
+        FleetLeft: {
+            told: boolean;
+        };
         FleetMatrix: {
             endpoints: components["schemas"]["SpecKey"][] | null;
             rows: components["schemas"]["FleetMatrixNode"][] | null;
@@ -4774,6 +4777,13 @@ export interface components {
             reason?: string;
             what: string;
         };
+        RolloutGate: {
+            /** Format: double */
+            errors?: number;
+            /** Format: int64 */
+            requests?: number;
+            then?: string;
+        };
         RolloutNode: {
             id: string;
             name: string;
@@ -4786,6 +4796,7 @@ export interface components {
         };
         RolloutPlan: {
             approve?: boolean;
+            gate?: components["schemas"]["RolloutGate"];
             /** Format: int64 */
             max_failures?: number;
             /** Format: int64 */
@@ -4821,6 +4832,8 @@ export interface components {
             /** Format: date-time */
             held?: string;
             id: string;
+            /** Format: int64 */
+            looked?: number;
             nodes: components["schemas"]["RolloutNode"][] | null;
             now?: boolean;
             order?: string[] | null;
@@ -11402,12 +11415,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["FleetLeft"];
+                };
             };
             /** @description Unauthorized */
             401: {

@@ -25,7 +25,7 @@ export function Nodes() {
   const [deciding, setDeciding] = useState<[FleetNode, string]>();
   const make = useAct((reason: string) => post<FleetCode>('/fleet/codes', { ...n, reason: reason || undefined }), 'fleet');
   const decide = useAct(([id, verdict, reason]: [string, string, string]) => post(`/fleet/nodes/${id}/${verdict}`, { reason: reason || undefined }), 'fleet');
-  const verdicts = (x: FleetNode) => ({ pending: ['approve', 'decline'], member: ['revoke'], quarantined: ['approve', 'revoke'] } as Record<string, string[]>)[x.standing] ?? ['approve', 'forget'];
+  const verdicts = (x: FleetNode) => ({ pending: ['approve', 'decline'], member: ['revoke'], quarantined: ['approve', 'revoke'], left: ['forget'] } as Record<string, string[]>)[x.standing] ?? ['approve', 'forget'];
   return (
     <Card title={t('fleet.nodes')} actions={<MayButton verb="create" on="fleet" size="xs" onClick={() => setAdding(true)}>{t('fleet.addNode')}</MayButton>}>
       {made?.text && (

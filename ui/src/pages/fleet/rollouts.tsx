@@ -19,12 +19,12 @@ export function Rollouts({ list, fleet }: { list: Rollout[]; fleet: FleetView })
   const [starting, setStarting] = useState(false);
   const [open, setOpen] = useState<string>();
   const [saying, setSaying] = useState<[Rollout, string]>();
-  const [n, setN] = useState({ version: '', endpoint: '', requests: 100, select: '' });
+  const [n, setN] = useState({ version: '', endpoint: '', requests: 100, select: '', gate: 'pause' });
   const binaries = rows(useFleetBinaries().data?.items);
   const program = n.version.startsWith('sha256:');
   const start = useAct((reason: string) => {
     const [model, number] = n.version.split('/');
-    const what = program ? { binary: n.version } : { model, version: Number(number), endpoint: n.endpoint, probation: { requests: n.requests } };
+    const what = program ? { binary: n.version } : { model, version: Number(number), endpoint: n.endpoint, probation: { requests: n.requests }, plan: { gate: { then: n.gate } } };
     return post('/fleet/rollouts', { ...what, select: n.select || undefined, reason });
   }, 'fleet');
   const say = useAct(([id, what, reason]: [string, string, string]) => post(`/fleet/rollouts/${id}/${what}`, { reason: reason || undefined }), 'fleet');
@@ -43,11 +43,12 @@ export function Rollouts({ list, fleet }: { list: Rollout[]; fleet: FleetView })
       )}
       <Twin>{`edgeward fleet rollout ${shown ? `show ${shown.id}` : 'list'}`}</Twin>
       <Ask title={t('fleet.rollOut')} open={starting} close={() => setStarting(false)} ready={!!n.version && (program || isName(n.endpoint))} go={t('fleet.start')}
-        cli={(reason) => `edgeward fleet rollout start ${program ? `--binary ${n.version}` : `${n.version || 'MODEL/VERSION'} --endpoint ${n.endpoint || 'NAME'}`}${n.select ? ` --select ${JSON.stringify(n.select)}` : ''} --reason ${JSON.stringify(reason || '…')}`}
+        cli={(reason) => `edgeward fleet rollout start ${program ? `--binary ${n.version}` : `${n.version || 'MODEL/VERSION'} --endpoint ${n.endpoint || 'NAME'}${n.gate === 'pause' ? '' : ` --gate ${n.gate}`}`}${n.select ? ` --select ${JSON.stringify(n.select)}` : ''} --reason ${JSON.stringify(reason || '…')}`}
         act={(reason) => start.mutateAsync(reason)}>
         <Select label={t('fleet.signedVersion')} data={signed} value={n.version} searchable required onChange={(v) => setN((o) => ({ ...o, version: v ?? '', endpoint: o.endpoint || (v?.startsWith('sha256:') ? '' : (v ?? '').split('/')[0]!) }))} />
         {!program && <TextInput label={t('fleet.endpoint')} value={n.endpoint} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, endpoint: v })); }} required error={n.endpoint && !isName(n.endpoint) ? t('name.bad') : undefined} />}
         {!program && <NumberInput label={t('fleet.requests')} description={t('fleet.requestsWhat')} min={1} max={1000000} value={n.requests} onChange={(v) => setN((o) => ({ ...o, requests: Number(v) || 100 }))} />}
+        {!program && <Select label={t('fleet.gate')} description={t('fleet.gateWhat')} data={['pause', 'roll-back', 'ignore'].map((g) => ({ value: g, label: word('gate', g) }))} value={n.gate} onChange={(v) => setN((o) => ({ ...o, gate: v ?? 'pause' }))} allowDeselect={false} />}
         <TextInput label={t('fleet.selector')} description={t('fleet.selectWhat')} placeholder="line=3" value={n.select} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, select: v })); }} />
         <Text size="sm" className="quiet">{t(program ? 'fleet.wavesBinary' : 'fleet.waves')}</Text>
       </Ask>
