@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"edgeward"
 	"edgeward/node/audit"
 	"edgeward/node/client"
+	"edgeward/node/events"
 )
 
 func newAuditCommand(e env) *cobra.Command {
@@ -69,6 +71,7 @@ func (r *remote) verified(res audit.Result) error {
 	if err := r.print(res, func(w io.Writer) {
 		if res.OK {
 			fmt.Fprintf(w, "sound: %s events, root %s\n", count(res.Head.Size), res.Head.Root)
+			printWitnessed(w, res.Witnessed)
 			return
 		}
 		fmt.Fprintf(w, "broken at event %s: %s\n", count(res.Bad), res.What)
@@ -78,6 +81,10 @@ func (r *remote) verified(res audit.Result) error {
 	if !res.OK {
 		return edgeward.E("audit", edgeward.Conflict, "audit.broken", "the log is not as it was written").
 			WithHint("compare with the last backup and with exports kept elsewhere")
+	}
+	if res.Witnessed != nil && len(res.Witnessed.Against) > 0 {
+		return edgeward.E("audit", edgeward.Conflict, "audit.contradicted", "the log is sound by itself, and servers of the fleet saw another one: %s", strings.Join(res.Witnessed.Against, ", ")).
+			WithHint("on each of them: edgeward fleet membership; then hold an export of this log against what they saw: edgeward audit verify-file LOG --witness FILE")
 	}
 	return nil
 }
@@ -101,14 +108,22 @@ func newAuditExport(r *remote) *cobra.Command {
 }
 
 func newAuditVerifyFile(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "verify-file FILE", Short: "Verify an exported log; needs no server", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "verify-file FILE", Short: "Verify an exported log; needs no server", Args: cobra.ExactArgs(1),
+		Long: "verify-file checks the chain of an exported log. With --witness it also holds a hub's log against what a server of\nthe fleet saw of it: give what edgeward fleet membership --json prints there."}
+	seen := cmd.Flags().String("witness", "", "`file` with what a server of the fleet saw of this log")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		f, err := open(args[0])
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		res, err := audit.VerifyExport(f)
+		var known []events.Head
+		if *seen != "" {
+			if known, err = witnessHeads(*seen); err != nil {
+				return err
+			}
+		}
+		res, err := audit.VerifyExport(f, known...)
 		if err != nil {
 			return err
 		}

@@ -378,6 +378,7 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 	facts(w, "fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
 		"problem", m.Contact.Problem, "hint", m.Contact.Hint)
 	printQueue(w, m.Queue)
+	printWitness(w, m.Witness)
 	if m.Autonomy.Mode == spec.LocalPromote {
 		may := "at any time"
 		if !m.Autonomy.Always {

@@ -89,7 +89,7 @@ type Happened struct {
 	By     string
 }
 
-// Options are what an Agent is made of. All but Sign, Programs, Bring, Gossip, Took, Retry, Tell and Dice are needed.
+// Options are what an Agent is made of. All but Sign, Programs, Bring, Gossip, Witness, Took, Retry, Tell and Dice are needed.
 type Options struct {
 	Fleet, Node string
 	Pin         edgeward.Digest // of the first root
@@ -105,13 +105,14 @@ type Options struct {
 	Boot        string // new with each start
 	Now         func() time.Time
 	Log         *slog.Logger
-	Queue       func() spec.Queue   // what waits for the hub; nil: nothing ever does
-	Bring       Bring               // nil: everything comes from the hub
-	Gossip      func() spec.Gossip  // what is reported of the site; nil: nothing
-	Took        func()              // a document was taken; must not block; nil: nobody wants to know
-	Retry       time.Duration       // shortest wait after a failed call; 0: two seconds
-	Tell        time.Duration       // longest time between two reports; 0: ten minutes
-	Dice        func(n int64) int64 // a random number below n, for pauses; nil: math/rand's
+	Queue       func() spec.Queue    // what waits for the hub; nil: nothing ever does
+	Bring       Bring                // nil: everything comes from the hub
+	Gossip      func() spec.Gossip   // what is reported of the site; nil: nothing
+	Witness     func() *spec.Witness // how far the hub's log was seen; nil: it is not looked at
+	Took        func()               // a document was taken; must not block; nil: nobody wants to know
+	Retry       time.Duration        // shortest wait after a failed call; 0: two seconds
+	Tell        time.Duration        // longest time between two reports; 0: ten minutes
+	Dice        func(n int64) int64  // a random number below n, for pauses; nil: math/rand's
 }
 
 // Agent is safe for concurrent use.

@@ -61,6 +61,9 @@ func substance(r spec.Reported) string {
 	r.Facts.DiskFree = int64(bits.Len64(uint64(r.Facts.DiskFree))) // half as much, or twice
 	h := &r.Facts.Host
 	h.MemoryFree, h.Resident, h.Load, h.Uptime = 0, 0, 0, 0
+	if w := r.Witness; w != nil {
+		r.Witness = &spec.Witness{Term: w.Term, Code: w.Code} // the hub's log grows by itself
+	}
 	r.Queue = maps.Clone(r.Queue)
 	for c, w := range r.Queue {
 		w.Bytes, w.Oldest = 0, time.Time{}
@@ -83,6 +86,10 @@ func (a *Agent) Report() spec.Reported {
 	if a.o.Queue != nil {
 		queue = a.o.Queue()
 	}
+	var seen *spec.Witness
+	if a.o.Witness != nil {
+		seen = a.o.Witness()
+	}
 	var gossip spec.Gossip
 	if a.o.Gossip != nil {
 		gossip = a.o.Gossip()
@@ -90,7 +97,7 @@ func (a *Agent) Report() spec.Reported {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seq++
-	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue}
+	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue, Witness: seen}
 	r.Endpoints, r.Binary = a.endpoints(), a.binary()
 	r.Locals = a.locals(a.now())
 	return r

@@ -44,6 +44,7 @@ type Options struct {
 	Deltas   Deltas        // nil: there are none
 	Shape    Shape         // nil: nothing is known of what nodes showed together
 	Desk     *inquiry.Desk // what persons ask of nodes
+	Audit    AuditLog      // of this server, which nodes are to witness; nil: none does
 	Now      func() time.Time
 	NewID    func() string
 	Log      *slog.Logger

@@ -59,6 +59,7 @@ func (h *Hub) Handler(identify Identify, refuse Refuse) http.Handler {
 	node("PUT /fleet/v1/own/{digest}", h.own)
 	node("GET /fleet/v1/inquiries", h.orders)
 	node("PUT /fleet/v1/inquiries/{id}", h.inquired)
+	node("GET /fleet/v1/audit", h.audit)
 	node("PUT /fleet/v1/trust", h.returned)
 	node("GET /fleet/v1/trust/{role}", h.trust)
 	node("GET /fleet/v1/trust/{role}/{number}", h.trust)

@@ -40,7 +40,8 @@ type Reported struct {
 	Traffic   Traffic   `json:"traffic,omitzero"`
 	Queue     Queue     `json:"queue,omitempty"` // what waits for the hub, and what was lost
 	Gossip    Gossip    `json:"gossip,omitzero"`
-	Locals    []Local   `json:"locals,omitempty"` // its own promotions, the newest last
+	Locals    []Local   `json:"locals,omitempty"`  // its own promotions, the newest last
+	Witness   *Witness  `json:"witness,omitempty"` // how far it has seen the hub's log
 }
 
 // State is one endpoint on the node.
@@ -152,6 +153,11 @@ func (r Reported) Check() error {
 	for _, l := range r.Locals {
 		if len(l.Promotion) > MaxPromotion || len(l.Certificate) > 8<<10 || len(l.Signature) > 1<<10 || len(l.Code) > 100 || len(l.Why) > 2000 {
 			return invalid("reported", "a promotion is longer than one is")
+		}
+	}
+	if r.Witness != nil {
+		if err := r.Witness.check(); err != nil {
+			return err
 		}
 	}
 	if len(r.Gossip.Members) > 16 {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -15,6 +16,17 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 )
+
+// witnesses are the heads of this server's log that nodes of its fleet have seen.
+func (s *Server) witnesses() (out []audit.Witness) {
+	if s.parts.Fleet == nil {
+		return nil
+	}
+	for _, w := range s.parts.Fleet.Hub().Witnesses() {
+		out = append(out, audit.Witness{Server: cmp.Or(w.Name, w.Node), Head: events.Head(w.Head)})
+	}
+	return out
+}
 
 type auditInput struct {
 	Page
@@ -43,7 +55,7 @@ func (s *Server) audit() {
 		})
 	handle(s, op{id: "audit.verify", method: http.MethodGet, path: "/audit/verify", summary: "Is the log as it was written?", verb: auth.List, resource: auth.Event},
 		func(ctx context.Context, _ *nothing) (*body[audit.Result], error) {
-			return answer(audit.Verify(ctx, s.parts.Store))
+			return answer(audit.VerifyWitnessed(ctx, s.parts.Store, s.witnesses()))
 		})
 	handle(s, op{id: "audit.export", method: http.MethodGet, path: "/audit/export", summary: "The whole log with its checkpoint, to be verified elsewhere", verb: auth.Export, resource: auth.Event},
 		func(ctx context.Context, _ *nothing) (*huma.StreamResponse, error) {

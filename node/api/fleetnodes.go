@@ -101,7 +101,7 @@ func (s *Server) fleetNode(ctx context.Context, n hub.Node) wire.FleetNodeView {
 	n.Last.Endpoints = slices.DeleteFunc(slices.Clone(n.Last.Endpoints), func(x spec.State) bool { return !mine(x.Group) })
 	n.Last.Facts.Host.Loaded = slices.DeleteFunc(slices.Clone(n.Last.Facts.Host.Loaded), func(x spec.Loaded) bool { return !mine(x.Group) })
 	v := wire.FleetNodeView{ID: n.ID, Name: n.Last.Facts.Name, Site: n.Site, Tags: n.Tags, Asks: n.Asks, Pair: n.Pair, Standing: n.Standing, Why: n.Why, Asked: n.Asked, Joined: n.Joined, Seen: n.Seen,
-		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt,
+		Until: n.Until, Held: n.Held, Rev: n.Rev, Has: n.Last.Rev, Facts: n.Last.Facts, States: n.States(), Traffic: n.Last.Traffic, Queue: n.Last.Queue, Receipt: n.Receipt, Witness: n.Last.Witness,
 		Promotions: slices.DeleteFunc(slices.Clone(n.Promotions), func(x hub.Promoted) bool { return !mine(x.Promotion.Key().Group) })}
 	v.Online = n.Online(s.parts.Now())
 	if !n.Last.At.IsZero() && !n.Got.IsZero() {

@@ -8,7 +8,7 @@
 // Verify reads the whole log and recomputes the chain and the RFC 6962 tree. It finds an edited, removed, inserted or moved
 // event and names the first number at which something is not as it was written. Whoever can write the disk can also
 // rewrite all that follows and the head; that is found only with a checkpoint kept elsewhere: pass the Heads you have
-// kept (an export holds one, the fleet keeps them), and the log must lead through each.
+// kept (an export holds one, each node of a fleet keeps those of its hub), and the log must lead through each.
 //
 // # Export
 //
@@ -49,6 +49,8 @@ type Result struct {
 	Head events.Head `json:"head"`           // of the sound part, recomputed
 	Bad  uint64      `json:"bad,omitempty"`  // first number at which something is not as it was written
 	What string      `json:"what,omitempty"` // one English sentence
+
+	Witnessed *Witnessed `json:"witnessed,omitempty"` // by other servers; nil: nobody was asked
 }
 
 // Verify checks the whole log up to the head it has now, and that it leads through each of the known heads. The error

@@ -21,6 +21,7 @@ import (
 type (
 	Event       = events.Event
 	AuditResult = audit.Result
+	Witnessed   = audit.Witnessed
 )
 
 // maxEventLine bounds one line of the feed.

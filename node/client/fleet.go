@@ -23,6 +23,7 @@ type (
 	FleetCodeRequest = wire.CodeRequest
 	FleetLeft        = wire.FleetLeft
 	FleetMembership  = wire.FleetMembership
+	FleetWitness     = wire.FleetWitness
 	FleetProposal    = wire.ProposalView
 	FleetSite        = wire.FleetSite
 	Rollout          = wire.RolloutView

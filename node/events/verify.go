@@ -67,6 +67,9 @@ func (v *Verifier) lastHash() string {
 	return v.last
 }
 
+// Size is how many events were added so far.
+func (v *Verifier) Size() uint64 { return v.size }
+
 // Head is the state of the log after the events added so far.
 func (v *Verifier) Head() Head {
 	if v.size == 0 {

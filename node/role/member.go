@@ -13,11 +13,13 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/selector"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/witness"
 	"edgeward/node/events"
 	"edgeward/node/store"
 	"edgeward/node/wire"
 	"edgeward/sync/delta"
 	"edgeward/sync/pull"
+	"edgeward/sync/tuf"
 )
 
 // Membership says how it stands.
@@ -27,7 +29,7 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 		return wire.FleetMembership{}, err
 	}
 	r.mu.Lock()
-	a, problem := r.agent, r.asking
+	a, eyes, problem := r.agent, r.eyes, r.asking
 	r.mu.Unlock()
 	out := wire.FleetMembership{Fleet: m.Fleet, Name: m.Name, Site: m.Site, Hubs: m.Hubs, Joined: m.Joined, Pending: m.Fleet == "" && len(m.Request) > 0}
 	out.ByFile = out.Pending && m.ByFile
@@ -46,6 +48,7 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 		out.Site = k.Site
 	}
 	out.Items, out.Queue = a.States(), r.queue()
+	out.Witness = newFleetWitness(eyes.Kept())
 	out.Autonomy, out.Promotions = k.Policy.Autonomy, k.Promotions
 	if out.Autonomy.Mode == spec.LocalPromote && !out.Autonomy.Always {
 		out.MayFrom = a.SilentSince().Add(out.Autonomy.After.Duration())
@@ -282,17 +285,21 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	pace := agent.NewPace()
 	puller := &pull.Puller{Blobs: r.p.Blobs, Dir: filepath.Join(r.p.Dir, "parts"), Apply: delta.Apply, Limit: pace.WAN}
 	here := r.newSite(m, authority, current, puller, line, pace)
+	eyes, err := witness.Open(ctx, witness.Options{Fleet: m.Fleet, Key: func() (tuf.Public, error) { return a.HubKey() }, Ask: line.Audit, Store: r.p.Store, Found: func() { a.Tell() }, Now: r.p.Now, Log: log})
+	if err != nil {
+		return err
+	}
 	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Authority: authority, Sign: r.sign, Hub: line, Local: r.p.Local, Programs: r.programs(), Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
-		Bring: here.swarm.Bring, Gossip: here.report, Took: here.knock, Boot: boot, Now: r.p.Now, Log: log})
+		Bring: here.swarm.Bring, Gossip: here.report, Witness: func() *spec.Witness { return eyes.Kept().Report() }, Took: func() { here.knock(); eyes.Knock() }, Boot: boot, Now: r.p.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
-	r.agent, r.site = a, here
+	r.agent, r.site, r.eyes = a, here, eyes
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		r.agent, r.site = nil, nil
+		r.agent, r.site, r.eyes = nil, nil, nil
 		r.mu.Unlock()
 	}()
 	if k, _ := a.Kept(); len(k.Hubs) > 0 {
@@ -312,6 +319,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		})
 	})
 	wg.Go(func() { _ = box.Run(ctx) })
+	wg.Go(func() { _ = eyes.Run(ctx) })
 	return a.Run(ctx)
 }
 

@@ -25,6 +25,7 @@ import (
 	"edgeward/fleet/hub"
 	"edgeward/fleet/inquiry"
 	"edgeward/fleet/pki"
+	"edgeward/fleet/witness"
 	"edgeward/node/follow"
 	"edgeward/node/store"
 	"edgeward/sync/blobs"
@@ -67,6 +68,7 @@ type Role struct {
 	mu     sync.Mutex
 	agent  *agent.Agent
 	site   *site
+	eyes   *witness.Witness // on the hub's log
 	clock  pki.Clock
 	url    string // of the hub's listener
 	asking string // why the last try to join failed
@@ -86,7 +88,7 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Shape: p.shape, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Shape: p.shape, Audit: p.Store, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	if err != nil {
 		return nil, err
 	}

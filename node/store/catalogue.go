@@ -15,7 +15,7 @@ func catalogue() []noun {
 		&settings, &idempotency,
 		&Datasets, &DatasetVersions, &Models, &ModelVersions, &Candidates,
 		&Endpoints, &statuses, &Jobs, &Watches, &Scorings, &Deliveries, &answered, &demos,
-		&fleets, &fleetCodes, &fleetNodes, &fleetAssignments, &fleetMoves, &fleetOverlays, &fleetEvents, &memberships, &fleetTrust, &fleetKept,
+		&fleets, &fleetCodes, &fleetNodes, &fleetAssignments, &fleetMoves, &fleetOverlays, &fleetEvents, &memberships, &fleetTrust, &fleetKept, &fleetWitness,
 		&fleetSummaries, &fleetCounts, &hubEvents, &hubQueues, &fleetTallies, &fleetInquiries,
 	}
 }

@@ -51,6 +51,7 @@
 //	fleet, fleet_codes, fleet_nodes, fleet_assignments, fleet_rollouts, fleet_overlays, fleet_events   fleet/hub: what a hub knows; events index id, node, class
 //	fleet_tallies                                  fleet/hub: counts of each node's events
 //	fleet_membership, fleet_trust, fleet_kept   what a node knows of its fleet: certificate and key, signed files, items of fleet/agent
+//	fleet_witness                               fleet/witness: what a node saw of its hub's log
 //	fleet_summaries              fleet/summary: what nodes said of their versions' work, at the hub   index model, day
 //	fleet_inquiries              fleet/inquiry: what persons at the hub asked of nodes; the files lie in fleet/inquiries
 //	fleet_counts                 fleet/summary: what this node counts

@@ -91,6 +91,9 @@ func forgetFleet(tx *Tx) error {
 	if err := ignoreMissing(fleetCounts.Delete(tx, "", "fleet")); err != nil {
 		return err
 	}
+	if err := ignoreMissing(fleetWitness.Delete(tx, "", "fleet")); err != nil {
+		return err
+	}
 	if err := forgetFleetQueue(tx); err != nil {
 		return err
 	}

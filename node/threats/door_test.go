@@ -1,6 +1,7 @@
 package threats
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"log"
@@ -15,6 +16,10 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/witness"
+	"edgeward/node/audit"
+	"edgeward/node/events"
+	"edgeward/node/store"
 	"edgeward/sync/tuf"
 )
 
@@ -232,6 +237,95 @@ func insider(t *testing.T) {
 	}
 	g.becomes(1)
 	g.innocent(2)
+	f.covered(g)
+}
+
+// covered has the insider, who cannot bring a model in, hide at least that he tried: the hub's log is written anew, as a whole. Each server that saw it says so, over
+// a power cut too, and whoever gets the log as a file finds it.
+func (f *fort) covered(g *guard) {
+	f.Helper()
+	head, err := f.db.Head(f.Context())
+	f.ok(err)
+	other := f.node()
+	for _, x := range []*guard{g, other} {
+		f.eventually(x.id+" has seen the hub's log", func() bool { return x.saw().Statement.Head.Size >= head.Size })
+	}
+	was := g.saw()
+	for _, c := range []struct {
+		name   string
+		change func(*events.Event) bool
+		more   bool // and he goes on writing
+		want   witness.Finding
+	}{
+		{"what he did is gone", func(e *events.Event) bool { return e.Principal != "user:mal" }, false, witness.WentBack},
+		{"somebody else did it", func(e *events.Event) bool {
+			if e.Principal == "user:mal" {
+				e.Principal = "user:bob"
+			}
+			return true
+		}, true, witness.Forked},
+	} {
+		f.log.Store(f.rewritten(c.change))
+		if c.more {
+			f.ok(f.log.Load().Record(f.Context(), events.Event{Time: f.now(), Principal: "user:mal", Action: "fleet.code.created", Object: events.Object{Kind: "fleet"}}))
+		}
+		for _, x := range []*guard{g, other} {
+			f.eventually(x.id+": "+c.name, func() bool { k := x.saw(); return k.Odd != nil && k.Odd.Finding == c.want })
+			if k := x.saw(); k.Statement.Head.Size < was.Statement.Head.Size {
+				f.Errorf("%s believes %+v after %+v", x.id, k.Statement, was.Statement)
+			}
+		}
+		g.cut()
+		if k := g.saw(); k.Odd == nil || k.Statement.Head.Size == 0 {
+			f.Errorf("a power cut has it forgotten: %+v", k)
+		}
+		if code := f.reported(g); code != string(c.want) {
+			f.eventually("the hub is told", func() bool { return f.reported(g) == string(c.want) })
+		}
+		f.noted(g, "fleet.audit.contradicted")
+		// The file that he hands to the auditor, held against what one server remembers.
+		var file bytes.Buffer
+		_, err := audit.Export(f.Context(), f.log.Load(), &file, "hub", "", f.now())
+		f.ok(err)
+		if r, err := audit.VerifyExport(bytes.NewReader(file.Bytes())); err != nil || !r.OK {
+			f.Errorf("a log rewritten as a whole is sound by itself: %+v %v", r, err)
+		}
+		if r, err := audit.VerifyExport(bytes.NewReader(file.Bytes()), events.Head(g.saw().Statement.Head)); err != nil || r.OK {
+			f.Errorf("it leads through what %s saw: %+v %v", g.id, r, err)
+		}
+		heads := []audit.Witness{}
+		for _, w := range f.hub.Witnesses() {
+			heads = append(heads, audit.Witness{Server: w.Node, Head: events.Head(w.Head)})
+		}
+		if r, err := audit.VerifyWitnessed(f.Context(), f.log.Load(), heads); err != nil || r.Witnessed == nil || len(r.Witnessed.Against) == 0 {
+			f.Errorf("the hub's own verification: %+v %v", r, err)
+		}
+		g.becomes(1) // nothing that runs stops
+		f.log.Store(f.db)
+		for _, x := range []*guard{g, other} {
+			f.eventually(x.id+" sees the log again that it saw", func() bool { return x.saw().Odd == nil })
+		}
+	}
+}
+
+// reported is the code with which a node's last report says that the hub's log does not fit.
+func (f *fort) reported(g *guard) string {
+	for _, w := range f.hub.Witnesses() {
+		if w.Node == g.id {
+			return w.Code
+		}
+	}
+	return ""
+}
+
+// noted fails the test unless the node's own log has an event of this action.
+func (f *fort) noted(g *guard, action string) {
+	f.Helper()
+	list, _, err := g.db.ListEvents(f.Context(), store.EventPage{Filter: events.Filter{Action: action}})
+	f.ok(err)
+	if len(list) == 0 {
+		f.Errorf("%s has no event %s", g.id, action)
+	}
 }
 
 // TestANameIsNoIdentity lets two servers have one name, and one of them another later: the id counts, and a name that two have means neither.

@@ -22,7 +22,9 @@ import (
 	"edgeward/fleet/pki"
 	"edgeward/fleet/rollout"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/witness"
 	"edgeward/node/api"
+	"edgeward/node/events"
 	"edgeward/node/store"
 	"edgeward/runtime/models"
 	"edgeward/runtime/tensor"
@@ -99,6 +101,8 @@ func (library) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, in
 type fort struct {
 	testing.TB
 	hub                 *hub.Hub
+	db                  *store.DB
+	log                 atomic.Pointer[store.DB] // that the hub shows nodes as its own
 	ca                  pki.CA
 	key, root, ann, abe tuf.Key
 	next                tuf.Key // of the hub, once a charter names it
@@ -127,9 +131,11 @@ func newFortAt(t testing.TB, wrong time.Duration) *fort {
 	db, err := store.Open(t.TempDir(), store.Options{Now: f.now})
 	f.ok(err)
 	t.Cleanup(func() { db.Close() })
+	f.db = db
+	f.log.Store(db)
 	desk, err := inquiry.Open(t.Context(), db, t.TempDir(), f.now, f.id)
 	f.ok(err)
-	f.hub, err = hub.Open(t.Context(), hub.Options{Store: db, Key: f.key, Registry: library{}, Bytes: library{}, Desk: desk, Now: f.now, NewID: f.id, Log: slog.New(slog.DiscardHandler),
+	f.hub, err = hub.Open(t.Context(), hub.Options{Store: db, Key: f.key, Registry: library{}, Bytes: library{}, Desk: desk, Audit: shown{f}, Now: f.now, NewID: f.id, Log: slog.New(slog.DiscardHandler),
 		NextKey: func(tuf.Public) (tuf.Key, error) { return f.next, nil },
 		CA: func(fleet string) (ca pki.CA, err error) {
 			if f.ca.Fleet == "" {
@@ -155,6 +161,30 @@ func newFortAt(t testing.TB, wrong time.Duration) *fort {
 	run.Go(func() { _ = f.hub.Run(ctx) })
 	t.Cleanup(func() { cancel(); run.Wait() })
 	return f
+}
+
+// shown is the log that the fort shows.
+type shown struct{ *fort }
+
+func (s shown) AuditHead(ctx context.Context, have uint64) (witness.Head, string, [][]byte, error) {
+	return s.log.Load().AuditHead(ctx, have)
+}
+
+// rewritten is the hub's log as somebody wrote it anew, event after event, with all hashes as they have to be: change says what stands in place of each, false
+// leaves it out.
+func (f *fort) rewritten(change func(*events.Event) bool) *store.DB {
+	f.Helper()
+	db, err := store.Open(f.TempDir(), store.Options{Now: f.now})
+	f.ok(err)
+	f.Cleanup(func() { db.Close() })
+	list, err := f.db.Events(f.Context(), 0, 1<<20)
+	f.ok(err)
+	for _, e := range list {
+		if change(&e) {
+			f.ok(db.Record(f.Context(), e))
+		}
+	}
+	return db
 }
 
 func (f *fort) charter(hub tuf.Key) tuf.Charter {

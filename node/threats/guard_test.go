@@ -19,12 +19,14 @@ import (
 	"edgeward/fleet/hub"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/witness"
 	"edgeward/node/events"
 	"edgeward/node/store"
 	"edgeward/runtime/models"
 	"edgeward/sync/blobs"
 	"edgeward/sync/delta"
 	"edgeward/sync/pull"
+	"edgeward/sync/tuf"
 )
 
 // guard is a node: a real agent with a real store on a disk of its own.
@@ -41,6 +43,7 @@ type guard struct {
 
 	mu   sync.Mutex
 	a    *agent.Agent
+	eyes *witness.Witness
 	stop func()
 }
 
@@ -126,17 +129,29 @@ func (g *guard) start() error {
 			a.Heard(t)
 		}
 	})
-	a, err := agent.Open(g.Context(), agent.Options{Fleet: g.m.Fleet, Node: g.id, Pin: g.m.Pin, Root: g.m.Root, Hub: g.wire, Local: g.local, Store: g.db,
-		Puller: &pull.Puller{Blobs: g.blobs, Dir: filepath.Join(g.dir, "parts"), Apply: delta.Apply}, Boot: g.fort.id(), Now: g.now, Log: slog.New(slog.DiscardHandler), Retry: 20 * time.Millisecond})
+	eyes, err := witness.Open(g.Context(), witness.Options{Fleet: g.m.Fleet, Key: func() (tuf.Public, error) { return a.HubKey() }, Ask: g.wire.Audit, Store: g.db, Found: func() { a.Tell() }, Now: g.now, Log: slog.New(slog.DiscardHandler),
+		Rest: 50 * time.Millisecond, Every: time.Second})
+	if err != nil {
+		return err
+	}
+	a, err = agent.Open(g.Context(), agent.Options{Fleet: g.m.Fleet, Node: g.id, Pin: g.m.Pin, Root: g.m.Root, Hub: g.wire, Local: g.local, Store: g.db,
+		Puller: &pull.Puller{Blobs: g.blobs, Dir: filepath.Join(g.dir, "parts"), Apply: delta.Apply}, Boot: g.fort.id(), Now: g.now, Log: slog.New(slog.DiscardHandler), Retry: 20 * time.Millisecond,
+		Witness: func() *spec.Witness { return eyes.Kept().Report() }, Took: eyes.Knock})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = a.Run(ctx) }()
+	go func() {
+		defer close(done)
+		var both sync.WaitGroup
+		both.Go(func() { _ = eyes.Run(ctx) })
+		_ = a.Run(ctx)
+		both.Wait()
+	}()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.a, g.stop = a, func() { cancel(); <-done }
+	g.a, g.eyes, g.stop = a, eyes, func() { cancel(); <-done }
 	return nil
 }
 
@@ -159,6 +174,13 @@ func (g *guard) cut() {
 	g.open()
 	g.local.blobs = g.blobs
 	g.run()
+}
+
+// saw is what the node remembers of the hub's log.
+func (g *guard) saw() witness.Kept {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.eyes.Kept()
 }
 
 func (g *guard) agent() *agent.Agent {

@@ -6,6 +6,7 @@ import (
 	"edgeward/fleet/agent"
 	"edgeward/fleet/hub"
 	"edgeward/fleet/spec"
+	"edgeward/fleet/witness"
 	"edgeward/sync/tuf"
 )
 
@@ -112,6 +113,7 @@ type FleetNodeView struct {
 	Queue      spec.Queue        `json:"queue,omitempty"`      // what waits on the node, and what was dropped there
 	Promotions []hub.Promoted    `json:"promotions,omitempty"` // that the node made by itself, the newest last
 	Bans       []PeerBan         `json:"bans,omitempty"`       // servers of its site that it asks for nothing now
+	Witness    *spec.Witness     `json:"witness,omitempty"`    // how far it has seen this hub's log; its code says that the log does not fit
 }
 
 // PeerBan is a server that a node asks for nothing until then.
@@ -198,6 +200,22 @@ type FleetMembership struct {
 	Autonomy   spec.Autonomy    `json:"autonomy,omitzero"`    // what this server may do while the hub is away
 	MayFrom    time.Time        `json:"may_from,omitzero"`    // from when on it may, if the hub stays away
 	Promotions []agent.Promoted `json:"promotions,omitempty"` // by this server itself, the newest last
+
+	Witness *FleetWitness `json:"witness,omitempty"` // what this server saw of its hub's log
+}
+
+// FleetWitness is what a node saw of its hub's log, and whether what the hub shows now leads through it.
+type FleetWitness struct {
+	Head   witness.Head   `json:"head"` // the last one that the hub proved to go on from all before
+	Term   uint64         `json:"term,omitempty"`
+	At     time.Time      `json:"at,omitzero"`      // when the hub last showed a log that leads through it
+	Code   string         `json:"code,omitempty"`   // why the log that the hub shows does not fit; empty: it does
+	Since  time.Time      `json:"since,omitzero"`   // when that was seen first
+	Shown  *witness.Head  `json:"shown,omitempty"`  // what it showed instead
+	Before []witness.Past `json:"before,omitempty"` // the last heads of earlier terms, as they were signed
+
+	Signed      []byte `json:"signed,omitempty"`       // the hub's word for Head: an envelope
+	ShownSigned []byte `json:"shown_signed,omitempty"` // and for Shown; the two together prove it to anybody
 }
 
 // OwnRequest asks to put a version that was trained on this server behind an endpoint of the fleet.

@@ -2604,6 +2604,14 @@ export interface components {
             head: components["schemas"]["EventsHead"];
             ok: boolean;
             what?: string;
+            witnessed?: components["schemas"]["AuditWitnessed"];
+        };
+        AuditWitnessed: {
+            against?: string[] | null;
+            /** Format: int64 */
+            servers: number;
+            /** Format: int64 */
+            up_to: number;
         };
         AuthGroup: {
             /** Format: date-time */
@@ -3145,6 +3153,7 @@ export interface components {
             rev?: number;
             site?: string;
             traffic?: components["schemas"]["SpecTraffic"];
+            witness?: components["schemas"]["FleetWitness"];
         };
         FleetMonitor: {
             /** Format: int64 */
@@ -3210,6 +3219,7 @@ export interface components {
             };
             traffic: components["schemas"]["SpecTraffic"];
             why?: string;
+            witness?: components["schemas"]["SpecWitness"];
         };
         FleetRequest: {
             hubs?: string[] | null;
@@ -3248,6 +3258,20 @@ export interface components {
             signed?: components["schemas"]["TufTarget"][] | null;
             /** Format: date-time */
             superseded?: string;
+            /** Format: int64 */
+            term?: number;
+        };
+        FleetWitness: {
+            /** Format: date-time */
+            at?: string;
+            before?: components["schemas"]["WitnessPast"][] | null;
+            code?: string;
+            head: components["schemas"]["WitnessHead"];
+            shown?: components["schemas"]["WitnessHead"];
+            shown_signed?: string;
+            signed?: string;
+            /** Format: date-time */
+            since?: string;
             /** Format: int64 */
             term?: number;
         };
@@ -5702,6 +5726,17 @@ export interface components {
             /** Format: date-time */
             oldest?: string;
         };
+        SpecWitness: {
+            /** Format: date-time */
+            at?: string;
+            code?: string;
+            last: string;
+            root: string;
+            /** Format: int64 */
+            size: number;
+            /** Format: int64 */
+            term?: number;
+        };
         StartUpdate: {
             reason: string;
             /** @description a or b; none: the one that is staged */
@@ -5986,6 +6021,27 @@ export interface components {
             share: number;
             /** Format: int64 */
             version: number;
+        };
+        WitnessHead: {
+            last: string;
+            root: string;
+            /** Format: int64 */
+            size: number;
+        };
+        WitnessPast: {
+            envelope: string;
+            kept: boolean;
+            statement: components["schemas"]["WitnessStatement"];
+        };
+        WitnessStatement: {
+            /** Format: date-time */
+            at: string;
+            fleet: string;
+            /** Format: int64 */
+            format: number;
+            head: components["schemas"]["WitnessHead"];
+            /** Format: int64 */
+            term?: number;
         };
         WorkerStatus: {
             /** Format: int64 */

@@ -76,8 +76,10 @@ export default function Audit() {
     >
       <Stack gap="md">
         {verify.data && (
-          <Alert color={verify.data.ok ? 'green' : 'red'} role="status" title={verify.data.ok ? t('audit.sound', { n: num(verify.data.head.size) }) : t('audit.broken', { n: num(verify.data.bad) })}>
+          <Alert color={!verify.data.ok ? 'red' : rows(verify.data.witnessed?.against).length > 0 ? 'orange' : 'green'} role="status" title={verify.data.ok ? t('audit.sound', { n: num(verify.data.head.size) }) : t('audit.broken', { n: num(verify.data.bad) })}>
             {verify.data.what} <span className="mono">{short(verify.data.head.root)}</span>
+            {!!verify.data.witnessed?.servers && <Text size="sm">{t('audit.witnessed', { n: num(verify.data.witnessed.servers), up: num(verify.data.witnessed.up_to) })}</Text>}
+            {rows(verify.data.witnessed?.against).length > 0 && <Text size="sm" fw={700}>{t('audit.against', { who: rows(verify.data.witnessed?.against).join(', ') })}</Text>}
           </Alert>
         )}
         <Trouble error={verify.error ?? exported.error ?? q.error} />

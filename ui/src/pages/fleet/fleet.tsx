@@ -6,7 +6,7 @@ import { rows, type FleetView, type Membership } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Twin } from '../../parts/copy';
 import { Empty } from '../../parts/empty';
-import { ago, bytes, day, moment, some } from '../../parts/format';
+import { ago, bytes, day, moment, num, some } from '../../parts/format';
 import { MayButton, useMay } from '../../parts/may';
 import { Card, Page, State } from '../../parts/page';
 import { Loaded, Trouble } from '../../parts/trouble';
@@ -83,6 +83,8 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
         <Stack gap="xs">
           <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem || !some(of.contact?.last) ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
           {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem} {of.contact.hint}</Alert>}
+          {of.witness?.code && <Alert color="red" title={t('witness.odd')}>{t(of.witness.code === 'fleet.audit_went_back' ? 'witness.wentBack' : 'witness.rewritten', { n: num(of.witness.head.size), shown: num(of.witness.shown?.size), when: moment(of.witness.since) })} {t('witness.do')}</Alert>}
+          {of.witness && <Text size="sm" className="quiet">{t('witness.seen', { n: num(of.witness.head.size), when: some(of.witness.at) ? ago(of.witness.at) : '–' })} {rows(of.witness.before).some((p) => !p.kept) ? t('witness.restored') : ''}</Text>}
           <Text size="sm" className="quiet">
             {t('fleet.certificate', { day: some(of.certificate_until) ? day(of.certificate_until) : '–' })} {of.traffic?.received ? t('fleet.bytes', { got: bytes(of.traffic.received), saved: bytes(of.traffic.saved ?? 0) }) : ''}
           </Text>

@@ -35,6 +35,7 @@ function All({ n }: { n: NodeView }) {
       {n.held && <Alert color="orange" title={t('fleetNode.held')}>{t('fleetNode.heldWhat')}</Alert>}
       {n.why && <Alert color="orange" title={word('standing', n.standing)}>{n.why}</Alert>}
       {m.health && m.health !== 'ready' && <Alert color="orange" title={t('fleetNode.health')}>{rows(m.reasons).join(' ') || m.health}</Alert>}
+      {n.witness?.code && <Alert color="red" title={t('witness.oddHere')}>{t('witness.oddHereWhat', { n: num(n.witness.size) })}</Alert>}
       {skewed && <Alert color="orange" title={t('fleetNode.clock')}>{t('fleetNode.clockWhat', { s: seconds(Math.abs(n.clock_skew_s)) })}</Alert>}
       <div className="grid">
         <Card title={t('fleetNode.machine')}>
@@ -67,6 +68,7 @@ function All({ n }: { n: NodeView }) {
             [t('fleetNode.tags'), <Tags n={n} key="tags" />],
             [t('tags.asks'), tagWords(n.asks_tags)],
             [t('fleetNode.pair'), n.pair ?? ''],
+            [t('witness.field'), n.witness ? t('witness.upTo', { n: num(n.witness.size) }) : ''],
             [t('fleetNode.seen'), some(n.seen) ? moment(n.seen) : '–'],
             [t('fleetNode.skew'), t('fleetNode.skewOf', { s: seconds(Math.round(n.clock_skew_s * 10) / 10 || 0) })],
             [t('fleetNode.certificate'), left === undefined ? '–' : `${day(n.certificate_until)} (${t('fleetNode.daysLeft', { n: left })})`],
