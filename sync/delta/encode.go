@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"math/bits"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -139,41 +140,42 @@ func (e *encoder) between(ctx context.Context, from, to, old, oldSize int64) {
 		if int64(len(like)) >= n && bytes.Equal(block, like[:n]) {
 			e.copies(n, old)
 		} else {
-			packed := e.compress(block)
-			d := e.withDictionary(block, like)
-			likes := d != nil && len(d) < len(packed)
-			if likes {
-				packed = d
-			}
-			e.lying(block, packed, likes, old, like)
+			e.lying(block, old, like)
 		}
 		step := min(int64(len(like)), n)
 		from, old, oldSize = from+n, old+step, oldSize-step
 	}
 }
 
-// little is a block that is tried by matches at the level Fast too: a reader is done sooner than with a dictionary of zstd's.
+// little is a block that the level Fast writes by matches: there they were always smaller than what zstd made, and both sides are done sooner.
 const little = 4 << 10
 
-// lying writes a block by matches if that is smaller than what zstd made of it, with the dictionary or without.
-func (e *encoder) lying(block, packed []byte, likes bool, old int64, like []byte) {
+// lying writes a block of what lies between tensors, which is like what the base has at old, by the smallest of matches and zstd, with a dictionary and without.
+func (e *encoder) lying(block []byte, old int64, like []byte) {
+	if !e.small && len(block) <= little {
+		if m := matched(block, like, 0x03); len(m)*4 < len(block)*3 {
+			e.match(int64(len(block)), old, int64(len(like)), 0x03, m)
+			return
+		}
+	}
+	packed := e.compress(block)
+	d := e.withDictionary(block, like)
+	likes := d != nil && len(d) < len(packed)
+	if likes {
+		packed = d
+	}
 	if e.small && len(packed)*20 < len(block)*19 || len(block) <= little {
-		window := append(append(make([]byte, 0, len(like)+len(block)), like...), block...)
 		best, shape := []byte(nil), byte(0)
 		for _, s := range []byte{0x03, 0x31, 0x22} {
 			if !e.small && s != 0x03 {
 				break
 			}
-			if m := matched(window, len(like), uint(s>>4), uint(s&15)); best == nil || len(m) < len(best) {
+			if m := matched(block, like, s); best == nil || len(m) < len(best) {
 				best, shape = m, s
 			}
 		}
 		if len(best) < len(packed) {
-			e.op(opMatch, int64(len(block)))
-			e.uvarint(uint64(old))
-			e.uvarint(uint64(len(like)))
-			e.out.WriteByte(shape)
-			e.payload(best)
+			e.match(int64(len(block)), old, int64(len(like)), shape, best)
 			return
 		}
 	}
@@ -209,6 +211,14 @@ func (e *encoder) like(n, old, size int64, b []byte) {
 	e.payload(b)
 }
 
+func (e *encoder) match(n, old, size int64, shape byte, b []byte) {
+	e.op(opMatch, n)
+	e.uvarint(uint64(old))
+	e.uvarint(uint64(size))
+	e.out.WriteByte(shape)
+	e.payload(b)
+}
+
 func (e *encoder) payload(b []byte) {
 	e.uvarint(uint64(len(b)))
 	e.out.Write(b)
@@ -223,7 +233,8 @@ func (e *encoder) withDictionary(block, like []byte) []byte {
 	if e.small {
 		level = zstd.SpeedBestCompression
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderDictRaw(dictID, like), zstd.WithWindowSize(4<<20))
+	window := max(zstd.MinWindowSize, 1<<bits.Len(uint(len(like)+len(block)-1))) // all of it, and no more: that much is allocated
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderDictRaw(dictID, like), zstd.WithWindowSize(window))
 	if err != nil {
 		return nil
 	}

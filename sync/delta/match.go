@@ -322,16 +322,18 @@ type finder struct {
 	b    []byte
 	head []int32
 	prev []int32
-	next int // places before are in the chains
+	next int  // places before are in the chains
+	drop uint // bits of a hash that are not in its chain's number
 }
 
 const (
-	chainBits = 16
+	chainBits = 16 // at most
 	chainMost = 256
 )
 
 func newFinder(b []byte) *finder {
-	f := &finder{b: b, head: make([]int32, 1<<chainBits), prev: make([]int32, len(b))}
+	n := min(bits.Len(uint(len(b)))+1, chainBits)
+	f := &finder{b: b, head: make([]int32, 1<<n), prev: make([]int32, len(b)), drop: 32 - uint(n)}
 	for i := range f.head {
 		f.head[i] = -1
 	}
@@ -339,7 +341,7 @@ func newFinder(b []byte) *finder {
 }
 
 func (f *finder) hash(at int) uint32 {
-	return (binary.LittleEndian.Uint32(f.b[at:]) & 0xffffff) * 2654435761 >> (32 - chainBits)
+	return (binary.LittleEndian.Uint32(f.b[at:]) & 0xffffff) * 2654435761 >> f.drop
 }
 
 func (f *finder) to(at int) {
@@ -396,9 +398,10 @@ func (f *finder) all(at int, out []found) []found {
 	return out
 }
 
-// matched codes window[from:], the bytes before being known to the reader.
-func matched(window []byte, from int, lp, lc uint) []byte {
-	m, c := newMatcher(lp, lc), newWriter()
+// matched codes a block, the bytes of like being known to the reader. The shape is what the format says.
+func matched(block, like []byte, shape byte) []byte {
+	window, from := append(append(make([]byte, 0, len(like)+len(block)), like...), block...), len(like)
+	m, c := newMatcher(uint(shape>>4), uint(shape&15)), newWriter()
 	s := state{reps: [4]uint32{1, 1, 1, 1}}
 	p := planner{m: m, f: newFinder(window)}
 	for at := from; at < len(window); {
