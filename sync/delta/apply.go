@@ -126,16 +126,17 @@ func (a *applier) span() (at, size int64, err error) {
 	return at, size, err
 }
 
-// from reads an offset and the base's n bytes there.
+// from reads an offset and the base's n bytes there, which have slack.
 func (a *applier) from(n int64) ([]byte, error) {
 	at, err := a.length(a.baseSize - n)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.base.ReadAt(room(&a.old, n), at); err != nil {
+	base := room(&a.old, n+slack)[:n]
+	if _, err := a.base.ReadAt(base, at); err != nil {
 		return nil, edgeward.Wrap("delta.Apply", err)
 	}
-	return a.old[:n], nil
+	return base, nil
 }
 
 func (a *applier) differ(kind byte, n int64) ([]byte, error) {
@@ -190,10 +191,11 @@ func (a *applier) numbers(n int64) ([]byte, error) {
 		m = newNumbers(f, false)
 		a.models[kind] = m
 	}
-	if !m.decode(room(&a.now, n), packed, base, f.without(uint(drop)), int(row)) {
+	now := room(&a.now, n+slack)[:n]
+	if !m.decode(now, packed, base, f.without(uint(drop)), int(row)) {
 		return nil, bad("a block of numbers ends too early")
 	}
-	return a.now[:n], nil
+	return now, nil
 }
 
 // match reads a block of matches.

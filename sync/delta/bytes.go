@@ -187,7 +187,7 @@ func (m *numbers) decodeRow(dst []byte, r *reader, level int) bool {
 		}
 		v := binary.LittleEndian.Uint64(r.in[from:]) >> (r.at & 7)
 		a, b, c, d := table[r.states[0]&mask], table[r.states[1]&mask], table[r.states[2]&mask], table[r.states[3]&mask]
-		if (a | b | c | d).rare() {
+		if !(a & b & c & d).plain() {
 			if !m.decodePairs(dst[:8], r, level) {
 				return false
 			}
@@ -195,19 +195,19 @@ func (m *numbers) decodeRow(dst []byte, r *reader, level int) bool {
 			continue
 		}
 		n := a.bits()
-		r.states[0] = a.next() + uint(v&(1<<n-1))
+		r.states[0] = uint(a>>16) + uint(v&(1<<n-1))
 		v >>= n
 		at := n
 		n = b.bits()
-		r.states[1] = b.next() + uint(v&(1<<n-1))
+		r.states[1] = uint(b>>16) + uint(v&(1<<n-1))
 		v >>= n
 		at += n
 		n = c.bits()
-		r.states[2] = c.next() + uint(v&(1<<n-1))
+		r.states[2] = uint(c>>16) + uint(v&(1<<n-1))
 		v >>= n
 		at += n
 		n = d.bits()
-		r.states[3] = d.next() + uint(v&(1<<n-1))
+		r.states[3] = uint(d>>16) + uint(v&(1<<n-1))
 		r.at += at + n
 		count[a.sym()]++
 		count[b.sym()]++

@@ -58,7 +58,7 @@ func BenchmarkNumbers(b *testing.B) {
 		coded = append(coded, make([]byte, slack)...)[:len(coded)]
 		b.Run(name+"/decode", func(b *testing.B) {
 			b.SetBytes(n)
-			out, was := make([]byte, n), make([]byte, n)
+			out, was := make([]byte, n, n+slack), make([]byte, n, n+slack)
 			cpu := cpu(b, n)
 			defer cpu()
 			for b.Loop() {
