@@ -147,7 +147,7 @@ func (a *Agent) other(err error) {
 // terms is what a hub that holds this node says in place of a document; nil: it does not.
 type terms interface{ Term() []byte }
 
-// held takes the term of a hub that was restored and holds this node: what runs stays, and a hub from before it is not followed any more.
+// held takes the term of a hub that was restored and has no document for this node: what runs stays, and a hub from before it is not followed any more.
 func (a *Agent) held(ctx context.Context) error {
 	w, ok := a.o.Hub.(terms)
 	if !ok || len(w.Term()) == 0 {
@@ -172,7 +172,7 @@ func (a *Agent) held(ctx context.Context) error {
 		return err
 	}
 	a.kept = k
-	a.o.Log.Info("the hub was restored from a backup that is older than what runs here, and holds this server", "term", t.Term)
+	a.o.Log.Info("the hub was restored from a backup; hubs from before are not followed any more", "term", t.Term)
 	poke(a.reports)
 	return nil
 }

@@ -150,11 +150,11 @@ func (h *Hub) Release(ctx context.Context, by, id, reason string) (int, error) {
 	return len(w.Nodes), nil
 }
 
-// termFor is what tells a held node that a hub from before this one is to be followed no more: it has no document that says so. nil for others.
+// termFor is what tells a node that a hub from before this one is to be followed no more, where no document has said so yet, as to one that is held; nil for others.
 func (h *Hub) termFor(id string) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if n := h.nodes[id]; !n.Held || h.fleet.Term == 0 {
+	if h.nodes[id].Last.Term >= h.fleet.Term {
 		return nil, nil
 	}
 	b, err := canonical.JSON(spec.Term{Format: spec.Format, Fleet: h.fleet.ID, Term: h.fleet.Term})

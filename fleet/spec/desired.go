@@ -17,7 +17,7 @@ const PayloadDesired = "application/vnd.edgeward.desired+json"
 const (
 	TrustHeader  = "Edgeward-Trust"  // the mark of the latest signed files
 	ReportHeader = "Edgeward-Report" // it awaits the node's report
-	TermHeader   = "Edgeward-Term"   // to a node that is held: an envelope of a Term, in base64
+	TermHeader   = "Edgeward-Term"   // to a node that follows an earlier term: an envelope of a Term, in base64
 )
 
 // Desired is everything a hub wants of one node. The hub's director key signs it. A node takes it only if Fleet and Node are

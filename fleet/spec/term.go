@@ -6,8 +6,8 @@ const PayloadTerm = "application/vnd.edgeward.term+json"
 // MaxTerm bounds a Term's bytes.
 const MaxTerm = 1 << 10
 
-// Term is what a hub that was restored says to a node that it holds, and so gives no document: that the node is not to follow a hub from before any
-// more. The hub's director key signs it.
+// Term is what a hub that was restored says to a node that it has no new document for, such as one that it holds: that the node is not to follow a hub
+// from before any more. The hub's director key signs it.
 type Term struct {
 	Format int    `json:"format"`
 	Fleet  string `json:"fleet"`
