@@ -14,7 +14,7 @@ func newAlertCommand(e env) *cobra.Command {
 	cmd, r := newNoun(e, "alert", "Alerts: what fires, and a person's word on it", "")
 	cmd.Example = `  edgeward alert list
   edgeward alert ack visits-tomorrow --reason "looking into it"`
-	list := &cobra.Command{Use: "list", Short: "List alerts, open ones first", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List alerts, open ones first", Example: "  edgeward alert list", Args: cobra.NoArgs}
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := c.Alerts(ctx)
 		if err != nil {
@@ -30,13 +30,13 @@ func newAlertCommand(e env) *cobra.Command {
 	})
 	cmd.AddCommand(list)
 	for _, word := range []struct {
-		use, short string
-		say        func(*client.Client, context.Context, string, string) (client.AlertView, error)
+		use, short, eg string
+		say            func(*client.Client, context.Context, string, string) (client.AlertView, error)
 	}{
-		{"ack ENDPOINT", "Say that you have seen the alert of an endpoint", (*client.Client).Acknowledge},
-		{"resolve ENDPOINT", "Close the alert of an endpoint without a new version", (*client.Client).Resolve},
+		{"ack ENDPOINT", "Say that you have seen the alert of an endpoint", `ack visits-tomorrow --reason "looking into it"`, (*client.Client).Acknowledge},
+		{"resolve ENDPOINT", "Close the alert of an endpoint without a new version", `resolve visits-tomorrow --reason "a holiday, not drift"`, (*client.Client).Resolve},
 	} {
-		sub := &cobra.Command{Use: word.use, Short: word.short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+		sub := &cobra.Command{Use: word.use, Short: word.short, Example: "  edgeward alert " + word.eg, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 		reason := reasonFlag(sub, true)
 		sub.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 			a, err := word.say(c, ctx, args[0], *reason)

@@ -28,7 +28,7 @@ func newAuditCommand(e env) *cobra.Command {
 func newAuditList(r *remote) *cobra.Command {
 	var q client.AuditQuery
 	var from, to moment
-	cmd := &cobra.Command{Use: "list", Short: "List events, newest first", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List events, newest first", Example: "  edgeward audit list --action model.version --from 2026-11-01", Args: cobra.NoArgs}
 	f := cmd.Flags()
 	f.Var(&from, "from", "not before")
 	f.Var(&to, "to", "not after")
@@ -55,7 +55,7 @@ func newAuditList(r *remote) *cobra.Command {
 }
 
 func newAuditVerify(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "verify", Short: "Have the server recompute the chain of all its events", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "verify", Short: "Have the server recompute the chain of all its events", Example: "  edgeward audit verify", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		res, err := c.VerifyAudit(ctx)
 		if err != nil {
@@ -91,7 +91,7 @@ func (r *remote) verified(res audit.Result) error {
 
 func newAuditExport(r *remote) *cobra.Command {
 	var out string
-	cmd := &cobra.Command{Use: "export", Short: "Write the log with its checkpoint, to be verified anywhere", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "export", Short: "Write the log with its checkpoint, to be verified anywhere", Example: "  edgeward audit export -o audit.ndjson", Args: cobra.NoArgs,
 		Long: "export writes JSON Lines: a header, each event as it was hashed, a checkpoint. audit verify-file checks such a file\nwithout a server."}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write to (default: standard output)")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
@@ -109,6 +109,7 @@ func newAuditExport(r *remote) *cobra.Command {
 
 func newAuditVerifyFile(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "verify-file FILE", Short: "Verify an exported log; needs no server", Args: cobra.ExactArgs(1),
+		Example: "  edgeward audit verify-file audit.ndjson\n  edgeward audit verify-file audit.ndjson --witness membership.json",
 		Long: "verify-file checks the chain of an exported log. With --witness it also holds a hub's log against what a server of\nthe fleet saw of it: give what edgeward fleet membership --json prints there."}
 	seen := cmd.Flags().String("witness", "", "`file` with what a server of the fleet saw of this log")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

@@ -15,7 +15,7 @@ func newCandidateCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward candidate list --endpoint visits-tomorrow
   edgeward candidate approve visits-tomorrow-0002 --reason "won on 120 days"`
 	var endpoint string
-	list := &cobra.Command{Use: "list", Short: "List candidates with their verdicts, newest first", Args: cobra.NoArgs}
+	list := &cobra.Command{Use: "list", Short: "List candidates with their verdicts, newest first", Example: "  edgeward candidate list --endpoint visits-tomorrow", Args: cobra.NoArgs}
 	list.Flags().StringVar(&endpoint, "endpoint", "", "`name`: only its candidates")
 	limit := limitFlag(list, 50)
 	list.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
@@ -29,13 +29,13 @@ func newCandidateCommand(e env) *cobra.Command {
 	})
 	cmd.AddCommand(list)
 	for _, word := range []struct {
-		use, short string
-		approve    bool
+		use, short, eg string
+		approve        bool
 	}{
-		{"approve ID", "Let a candidate that waits for you go on", true},
-		{"reject ID", "End a candidate that waits for you", false},
+		{"approve ID", "Let a candidate that waits for you go on", `approve visits-tomorrow-0002 --reason "won on 120 days"`, true},
+		{"reject ID", "End a candidate that waits for you", `reject visits-tomorrow-0002 --reason "no gain on holidays"`, false},
 	} {
-		sub := &cobra.Command{Use: word.use, Short: word.short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(candidateIDs)}
+		sub := &cobra.Command{Use: word.use, Short: word.short, Example: "  edgeward candidate " + word.eg, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(candidateIDs)}
 		reason := reasonFlag(sub, true)
 		sub.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 			k, err := c.Decide(ctx, args[0], word.approve, *reason)

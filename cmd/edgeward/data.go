@@ -21,7 +21,7 @@ func newDataCommand(e env) *cobra.Command {
   edgeward data show visits
   edgeward data sql visits "SELECT day, count(*) FROM data GROUP BY day"
   edgeward data recipe visits --target count -o recipe.json`
-	cmd.AddCommand(newDataImport(r), newDataList(r), newDataShow(r), newDataProfile(r), newDataRows(r), newDataSQL(r), newDataRecipe(r), newDataFeatures(r), newRemove(r, "Remove a data set that no model was made of", "data set %s and all its versions", "datasets", datasetNames, (*client.Client).DeleteDataset))
+	cmd.AddCommand(newDataImport(r), newDataList(r), newDataShow(r), newDataProfile(r), newDataRows(r), newDataSQL(r), newDataRecipe(r), newDataFeatures(r), newRemove(r, "Remove a data set that no model was made of", "data set %s and all its versions", "datasets", "data remove visits", datasetNames, (*client.Client).DeleteDataset))
 	return cmd
 }
 
@@ -78,7 +78,7 @@ func newDataImport(r *remote) *cobra.Command {
 }
 
 func newDataList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List data sets", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List data sets", Example: "  edgeward data list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Dataset], error) { return c.Datasets(ctx, cursor) })
@@ -101,7 +101,7 @@ func newDataList(r *remote) *cobra.Command {
 }
 
 func newDataShow(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "show NAME[/N]", Short: "Show a version of a data set", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
+	cmd := &cobra.Command{Use: "show NAME[/N]", Short: "Show a version of a data set", Example: "  edgeward data show visits\n  edgeward data show visits/1 --json", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		name, n, err := ref("data set", args[0])
 		if err != nil {
@@ -127,7 +127,7 @@ func newDataShow(r *remote) *cobra.Command {
 }
 
 func newDataProfile(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "profile NAME[/N]", Short: "Show the statistics of each column, and the gaps", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
+	cmd := &cobra.Command{Use: "profile NAME[/N]", Short: "Show the statistics of each column, and the gaps", Example: "  edgeward data profile visits", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		name, n, err := ref("data set", args[0])
 		if err != nil {
@@ -166,7 +166,7 @@ func printProfile(w io.Writer, p client.ProfileView) {
 
 func newDataRows(r *remote) *cobra.Command {
 	var offset, limit int
-	cmd := &cobra.Command{Use: "rows NAME[/N]", Short: "Show rows", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
+	cmd := &cobra.Command{Use: "rows NAME[/N]", Short: "Show rows", Example: "  edgeward data rows visits --limit 5 --offset 100", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(datasetNames)}
 	cmd.Flags().IntVar(&offset, "offset", 0, "rows to pass over")
 	cmd.Flags().IntVar(&limit, "limit", 50, "rows to show, at most 1000")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {

@@ -181,7 +181,7 @@ func wantedRows(s client.Spec) (rows [][]string) {
 }
 
 func newDeployShow(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "show NAME", Short: "Show what stands behind an endpoint, and how shadows compare", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	cmd := &cobra.Command{Use: "show NAME", Short: "Show what stands behind an endpoint, and how shadows compare", Example: "  edgeward deploy show visits-tomorrow", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		v, err := c.Endpoint(ctx, args[0])
 		if err != nil {
@@ -253,7 +253,7 @@ func printDeployment(w io.Writer, v client.EndpointView) {
 func micros(us uint64) string { return (time.Duration(us) * time.Microsecond).String() }
 
 func newDeployHistory(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "history NAME", Short: "List the changes of an endpoint, newest first", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	cmd := &cobra.Command{Use: "history NAME", Short: "List the changes of an endpoint, newest first", Example: "  edgeward deploy history visits-tomorrow --limit 5", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 	limit := limitFlag(cmd, 20)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if _, err := c.Endpoint(ctx, args[0]); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -118,8 +119,8 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 	walk(root)
 }
 
-// TestTheFleetsCommandsShowHow holds each command of the fleet to an example of its own, which begins as the command does.
-func TestTheFleetsCommandsShowHow(t *testing.T) {
+// TestCommandsShowHow holds each command to an example of its own.
+func TestCommandsShowHow(t *testing.T) {
 	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
@@ -130,13 +131,99 @@ func TestTheFleetsCommandsShowHow(t *testing.T) {
 			walk(sub)
 		}
 	}
-	for _, name := range []string{"fleet", "join", "apply", "diff"} {
-		c, _, err := root.Find([]string{name})
-		if err != nil {
-			t.Fatal(err)
+	walk(root)
+}
+
+// TestExamplesAreUnderstood has each example in a command's help read as the shell and the command line would: the command is there, its flags are, what it
+// needs is given.
+func TestExamplesAreUnderstood(t *testing.T) {
+	var lines []string
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr})
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for line := range strings.Lines(c.Example) {
+			line = strings.TrimSpace(line)
+			if i := strings.Index(line, "| edgeward "); i >= 0 {
+				line = line[i+2:]
+			}
+			if strings.HasPrefix(line, "edgeward ") {
+				lines = append(lines, line)
+			}
 		}
-		walk(c)
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
 	}
+	walk(root)
+	if len(lines) < 200 {
+		t.Fatalf("only %d examples", len(lines))
+	}
+	for _, line := range lines {
+		if err := understood(line); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// understood reports why a line is no call of a command.
+func understood(line string) error {
+	words, err := shellWords(line)
+	if err != nil {
+		return err
+	}
+	root, _ := newRootCommand(env{os.Stdin, os.Stdout, os.Stderr}) // flags keep what they were given
+	c, rest, err := root.Find(words[1:])
+	if err != nil {
+		return err
+	}
+	if !c.Runnable() {
+		return fmt.Errorf("%s is no command", c.CommandPath())
+	}
+	if err := c.ParseFlags(rest); err != nil {
+		return err
+	}
+	if err := c.ValidateArgs(c.Flags().Args()); err != nil {
+		return err
+	}
+	return errors.Join(c.ValidateRequiredFlags(), c.ValidateFlagGroups())
+}
+
+// shellWords cuts a line as a shell does, as far as examples need it: quotes, comments, and redirections, which it leaves out.
+func shellWords(line string) (out []string, err error) {
+	var word strings.Builder
+	quote, some := rune(0), false
+	end := func() {
+		if some {
+			out = append(out, word.String())
+		}
+		word.Reset()
+		some = false
+	}
+	for _, c := range line {
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '\'' || c == '"':
+			quote, some = c, true
+		case c == ' ':
+			end()
+		default:
+			word.WriteRune(c)
+			some = true
+		}
+	}
+	end()
+	if quote != 0 {
+		return nil, fmt.Errorf("a quote is not closed")
+	}
+	for i, w := range out {
+		if w == ">" || w == "<" || w == "|" || w == "#" || w == "&" || w == "&&" {
+			return out[:i], nil
+		}
+	}
+	return out, nil
 }
 
 // TestWordsThatNoCommandKnowsAreRefused walks the tree: what only holds other commands takes no word that is none of them.

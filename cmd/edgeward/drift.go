@@ -15,7 +15,7 @@ import (
 func newDriftCommand(e env) *cobra.Command {
 	cmd, r := newNoun(e, "drift", "Drift: what the monitor of an endpoint sees", "")
 	cmd.Example = "  edgeward drift show visits-tomorrow"
-	show := &cobra.Command{Use: "show ENDPOINT", Short: "Show verdict, evidence and loop", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	show := &cobra.Command{Use: "show ENDPOINT", Short: "Show verdict, evidence and loop", Example: "  edgeward drift show visits-tomorrow", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 	show.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		v, err := c.Drift(ctx, args[0])
 		if err != nil {

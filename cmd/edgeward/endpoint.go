@@ -22,7 +22,7 @@ func newEndpointCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward endpoint create visits-tomorrow --model visits-tomorrow
   edgeward deploy promote visits-tomorrow 1 --reason "first version, checked on last year"
   edgeward endpoint performance visits-tomorrow`
-	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSet(r), newEndpointSnippet(r), newEndpointExport(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", endpointNames, (*client.Client).DeleteEndpoint))
+	cmd.AddCommand(newEndpointCreate(r), newEndpointList(r), newEndpointShow(r), newEndpointSeries(r), newEndpointPerformance(r), newEndpointRecords(r), newEndpointPolicy(r), newEndpointSet(r), newEndpointSnippet(r), newEndpointExport(r), newRemove(r, "Remove an endpoint and its records", "endpoint %s and its records", "endpoints", "endpoint remove visits-tomorrow --yes", endpointNames, (*client.Client).DeleteEndpoint))
 	return cmd
 }
 
@@ -52,7 +52,7 @@ func newEndpointCreate(r *remote) *cobra.Command {
 }
 
 func newEndpointList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List endpoints", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List endpoints", Example: "  edgeward endpoint list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.EndpointView], error) { return c.Endpoints(ctx, cursor) })
@@ -71,7 +71,7 @@ func newEndpointList(r *remote) *cobra.Command {
 }
 
 func newEndpointShow(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "show NAME", Short: "Show an endpoint: wanted, observed, done", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	cmd := &cobra.Command{Use: "show NAME", Short: "Show an endpoint: wanted, observed, done", Example: "  edgeward endpoint show visits-tomorrow", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		v, err := c.Endpoint(ctx, args[0])
 		if err != nil {
@@ -212,7 +212,7 @@ func windowFlags(cmd *cobra.Command) func() client.Window {
 }
 
 func newEndpointSeries(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "series NAME", Short: "Show forecast against truth", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	cmd := &cobra.Command{Use: "series NAME", Short: "Show forecast against truth", Example: "  edgeward endpoint series visits-tomorrow --from 2024-03-01 --to 2024-03-31", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 	window := windowFlags(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		all, err := c.Series(ctx, args[0], window())
@@ -231,7 +231,7 @@ func newEndpointSeries(r *remote) *cobra.Command {
 }
 
 func newEndpointPerformance(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "performance NAME", Short: "Show the error of each version on what it answered", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
+	cmd := &cobra.Command{Use: "performance NAME", Short: "Show the error of each version on what it answered", Example: "  edgeward endpoint performance visits-tomorrow --version 2", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(endpointNames)}
 	window := windowFlags(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		all, err := c.Performance(ctx, args[0], window())

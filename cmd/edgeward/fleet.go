@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -215,17 +217,36 @@ func newFleetStatus(r *remote) *cobra.Command {
 				who = append(who, h.Name)
 			}
 			facts(w, "fleet", f.Name, "id", f.ID, "hub", strings.Join(f.Hubs, ", "), "pin", f.Pin, "nodes", fmt.Sprintf("%d members, %d online, %d pending", f.Nodes["member"], f.Nodes["online"], f.Nodes["pending"]),
-				"signs", fmt.Sprintf("%d of %s", f.Charter.Models.Threshold, strings.Join(who, ", ")), "four eyes", yes(f.FourEyes), "waits for signatures", yes(f.Waiting))
+				"signs", fmt.Sprintf("%d of %s", f.Charter.Models.Threshold, strings.Join(who, ", ")), "edgeward", programs(f.Programs), "four eyes", yes(f.FourEyes), "waits for signatures", yes(f.Waiting))
 			printTerm(w, f)
 			var rows [][]string
 			for _, t := range f.Signed {
 				rows = append(rows, []string{t.Group, fmt.Sprintf("%s/%d", t.Model, t.Version), t.Digest.Short()})
 			}
-			table(w, "GROUP SIGNED MANIFEST", rows)
+			if len(rows) == 0 {
+				fmt.Fprintln(w, "no version is signed for the fleet yet")
+			} else {
+				table(w, "GROUP SIGNED MANIFEST", rows)
+			}
 			printGaps(w, gaps)
 		})
 	})
 	return cmd
+}
+
+// programs says how many nodes run which version of edgeward: "0.1.0 on 3 nodes, 0.2.0 on 1".
+func programs(by map[string]int) string {
+	var out []string
+	for _, v := range slices.Sorted(maps.Keys(by)) {
+		text := fmt.Sprintf("%s on %d", v, by[v])
+		if len(out) == 0 && by[v] == 1 {
+			text += " node"
+		} else if len(out) == 0 {
+			text += " nodes"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
 }
 
 func newFleetCode(r *remote) *cobra.Command {
@@ -309,23 +330,29 @@ func newFleetNode(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		version, err := versionNames(ctx, c)
+		if err != nil {
+			return err
+		}
 		return r.print(n, func(w io.Writer) {
-			facts(w, "node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n.Tags), "asks for tags", tagsOf(n.Asks), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
-				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)))
-			printMachine(w, n)
-			facts(w, "page", n.Facts.URL,
-				"received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
-			printQueue(w, n.Queue)
+			list := []string{"node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n.Tags), "asks for tags", tagsOf(n.Asks), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
+				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory))}
+			list = append(list, machineFacts(n)...)
+			list = append(list, "page", n.Facts.URL, "received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
+			facts(w, append(list, queueFacts(n.Queue)...)...)
 			for _, b := range n.Bans {
 				fmt.Fprintf(w, "%s sent it wrong bytes (%s): it is not asked until %s\n", printable(b.Name), printable(b.Why), when(b.Until))
 			}
 			var rows [][]string
 			for _, s := range n.States {
-				wanted := s.Want.Short()
+				wanted, live := version(s.Want), version(s.Live)
+				if s.Key().Binary() {
+					live = n.Facts.Version // what it runs, whoever brought it
+				}
 				if s.Local > 0 {
 					wanted += " (this server's own)"
 				}
-				rows = append(rows, []string{s.Key().String(), wanted, s.Live.Short(), string(s.Phase), s.Code, s.Reason})
+				rows = append(rows, []string{s.Key().String(), wanted, live, string(s.Phase), s.Code, s.Reason})
 			}
 			table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
 		})
@@ -375,17 +402,21 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 		fmt.Fprintln(w, "This server is in no fleet. Join one: edgeward join CODE")
 		return
 	}
-	facts(w, "fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
-		"problem", m.Contact.Problem, "hint", m.Contact.Hint)
-	printQueue(w, m.Queue)
-	printWitness(w, m.Witness)
+	list := []string{"fleet", m.Name, "site", m.Site, "hub", strings.Join(m.Hubs, ", "), "joined", when(m.Joined), "certificate until", when(m.Until), "document", fmt.Sprint(m.Rev), "hub last heard", when(m.Contact.Last),
+		"problem", m.Contact.Problem, "hint", m.Contact.Hint}
+	list = append(list, queueFacts(m.Queue)...)
+	if x := m.Witness; x != nil {
+		list = append(list, "hub's log seen up to event", count(x.Head.Size), "last", when(x.At))
+	}
 	if m.Autonomy.Mode == spec.LocalPromote {
 		may := "at any time"
 		if !m.Autonomy.Always {
 			may = "from " + when(m.MayFrom) + " on, if the hub stays away"
 		}
-		facts(w, "may promote by itself", may)
+		list = append(list, "may promote by itself", may)
 	}
+	facts(w, list...)
+	printWitness(w, m.Witness)
 	if len(m.Items) == 0 {
 		fmt.Fprintln(w, "The fleet wants no endpoint of this server yet.")
 		return

@@ -87,13 +87,8 @@ func printGaps(w io.Writer, gaps []client.FleetGap) {
 	}
 	var rows [][]string
 	for _, g := range gaps {
-		wanted, observed := "gone", "nothing"
-		if g.Wanted.Number > 0 {
-			wanted = fmt.Sprintf("%s/%d", g.Wanted.Model, g.Wanted.Number)
-		}
-		if g.Observed.Number > 0 {
-			observed = fmt.Sprintf("%s/%d", g.Observed.Model, g.Observed.Number)
-		} else if g.Observed.Digest != "" {
+		wanted, observed := cmp.Or(g.Wanted.Ref(), "gone"), cmp.Or(g.Observed.Ref(), "nothing")
+		if g.Observed.Ref() == "" && g.Observed.Digest != "" {
 			observed = g.Observed.Digest.Short()
 		}
 		rows = append(rows, []string{cmp.Or(g.Name, g.Node), g.Site, g.Endpoint.String(), wanted, observed, string(g.Phase), when(g.Since), g.Why})

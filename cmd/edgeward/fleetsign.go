@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -182,13 +184,27 @@ func printSigned(w io.Writer, c tuf.Changes, published bool, needs []tuf.Need) {
 	}
 	for _, n := range needs {
 		if n.Missing() > 0 {
-			var who []string
-			for _, h := range n.Holders {
-				who = append(who, h.Name)
-			}
-			fmt.Fprintf(w, "signed; %d more of %s needed\n", n.Missing(), strings.Join(who, ", "))
+			fmt.Fprintln(w, missing(n))
 		}
 	}
+}
+
+// missing says who has signed and who of the others still must: "signed by ann; abe must sign too".
+func missing(n tuf.Need) string {
+	var done, left []string
+	for _, h := range n.Signed {
+		done = append(done, h.Name)
+	}
+	for _, h := range n.Holders {
+		if !slices.Contains(done, h.Name) {
+			left = append(left, h.Name)
+		}
+	}
+	text := cmp.Or(strings.Join(done, ", "), "nobody")
+	if len(left) == n.Missing() {
+		return fmt.Sprintf("signed by %s; %s must sign too", text, strings.Join(left, " and "))
+	}
+	return fmt.Sprintf("signed by %s; %d of %s must sign too", text, n.Missing(), strings.Join(left, ", "))
 }
 
 func newFleetProposal(r *remote) *cobra.Command {
@@ -196,6 +212,12 @@ func newFleetProposal(r *remote) *cobra.Command {
 	show := &cobra.Command{Use: "show", Short: "Show what waits to be signed, and by whom", Example: "  edgeward fleet proposal show", Args: cobra.NoArgs}
 	show.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		p, err := c.FleetProposal(ctx)
+		if edgeward.CodeOf(err) == "fleet.proposal.none" {
+			p.Needs = []tuf.Need{}
+			return r.print(p, func(w io.Writer) {
+				fmt.Fprintln(w, "Nothing waits to be signed. Open a proposal: edgeward fleet sign MODEL/VERSION --key FILE")
+			})
+		}
 		if err != nil {
 			return err
 		}

@@ -19,18 +19,30 @@ func newFleetSite(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return r.print(s, func(w io.Writer) { printSite(w, s) })
+		hub := ""
+		if s.Site == "" && !r.asJSON {
+			f, err := c.Fleet(ctx)
+			if err != nil {
+				return err
+			}
+			hub = f.Name
+		}
+		return r.print(s, func(w io.Writer) { printSite(w, s, hub) })
 	})
 	return cmd
 }
 
-func printSite(w io.Writer, s client.FleetSite) {
+// printSite prints s; hub is the fleet whose hub this server is, if it is one.
+func printSite(w io.Writer, s client.FleetSite, hub string) {
 	switch {
-	case !s.On:
-		fmt.Fprintln(w, "This server takes no part in gossip: set gossip.address, such as 0.0.0.0:7946, and start it again.")
+	case s.Site == "" && hub != "":
+		fmt.Fprintf(w, "This server is the hub of %s and stands in no site. Nodes find each other: edgeward fleet site on one of them, or edgeward fleet node show NODE here.\n", hub)
 		return
 	case s.Site == "":
 		fmt.Fprintln(w, "This server is in no fleet. Join one: edgeward join CODE")
+		return
+	case !s.On:
+		fmt.Fprintln(w, "This server takes no part in gossip: set gossip.address, such as 0.0.0.0:7946, and start it again.")
 		return
 	}
 	facts(w, "site", s.Site, "this server", s.Address, "problem", s.Problem, "from the hub", size(s.Traffic.Received), "from peers", size(s.Traffic.Peers))

@@ -100,10 +100,16 @@ func newFleetInquiry(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		name := func(id string) string { return id }
+		if !r.asJSON {
+			if name, err = nodeNames(ctx, c); err != nil {
+				return err
+			}
+		}
 		return r.print(listed(l.Items), func(w io.Writer) {
 			var rows [][]string
 			for _, q := range l.Items {
-				rows = append(rows, []string{q.ID, q.Node, string(q.What), string(q.State), q.By, when(q.At), when(q.Until), size(max(q.Size, q.Got)), q.Reason, q.Why})
+				rows = append(rows, []string{q.ID, name(q.Node), string(q.What), string(q.State), q.By, when(q.At), when(q.Until), size(max(q.Size, q.Got)), q.Reason, q.Why})
 			}
 			table(w, "ID NODE WHAT STATE BY ASKED UNTIL SIZE REASON WHY", rows)
 		})

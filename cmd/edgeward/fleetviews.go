@@ -21,7 +21,7 @@ func newFleetMatrix(r *remote) *cobra.Command {
 	var site, where string
 	var asCSV bool
 	cmd := &cobra.Command{Use: "matrix", Short: "Show which node runs which version", Args: cobra.NoArgs,
-		Long:    "matrix prints a row for each node and a column for each endpoint: the version that answers, and where another is wanted, its phase.",
+		Long:    "matrix prints a row for each node, and a column for edgeward and each endpoint: the version that runs or answers, and where another is wanted, its phase.",
 		Example: "  edgeward fleet matrix --site north\n  edgeward fleet matrix --csv > fleet.csv"}
 	cmd.Flags().StringVar(&site, "site", "", "only nodes of this `site`")
 	cmd.Flags().StringVar(&where, "selector", "", "only nodes that a `selector` means: ward=er,arch=arm64")
@@ -35,13 +35,13 @@ func newFleetMatrix(r *remote) *cobra.Command {
 			return writeMatrix(r.stdout, m)
 		}
 		return r.print(m, func(w io.Writer) {
-			header := []string{"NODE", "SITE", "HERE"}
+			header := []string{"NODE", "SITE", "HERE", "EDGEWARD"}
 			for _, k := range m.Endpoints {
 				header = append(header, k.String())
 			}
 			var rows [][]string
 			for _, n := range m.Rows {
-				row := []string{n.Name, n.Site, yes(n.Online)}
+				row := []string{n.Name, n.Site, yes(n.Online), cellText(n.Program.Live, n.Program.Want, n.Program.State, string(n.Program.Phase))}
 				for _, x := range n.Cells {
 					row = append(row, cellText(x.Live, x.Want, x.State, string(x.Phase)))
 				}
@@ -163,8 +163,8 @@ func millis(us uint64) string {
 	return fmt.Sprintf("%.1f ms", float64(us)/1000)
 }
 
-// printMachine says what a node reported of itself.
-func printMachine(w io.Writer, n client.FleetNode) {
+// machineFacts are what a node reported of itself.
+func machineFacts(n client.FleetNode) []string {
 	m := n.Facts.Host
 	var devices, engines []string
 	for _, d := range m.Devices {
@@ -181,10 +181,31 @@ func printMachine(w io.Writer, n client.FleetNode) {
 	if n.Skew > 1 || n.Skew < -1 {
 		clock = fmt.Sprintf("%.1f s from the hub's", n.Skew)
 	}
-	facts(w, "processor", n.Facts.CPU, "instructions", strings.Join(m.Features, " "), "memory free", size(m.MemoryFree), "disk free", size(n.Facts.DiskFree), "system", strings.TrimSpace(m.System+" "+m.Kernel),
-		"health", strings.TrimSpace(m.Health+" "+strings.Join(m.Reasons, " ")), "clock", clock, "software", n.Facts.Version, "engines", strings.Join(engines, ", "), "packs", strings.Join(m.Packs, ", "),
-		"devices", strings.Join(devices, ", "), "jobs", fmt.Sprintf("%d running, %d waiting", m.Running, m.Waiting))
+	out := []string{"processor", n.Facts.CPU, "instructions", strings.Join(m.Features, " "), "memory free", size(m.MemoryFree), "disk free", size(n.Facts.DiskFree), "system", strings.TrimSpace(m.System + " " + m.Kernel),
+		"health", strings.TrimSpace(m.Health + " " + strings.Join(m.Reasons, " ")), "clock", clock, "edgeward", n.Facts.Version, "engines", strings.Join(engines, ", "), "packs", strings.Join(m.Packs, ", "),
+		"devices", strings.Join(devices, ", "), "jobs", fmt.Sprintf("%d running, %d waiting", m.Running, m.Waiting)}
 	for _, l := range m.Loaded {
-		facts(w, "model", strings.TrimSpace(fmt.Sprintf("%s/%s: %s/%d %s %s %s, %d requests %s", l.Group, l.Endpoint, l.Model, l.Version, l.Role, l.Engine, l.Device, l.Requests, l.Error)))
+		out = append(out, "model", strings.TrimSpace(fmt.Sprintf("%s/%s: %s/%d %s %s %s, %d requests %s", l.Group, l.Endpoint, l.Model, l.Version, l.Role, l.Engine, l.Device, l.Requests, l.Error)))
 	}
+	return out
+}
+
+// versionNames are what people call the versions and programs that are signed for the fleet, by digest.
+func versionNames(ctx context.Context, c *client.Client) (func(edgeward.Digest) string, error) {
+	f, err := c.Fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	programs, err := c.Binaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	by := map[edgeward.Digest]string{}
+	for _, t := range f.Signed {
+		by[t.Digest] = fmt.Sprintf("%s/%d", t.Model, t.Version)
+	}
+	for _, p := range programs {
+		by[p.Digest] = p.Version
+	}
+	return func(d edgeward.Digest) string { return cmp.Or(by[d], d.Short()) }, nil
 }

@@ -23,7 +23,6 @@ func printWitness(w io.Writer, x *client.FleetWitness) {
 	if x == nil {
 		return
 	}
-	facts(w, "hub's log seen up to event", count(x.Head.Size), "last", when(x.At))
 	if x.Code != "" {
 		fmt.Fprintf(w, "%s (%s, since %s): somebody rewrote it, or put back an old copy. Look at the hub; keep what edgeward fleet membership --json prints\n", oddities[x.Code], x.Code, when(x.Since))
 	}

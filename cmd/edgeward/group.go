@@ -22,7 +22,7 @@ func newGroupCommand(e env) *cobra.Command {
 
 func newGroupCreate(r *remote) *cobra.Command {
 	var g client.NewGroup
-	cmd := &cobra.Command{Use: "create NAME", Short: "Make a group", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "create NAME", Short: "Make a group", Example: "  edgeward group create cardiology --title \"Cardiology\"", Args: cobra.ExactArgs(1)}
 	cmd.Flags().StringVar(&g.Title, "title", "", "`name` that the web page shows")
 	reason := reasonFlag(cmd, false)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
@@ -37,7 +37,7 @@ func newGroupCreate(r *remote) *cobra.Command {
 }
 
 func newGroupList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the groups that you may see", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the groups that you may see", Example: "  edgeward group list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Group], error) { return c.Groups(ctx, cursor) })
@@ -58,7 +58,7 @@ func newGroupList(r *remote) *cobra.Command {
 func newGroupMember(r *remote) *cobra.Command {
 	var roles []string
 	var remove bool
-	cmd := &cobra.Command{Use: "member GROUP USER", Short: "Give a person roles in a group, or end a membership", Args: cobra.ExactArgs(2)}
+	cmd := &cobra.Command{Use: "member GROUP USER", Short: "Give a person roles in a group, or end a membership", Example: "  edgeward group member cardiology alice --role scientist,reviewer\n  edgeward group member cardiology alice --remove", Args: cobra.ExactArgs(2)}
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "all `roles` the person is to have: owner, scientist, operator, reviewer, service")
 	cmd.Flags().BoolVar(&remove, "remove", false, "end the membership")
 	cmd.MarkFlagsMutuallyExclusive("role", "remove")

@@ -21,7 +21,7 @@ func newJobCommand(e env) *cobra.Command {
 }
 
 func newJobList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List jobs, newest first", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List jobs, newest first", Example: "  edgeward job list --limit 10", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 50)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Job], error) { return c.Jobs(ctx, cursor) })
@@ -49,7 +49,7 @@ func took(j client.Job) string {
 
 func newJobShow(r *remote) *cobra.Command {
 	var wait bool
-	cmd := &cobra.Command{Use: "show ID", Short: "Show a job", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(jobIDs)}
+	cmd := &cobra.Command{Use: "show ID", Short: "Show a job", Example: "  edgeward job show 01J…", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(jobIDs)}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for its end; a job that failed gives its exit code")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		j, err := c.Job(ctx, args[0])
@@ -84,7 +84,7 @@ func printJob(w io.Writer, j client.Job) {
 
 func newJobLog(r *remote) *cobra.Command {
 	var follow bool
-	cmd := &cobra.Command{Use: "log ID", Short: "Print the log of a job", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(jobIDs),
+	cmd := &cobra.Command{Use: "log ID", Short: "Print the log of a job", Example: "  edgeward job log 01J… --follow", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(jobIDs),
 		Long: "log prints the lines of a job. With --json each line is one JSON document; with -f it goes on until the job has ended."}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
@@ -129,7 +129,7 @@ func (r *remote) line(v any, human func(w io.Writer)) error {
 }
 
 func newJobCancel(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "cancel ID", Short: "End a job", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(jobIDs)}
+	cmd := &cobra.Command{Use: "cancel ID", Short: "End a job", Example: "  edgeward job cancel 01J…", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(jobIDs)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		j, err := c.Cancel(ctx, args[0])
 		if err != nil {

@@ -25,9 +25,10 @@ var notices embed.FS
 func newLicensesCommand(e env) *cobra.Command {
 	var asJSON, list bool
 	cmd := &cobra.Command{
-		Use:   "licenses [COMPONENT...]",
-		Short: "Print the licence texts of everything inside this program",
-		Long:  "licenses prints the licence texts, third-party notices included, of the native libraries, the Go modules and the\nother parts inside this program; with names, only theirs. --list prints the components without their texts.",
+		Use:     "licenses [COMPONENT...]",
+		Short:   "Print the licence texts of everything inside this program",
+		Example: "  edgeward licenses --list\n  edgeward licenses onnxruntime",
+		Long:    "licenses prints the licence texts, third-party notices included, of the native libraries, the Go modules and the\nother parts inside this program; with names, only theirs. --list prints the components without their texts.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			all, err := readLicences(args)
 			if err != nil {

@@ -22,7 +22,7 @@ func newModelCommand(e env) *cobra.Command {
 	cmd.Example = `  edgeward model train visits-tomorrow --data visits --recipe recipe.json
   edgeward model import scan.onnx scan
   edgeward model show visits-tomorrow/1`
-	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newModelGraph(r), newModelBench(r), newModelPredict(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", "models", modelNames, (*client.Client).DeleteModel))
+	cmd.AddCommand(newModelTrain(r), newModelImport(r), newModelList(r), newModelShow(r), newModelCard(r), newModelAlias(r), newModelExport(r), newModelGraph(r), newModelBench(r), newModelPredict(r), newRemove(r, "Remove a model that stands behind no endpoint", "model %s and all its versions", "models", "model remove visits-tomorrow", modelNames, (*client.Client).DeleteModel))
 	return cmd
 }
 
@@ -123,7 +123,7 @@ func newModelImport(r *remote) *cobra.Command {
 }
 
 func newModelList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List models", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List models", Example: "  edgeward model list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Model], error) { return c.Models(ctx, cursor) })
@@ -150,7 +150,7 @@ func aliases(m client.Model) string {
 }
 
 func newModelShow(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "show NAME[/N]", Short: "Show a model with its versions, or one version", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames)}
+	cmd := &cobra.Command{Use: "show NAME[/N]", Short: "Show a model with its versions, or one version", Example: "  edgeward model show visits-tomorrow\n  edgeward model show visits-tomorrow/2", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		name, n, err := ref("model", args[0])
 		if err != nil {
@@ -220,7 +220,7 @@ func window(from, to string) string {
 }
 
 func newModelCard(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "card NAME[/N]", Short: "Print the model card, Markdown", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames)}
+	cmd := &cobra.Command{Use: "card NAME[/N]", Short: "Print the model card, Markdown", Example: "  edgeward model card visits-tomorrow > card.md", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(modelNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		name, n, err := ref("model", args[0])
 		if err != nil {

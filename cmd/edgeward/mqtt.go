@@ -45,7 +45,7 @@ func newMQTTWatch(r *remote) *cobra.Command {
 	var limit int
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use: "watch", Short: "Print each distinct message once", Args: cobra.NoArgs,
+		Use: "watch", Short: "Print each distinct message once", Example: "  edgeward mqtt watch --for 1m\n  edgeward mqtt watch --topic \"edgeward/v1/+/+/drift/#\" --count 1 --json", Args: cobra.NoArgs,
 		Long: "watch subscribes like any other receiver, straight at the broker, and prints each message once, by its natural key.\n" +
 			"With --json each is one JSON document on a line of its own. It ends when it is told to, after --count messages or after --for.",
 	}

@@ -34,9 +34,9 @@ func (r *remote) done(what, name string) error {
 }
 
 // newRemove is the command that removes one named thing of a collection below /api/v1; what says of which, with %s for its
-// name, what goes. What a person was asked about is what is removed: changed meanwhile, it stays.
-func newRemove(r *remote, short, what, collection string, names namer, remove func(*client.Client, context.Context, string) error) *cobra.Command {
-	cmd := &cobra.Command{Use: "remove NAME", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(names)}
+// name, what goes; eg is an example without "edgeward". What a person was asked about is what is removed: changed meanwhile, it stays.
+func newRemove(r *remote, short, what, collection, eg string, names namer, remove func(*client.Client, context.Context, string) error) *cobra.Command {
+	cmd := &cobra.Command{Use: "remove NAME", Short: short, Example: "  edgeward " + eg, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(names)}
 	sure := sureFlag(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if !*sure && r.asks() {

@@ -26,7 +26,7 @@ func newRuntimeCommand(e env) *cobra.Command {
 }
 
 func newRuntimeList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the runtime packs of the server, and what runs on them", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the runtime packs of the server, and what runs on them", Example: "  edgeward runtime list", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := c.Runtimes(ctx)
 		if err != nil {
@@ -44,7 +44,7 @@ func newRuntimeList(r *remote) *cobra.Command {
 }
 
 func newRuntimeDevices(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "devices", Short: "What the server can run models on besides its processors, and what each lacks", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "devices", Short: "What the server can run models on besides its processors, and what each lacks", Example: "  edgeward runtime devices", Args: cobra.NoArgs}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := c.Devices(ctx)
 		if err != nil {
@@ -105,6 +105,7 @@ func (l looked) write(w io.Writer) {
 func newRuntimeShow(e env) *cobra.Command {
 	cmd, r := newLocal(e, "show FILE", "Show what a pack file holds, without adding it")
 	cmd.Args = cobra.ExactArgs(1)
+	cmd.Example = "  edgeward runtime show onnxruntime-cuda13-1.31.1.pack"
 	texts := cmd.Flags().Bool("texts", false, "print the licence texts of everything in it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		l, ix, err := look(cmd.Context(), args[0])

@@ -21,7 +21,7 @@ func newScoreCommand(e env) *cobra.Command {
   edgeward score result nightly -o risk.csv
   edgeward score schedule nightly "daily 06:30" --zone Europe/Berlin`
 	cmd.AddCommand(newScoreCreate(r), newScoreRun(r), newScoreSchedule(r), newScoreList(r), newScoreShow(r), newScoreCancel(r), newScoreResult(r), newScoreDeliveries(r), newScoreRedeliver(r),
-		newRemove(r, "Remove a scoring and its deliveries", "scoring %s and its deliveries", "scorings", scoringNames, (*client.Client).DeleteScoring))
+		newRemove(r, "Remove a scoring and its deliveries", "scoring %s and its deliveries", "scorings", "score remove nightly --yes", scoringNames, (*client.Client).DeleteScoring))
 	return cmd
 }
 
@@ -210,7 +210,7 @@ func newScoreSchedule(r *remote) *cobra.Command {
 }
 
 func newScoreList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List scorings", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List scorings", Example: "  edgeward score list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Scoring], error) { return c.Scorings(ctx, cursor) })
@@ -237,7 +237,7 @@ func newScoreList(r *remote) *cobra.Command {
 }
 
 func newScoreShow(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "show NAME", Short: "Show a scoring and its runs", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(scoringNames)}
+	cmd := &cobra.Command{Use: "show NAME", Short: "Show a scoring and its runs", Example: "  edgeward score show nightly", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(scoringNames)}
 	limit := limitFlag(cmd, 10)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		s, err := c.Scoring(ctx, args[0])
@@ -267,7 +267,7 @@ func newScoreShow(r *remote) *cobra.Command {
 }
 
 func newScoreCancel(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "cancel NAME", Short: "End the run that is going", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(scoringNames)}
+	cmd := &cobra.Command{Use: "cancel NAME", Short: "End the run that is going", Example: "  edgeward score cancel nightly", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(scoringNames)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		j, err := c.CancelScoring(ctx, args[0])
 		if err != nil {
@@ -297,7 +297,7 @@ func newScoreResult(r *remote) *cobra.Command {
 }
 
 func newScoreDeliveries(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "deliveries NAME", Short: "Show where results went, newest first", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(scoringNames)}
+	cmd := &cobra.Command{Use: "deliveries NAME", Short: "Show where results went, newest first", Example: "  edgeward score deliveries nightly --limit 5", Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(scoringNames)}
 	limit := limitFlag(cmd, 50)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Delivery], error) { return c.Deliveries(ctx, args[0], cursor) })
@@ -321,7 +321,7 @@ func newScoreDeliveries(r *remote) *cobra.Command {
 }
 
 func newScoreRedeliver(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "redeliver ID", Short: "Send a result again, under the same id", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "redeliver ID", Short: "Send a result again, under the same id", Example: "  edgeward score redeliver 01J…", Args: cobra.ExactArgs(1)}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		d, err := c.DeliverAgain(ctx, args[0])
 		if err != nil {

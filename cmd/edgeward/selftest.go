@@ -14,10 +14,11 @@ import (
 func newSelfTestCommand(e env) *cobra.Command {
 	var f serverFlags
 	cmd := &cobra.Command{
-		Use:    "self-test",
-		Short:  "Prove on a copy of a server's data that this program can run there",
-		Args:   cobra.NoArgs,
-		Hidden: true,
+		Use:     "self-test",
+		Short:   "Prove on a copy of a server's data that this program can run there",
+		Example: "  edgeward self-test --data-dir /var/tmp/copy",
+		Args:    cobra.NoArgs,
+		Hidden:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.dataDir == "" {
 				return edgeward.E("self-test", edgeward.Invalid, "cli.usage", "--data-dir names the copy").WithHint("servers call this; see edgeward self-update")

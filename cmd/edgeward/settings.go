@@ -50,7 +50,7 @@ func newConfigCommand(e env) *cobra.Command {
 	load := func() (config.Loaded, error) {
 		return config.Load(config.Sources{File: file, Env: os.Environ(), Root: os.Geteuid() == 0})
 	}
-	check := &cobra.Command{Use: "check", Short: "Say whether a server would start with it", Args: cobra.NoArgs}
+	check := &cobra.Command{Use: "check", Short: "Say whether a server would start with it", Example: "  edgeward config check --config /etc/edgeward/config.toml", Args: cobra.NoArgs}
 	check.RunE = func(*cobra.Command, []string) error {
 		l, err := load()
 		if err != nil {
@@ -71,7 +71,7 @@ func newConfigCommand(e env) *cobra.Command {
 			fmt.Fprintf(w, "good: %s\n", from)
 		})
 	}
-	show := &cobra.Command{Use: "show [KEY]", Short: "Show each value and where it came from", Args: cobra.MaximumNArgs(1)}
+	show := &cobra.Command{Use: "show [KEY]", Short: "Show each value and where it came from", Example: "  edgeward config show http.address", Args: cobra.MaximumNArgs(1)}
 	show.RunE = func(_ *cobra.Command, args []string) error {
 		l, err := load()
 		if err != nil {
@@ -94,7 +94,7 @@ func newConfigCommand(e env) *cobra.Command {
 			table(w, "KEY VALUE SOURCE FROM", rows)
 		})
 	}
-	example := &cobra.Command{Use: "example", Short: "Print a file with every setting and its default", Args: cobra.NoArgs}
+	example := &cobra.Command{Use: "example", Short: "Print a file with every setting and its default", Example: "  edgeward config example > config.toml", Args: cobra.NoArgs}
 	example.RunE = func(*cobra.Command, []string) error {
 		return r.print(map[string]string{"toml": config.Example()}, func(w io.Writer) { fmt.Fprint(w, config.Example()) })
 	}

@@ -21,7 +21,7 @@ func newTokenCommand(e env) *cobra.Command {
 
 func newTokenCreate(r *remote) *cobra.Command {
 	var t client.NewToken
-	cmd := &cobra.Command{Use: "create NAME", Short: "Make an API token and print its secret, this once", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "create NAME", Short: "Make an API token and print its secret, this once", Example: "  edgeward token create his-interface --role service --days 365 > token", Args: cobra.ExactArgs(1)}
 	cmd.Flags().StringSliceVar(&t.Roles, "role", nil, "`roles`: owner, scientist, operator, reviewer, service")
 	cmd.Flags().IntVar(&t.Days, "days", 365, "`days` until it expires; 0: never")
 	must(cmd.MarkFlagRequired("role"))
@@ -45,7 +45,7 @@ func newTokenCreate(r *remote) *cobra.Command {
 }
 
 func newTokenList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List tokens", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List tokens", Example: "  edgeward token list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.Token], error) { return c.Tokens(ctx, cursor) })
@@ -64,7 +64,7 @@ func newTokenList(r *remote) *cobra.Command {
 }
 
 func newTokenDelete(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "delete ID", Short: "Make a token stop working", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "delete ID", Short: "Make a token stop working", Example: "  edgeward token delete 01J…", Args: cobra.ExactArgs(1)}
 	sure := sureFlag(cmd)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if err := r.confirm(*sure, "Make token %s stop working", args[0]); err != nil {

@@ -23,7 +23,7 @@ func newUserCommand(e env) *cobra.Command {
 func newUserCreate(r *remote) *cobra.Command {
 	var u client.NewUser
 	var file string
-	cmd := &cobra.Command{Use: "create NAME", Short: "Make a person", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "create NAME", Short: "Make a person", Example: "  edgeward user create alice --display \"Alice Moreno\" --member ward --role scientist --password-file - < secret", Args: cobra.ExactArgs(1)}
 	f := cmd.Flags()
 	f.StringVar(&u.Display, "display", "", "`name` that the web page shows")
 	f.BoolVar(&u.Admin, "admin", false, "an administrator of the server")
@@ -64,7 +64,7 @@ func (r *remote) password(path string) (string, error) {
 }
 
 func newUserList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List people", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List people", Example: "  edgeward user list", Args: cobra.NoArgs}
 	limit := limitFlag(cmd, 0)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := all(ctx, *limit, func(cursor string) (client.List[client.User], error) { return c.Users(ctx, cursor) })
@@ -101,11 +101,11 @@ func groupTitles(ctx context.Context, c *client.Client) (map[string]string, erro
 }
 
 func newUserDisable(r *remote, disable bool) *cobra.Command {
-	use, short, word := "enable NAME", "Give a person access again", "enabled"
+	use, short, word, why := "enable NAME", "Give a person access again", "enabled", "is back"
 	if disable {
-		use, short, word = "disable NAME", "End a person's access, sessions and tokens", "disabled"
+		use, short, word, why = "disable NAME", "End a person's access, sessions and tokens", "disabled", "left the ward"
 	}
-	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(userNames)}
+	cmd := &cobra.Command{Use: use, Short: short, Example: fmt.Sprintf("  edgeward user %s alice --reason %q", strings.TrimSuffix(use, " NAME"), why), Args: cobra.ExactArgs(1), ValidArgsFunction: r.completeWith(userNames)}
 	reason := reasonFlag(cmd, true)
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
 		if err := c.SetDisabled(ctx, args[0], disable, *reason); err != nil {

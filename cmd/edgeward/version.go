@@ -38,9 +38,10 @@ type module struct {
 func newVersionCommand(e env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the versions and digests of everything inside this program",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print the versions and digests of everything inside this program",
+		Example: "  edgeward version\n  edgeward version --json",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b := readBuild()
 			if asJSON {

@@ -255,6 +255,9 @@ func broken(err error) error {
 	if edgeward.CodeOf(err) != "" {
 		return err
 	}
+	if errors.Is(err, zstd.ErrMagicMismatch) {
+		return bad("this file is no bundle of edgeward")
+	}
 	return bad("the file cannot be read: %v", err)
 }
 

@@ -227,7 +227,7 @@ func (p *plan) lay(d overlay.Document) (what string, err error) {
 	return "new", nil
 }
 
-// text is what documents and settings are compared by.
+// text is what documents are compared by.
 func text(v any) string {
 	b, err := canonical.JSON(v)
 	if err != nil {
@@ -410,7 +410,7 @@ func (p *plan) compare() {
 	})
 }
 
-// lines are all that is said of n, for people.
+// lines are all that is said of n, in words for people.
 func (v view) lines(n Node) map[string]string {
 	out, s := map[string]string{"site": n.Site, "pair": n.Pair}, n.server()
 	for k, t := range n.Tags {
@@ -418,23 +418,19 @@ func (v view) lines(n Node) map[string]string {
 	}
 	policy := v.set.Policy(s)
 	for _, w := range policy.Windows {
-		name := w.Name
-		w.Name = ""
-		out["window "+name] = text(w)
+		out["window "+w.Name] = w.Words()
 	}
 	for _, r := range policy.Rates {
-		name := r.Name
-		r.Name = ""
-		out["rate "+name] = text(r)
+		out["rate "+r.Name] = r.Words()
 	}
 	if policy.Autonomy != (spec.Autonomy{}) {
-		out["autonomy"] = text(policy.Autonomy)
+		out["autonomy"] = policy.Autonomy.Words()
 	}
 	for _, e := range v.wanted(n) {
 		at := "endpoint " + e.Key().String() + " "
 		out[at+"version"] = versionOf(e).Ref()
 		out[at+"title"] = e.Title
-		out[at+"probation"] = text(e.Probation)
+		out[at+"probation"] = e.Probation.Words()
 	}
 	for _, m := range v.moves { // what a rollout is to bring, though nobody was told yet
 		if at, to := "endpoint "+m.Endpoint.String()+" version", m.To.Ref(); takes(s, m.Endpoint) && v.set.Rank(m.Scope, s) >= 0 && out[at] != to {

@@ -81,7 +81,16 @@ func sees(ctx context.Context) func(group string) bool {
 	return func(group string) bool { return all || group == p.Team || spec.Key{Group: group}.Binary() }
 }
 
-// groupOf is the name of the caller's current group: the fleet speaks of groups by name.
+// inGroup is groupOf for what has to be of a group. Where there is no fleet the hub says so first.
+func (s *Server) inGroup(ctx context.Context) (string, error) {
+	g := s.groupOf(ctx)
+	if g == "" && s.parts.Fleet.Hub().Fleet().ID != "" {
+		return "", noGroup()
+	}
+	return g, nil
+}
+
+// groupOf is the name of the caller's current group, "" without one: the fleet speaks of groups by name.
 func (s *Server) groupOf(ctx context.Context) string {
 	g, err := s.parts.Store.Group(ctx, principal(ctx).Group)
 	if err != nil {
@@ -93,7 +102,7 @@ func (s *Server) groupOf(ctx context.Context) string {
 func (s *Server) fleetView(ctx context.Context) (wire.FleetView, error) {
 	h := s.parts.Fleet.Hub()
 	f := h.Fleet()
-	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, Nodes: map[string]int{}, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
+	v := wire.FleetView{ID: f.ID, Name: f.Name, Created: f.Created, Hubs: f.Hubs, Nodes: map[string]int{}, Programs: map[string]int{}, Term: f.Term, Restored: f.Restored, Superseded: f.Superseded}
 	if f.ID == "" {
 		var err error
 		v.HubKey, err = s.parts.Fleet.HubKey()
@@ -122,6 +131,9 @@ func (s *Server) fleetView(ctx context.Context) (wire.FleetView, error) {
 		}
 		if n.Online(s.parts.Now()) {
 			v.Nodes["online"]++
+		}
+		if runs := n.Last.Facts.Version; runs != "" && n.Standing == hub.Member {
+			v.Programs[runs]++
 		}
 	}
 	return v, nil

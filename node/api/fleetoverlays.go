@@ -27,10 +27,13 @@ func (s *Server) fleetOverlays() {
 			}
 			docs := append(slices.Clone(in.Body.Documents), more...)
 			for _, d := range docs { // an endpoint is of a group; all else is of the fleet
-				if d.Kind != overlay.Endpoint {
-					if err := allowed(ctx, auth.Create, auth.Fleet); err != nil {
-						return nil, err
-					}
+				if d.Kind == overlay.Endpoint {
+					_, err = s.inGroup(ctx)
+				} else {
+					err = allowed(ctx, auth.Create, auth.Fleet)
+				}
+				if err != nil {
+					return nil, err
 				}
 			}
 			return answer(s.parts.Fleet.Hub().Apply(ctx, principal(ctx).Ref(), s.groupOf(ctx), docs, in.Body.Reason, in.Body.Dry))

@@ -26,7 +26,7 @@ func (s *Server) fleetProposals() {
 			if p := in.Body.Proposal; p != nil {
 				err = s.parts.Fleet.Hub().Propose(ctx, principal(ctx).Ref(), *p)
 			} else {
-				_, err = s.parts.Fleet.Hub().Ask(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body.Model, in.Body.Version)
+				err = s.ask(ctx, in.Body.Model, in.Body.Version)
 			}
 			if err != nil {
 				return nil, s.another(ctx, err)
@@ -52,6 +52,15 @@ func (s *Server) fleetProposals() {
 			}
 			return nil, s.parts.Fleet.Hub().Drop(ctx, principal(ctx).Ref(), "")
 		})
+}
+
+// ask opens the proposal of a version of the caller's group.
+func (s *Server) ask(ctx context.Context, model string, version int) error {
+	group, err := s.inGroup(ctx)
+	if err == nil {
+		_, err = s.parts.Fleet.Hub().Ask(ctx, principal(ctx).Ref(), group, model, version)
+	}
+	return err
 }
 
 // proposalView is the open proposal, if it is any of the caller's business.

@@ -98,13 +98,18 @@ func allowed(ctx context.Context, verb auth.Verb, resource auth.Resource) error 
 func (r request) allowed(verb auth.Verb, resource auth.Resource) error {
 	err := r.principal.Check(verb, resource)
 	if err == nil && r.principal.Group == "" && ofGroup(resource) {
-		return edgeward.E("api.guard", edgeward.Conflict, "group.none", "there is no group yet to do this in").
-			WithHint("open the link the server printed, or make a group: edgeward group create main")
+		return noGroup()
 	}
 	if r.refused != nil && edgeward.KindOf(err) == edgeward.Unauthenticated {
 		return r.refused
 	}
 	return err
+}
+
+// noGroup says that something of a group is asked for where there is none.
+func noGroup() error {
+	return edgeward.E("api.guard", edgeward.Conflict, "group.none", "there is no group yet to do this in").
+		WithHint("open the link the server printed, or make a group: edgeward group create main")
 }
 
 // local is the owner of the data directory's socket, or a part of the product that says its name: its acts are told

@@ -36,12 +36,14 @@ func (s *Server) rollouts() {
 		})
 	handle(s, op{id: "rollouts.create", method: http.MethodPost, path: "/fleet/rollouts", summary: "Roll a signed version out to the fleet, in waves", verb: auth.Promote, resource: auth.Fleet, status: http.StatusCreated, free: makesNew},
 		func(ctx context.Context, in *struct{ Body wire.RolloutRequest }) (*body[wire.RolloutView], error) {
+			group, err := s.inGroup(ctx)
 			if in.Body.Binary != "" { // an endpoint is of a group; the program is of the whole server
-				if err := allowed(ctx, auth.Create, auth.Fleet); err != nil {
-					return nil, err
-				}
+				err = allowed(ctx, auth.Create, auth.Fleet)
 			}
-			m, err := s.parts.Fleet.Hub().StartRollout(ctx, principal(ctx).Ref(), s.groupOf(ctx), in.Body)
+			if err != nil {
+				return nil, err
+			}
+			m, err := s.parts.Fleet.Hub().StartRollout(ctx, principal(ctx).Ref(), group, in.Body)
 			return answer(s.rolloutView(m), err)
 		})
 	handle(s, op{id: "rollouts.get", method: http.MethodGet, path: "/fleet/rollouts/{id}", summary: "One rollout with its nodes", verb: auth.Read, resource: auth.Fleet},

@@ -30,6 +30,9 @@ func (r *Role) ImportBundle(ctx context.Context, by string, file io.Reader) (out
 	}
 	defer b.Close()
 	out.Kind, out.Made = b.Index().Kind, b.Index().Made
+	if err := r.meant(ctx, out.Kind); err != nil {
+		return out, err
+	}
 	if out.Kind == bundle.Receipts {
 		out.Receipts, err = r.hub.TakeReceipts(ctx, by, b)
 		return out, err
@@ -60,6 +63,22 @@ func (r *Role) ImportBundle(ctx context.Context, by string, file io.Reader) (out
 	e := r.event(by, "fleet.bundle.taken", m.Name)
 	e.Detail = map[string]string{"revision": strconv.FormatUint(brought.Rev, 10)}
 	return out, r.p.Store.Record(ctx, e)
+}
+
+// meant reports a bundle that goes the other way: from a hub to nodes, or from servers to their hub.
+func (r *Role) meant(ctx context.Context, kind string) error {
+	hub := r.hub.Fleet().ID != ""
+	if kind != bundle.Updates {
+		if hub {
+			return nil
+		}
+		return edgeward.E("role.ImportBundle", edgeward.Conflict, "fleet.bundle_hub", "this file is for the hub, and this server is none").WithHint("take it to the hub that made the join code; what it gives back goes here")
+	}
+	m, err := r.p.Store.Membership(ctx)
+	if err == nil && hub && m.Fleet == "" && len(m.Request) == 0 {
+		return edgeward.E("role.ImportBundle", edgeward.Conflict, "fleet.bundle_node", "this bundle is for nodes, and this server is their hub").WithHint("take it to the nodes it was made for; what they give back goes here")
+	}
+	return err
 }
 
 // member is the agent, while this server is a node.

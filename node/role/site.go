@@ -387,7 +387,9 @@ func (r *Role) Site(ctx context.Context) (wire.FleetSite, error) {
 	r.mu.Unlock()
 	out := wire.FleetSite{On: r.p.SiteAddress != config.Off, Members: []wire.SiteMember{}}
 	if a == nil || s == nil {
-		return out, nil
+		m, err := r.p.Store.Membership(ctx)
+		out.Site = m.Site
+		return out, err
 	}
 	k, _ := a.Kept()
 	out.Site, out.Node, out.Traffic = k.Site, r.p.Node, k.Traffic

@@ -84,7 +84,7 @@ func (f *Fleet) Matrix(site, where string, sees func(group string) bool) (wire.F
 	if err != nil {
 		return out, err
 	}
-	names := f.names()
+	names, programs := f.names(), f.programs()
 	var nodes []hub.Node
 	for _, n := range f.Hub.Select(sel) {
 		if n.Standing == hub.Pending || n.Standing == hub.Declined || site != "" && n.Site != site {
@@ -100,7 +100,7 @@ func (f *Fleet) Matrix(site, where string, sees func(group string) bool) (wire.F
 	slices.SortFunc(out.Endpoints, spec.Key.Compare)
 	for _, n := range nodes {
 		r := wire.FleetMatrixNode{ID: n.ID, Name: cmp.Or(n.Last.Facts.Name, n.ID), Site: n.Site, Tags: n.Tags, Standing: string(n.Standing), Seen: n.Seen, Software: n.Last.Facts.Version,
-			Online: n.Online(f.Now()), Cells: make([]wire.FleetMatrixCell, len(out.Endpoints))}
+			Program: programOf(n, programs), Online: n.Online(f.Now()), Cells: make([]wire.FleetMatrixCell, len(out.Endpoints))}
 		for i, k := range out.Endpoints {
 			r.Cells[i].State = "none"
 			for _, s := range n.Last.Endpoints {
@@ -139,6 +139,31 @@ func cellOf(s spec.State, names map[edgeward.Digest]string) wire.FleetMatrixCell
 		c.State = "moving"
 	}
 	return c
+}
+
+// programOf is n's own edgeward: what runs is as n says, what is wanted of the programs that were signed.
+func programOf(n hub.Node, programs map[edgeward.Digest]string) wire.FleetMatrixCell {
+	if n.Last.Facts.Version == "" {
+		return wire.FleetMatrixCell{State: "none"}
+	}
+	c := wire.FleetMatrixCell{State: "same"}
+	if s := n.Last.Binary; s != nil {
+		c = cellOf(*s, programs)
+		c.Digest = s.Live
+	}
+	c.Live = n.Last.Facts.Version
+	return c
+}
+
+// programs are the versions of edgeward that are signed for the fleet.
+func (f *Fleet) programs() map[edgeward.Digest]string {
+	out := map[edgeward.Digest]string{}
+	if all, err := f.Hub.Releases(); err == nil {
+		for _, r := range all {
+			out[r.Digest] = r.Version
+		}
+	}
+	return out
 }
 
 // names are "model/version" by digest, of what was ever signed for the fleet or rolled out in it.

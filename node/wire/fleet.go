@@ -24,6 +24,7 @@ type FleetView struct {
 	Revoked  []tuf.Revocation `json:"revoked,omitempty"`
 	Files    []tuf.Life       `json:"files,omitempty"` // the signed files, and until when each is valid
 	Nodes    map[string]int   `json:"nodes"`           // by standing, and "online"
+	Programs map[string]int   `json:"programs,omitempty"` // how many members run which version of edgeward
 	Waiting  bool             `json:"proposal_waits,omitempty"`
 
 	Term       uint64        `json:"term,omitempty"` // grows each time the hub is restored or moved

@@ -3,6 +3,7 @@ package wire
 import (
 	"time"
 
+	"edgeward"
 	"edgeward/fleet/spec"
 	"edgeward/fleet/summary"
 )
@@ -38,6 +39,7 @@ type FleetMatrixNode struct {
 	Standing string            `json:"standing"`
 	Seen     time.Time         `json:"seen,omitzero"`
 	Software string            `json:"software"`
+	Program  FleetMatrixCell   `json:"program"` // edgeward itself; Live and Want are its versions
 	Cells    []FleetMatrixCell `json:"cells"` // in the order of Endpoints
 }
 
@@ -49,4 +51,6 @@ type FleetMatrixCell struct {
 	Phase  spec.Phase `json:"phase,omitempty"`
 	Code   string     `json:"code,omitempty"`
 	Reason string     `json:"reason,omitempty"`
+
+	Digest edgeward.Digest `json:"digest,omitempty"` // of the program that runs, where the fleet wants one
 }

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient, type UseQueryOptions } from '@tanstack/react-query';
+import { keepPreviousData, useMutation, useQuery, useQueryClient, type UseQueryOptions } from '@tanstack/react-query';
 import * as api from './client';
 import type * as T from './types';
 
@@ -64,7 +64,7 @@ export const useFleetMatrix = (site: string, selector: string) => useGet<T.Fleet
 export const useFleetMonitor = (group: string, model: string, days: number) => useGet<T.FleetMonitor>('fleet', `/fleet/models/${group}/${model}/monitor`, { days }, every(10000));
 export const useRollouts = () => useGet<T.List<T.Rollout>>('fleet', '/fleet/rollouts', { limit: 20 }, every(2000));
 export const useFleetBinaries = () => useGet<T.List<T.FleetBinary>>('fleet', '/fleet/binaries', {}, every(10_000));
-export const useFleetEvents = (node: string, kind: string) => useGet<T.FleetEvents>('fleet', '/fleet/events', { node, class: kind, limit: 50 }, every(5000));
+export const useFleetEvents = (node: string, kind: string, limit: number) => useGet<T.FleetEvents>('fleet', '/fleet/events', { node, class: kind, limit }, { ...every(5000), placeholderData: keepPreviousData });
 export const useSite = () => useGet<T.FleetSite>('fleet', '/fleet/site', {}, every(3000));
 export const useMembership = () => useGet<T.Membership>('fleet', '/fleet/membership', {}, every(3000));
 

@@ -3108,6 +3108,7 @@ export interface components {
         };
         FleetMatrixCell: {
             code?: string;
+            digest?: string;
             live?: string;
             phase?: string;
             reason?: string;
@@ -3119,6 +3120,7 @@ export interface components {
             id: string;
             name: string;
             online: boolean;
+            program: components["schemas"]["FleetMatrixCell"];
             /** Format: date-time */
             seen?: string;
             site: string;
@@ -3252,6 +3254,9 @@ export interface components {
                 [key: string]: number;
             };
             pin?: string;
+            programs?: {
+                [key: string]: number;
+            };
             proposal_waits?: boolean;
             restored?: components["schemas"]["HubRestored"];
             revoked?: components["schemas"]["TufRevocation"][] | null;

@@ -108,6 +108,7 @@ export type Rollout = S['RolloutView'];
 export type FleetBinary = S['TufRelease'];
 export type Inquiry = S['InquiryInquiry'];
 export type FleetMatrix = S['FleetMatrix'];
+export type FleetMatrixCell = S['FleetMatrixCell'];
 export type FleetMonitor = S['FleetMonitor'];
 export type FleetMonitorRow = S['FleetMonitorRow'];
 export type FleetNodeWork = S['SummaryNodeWork'];

@@ -9,8 +9,8 @@ import { MayButton, useMay } from '../../parts/may';
 import { Trouble } from '../../parts/trouble';
 import { t } from '../../text';
 
-/** Takes a bundle from a stick: on a node what its hub says, on the hub what nodes say; and writes the file that goes the other way. */
-export function Bundle({ as }: { as: 'hub' | 'node' | 'asking' }) {
+/** Takes a bundle from a stick: on a node what its hub says, on the hub what nodes say; and writes the file that goes the other way; empty is a hub that has nobody to write to yet. */
+export function Bundle({ as, empty }: { as: 'hub' | 'node' | 'asking'; empty?: boolean }) {
   const hub = as === 'hub';
   const may = useMay();
   const [share, setShare] = useState(0);
@@ -22,7 +22,8 @@ export function Bundle({ as }: { as: 'hub' | 'node' | 'asking' }) {
         <FileButton accept=".edgebundle" onChange={(f) => f && take.mutate(f)}>
           {(p) => <MayButton verb="create" on="fleet" size="xs" variant="default" loading={take.isPending} {...p}>{t(hub ? 'fleet.takeReceipt' : 'fleet.takeBundle')}</MayButton>}
         </FileButton>
-        {may('create', 'fleet') && <Button component="a" size="xs" variant="default" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : `/api/v1/fleet/membership/${as === 'node' ? 'receipt' : 'request'}`} download={hub ? 'fleet.edgebundle' : as === 'node' ? 'receipt.edgebundle' : 'request.edgebundle'}>{t(hub ? 'fleet.makeBundle' : as === 'node' ? 'fleet.makeReceipt' : 'fleet.makeRequest')}</Button>}
+        {empty && <MayButton verb="create" on="fleet" size="xs" variant="default" onClick={() => undefined} why={t('fleet.noMember')}>{t('fleet.makeBundle')}</MayButton>}
+        {!empty && may('create', 'fleet') && <Button component="a" size="xs" variant="default" href={hub ? '/api/v1/fleet/bundle?scope=fleet' : `/api/v1/fleet/membership/${as === 'node' ? 'receipt' : 'request'}`} download={hub ? 'fleet.edgebundle' : as === 'node' ? 'receipt.edgebundle' : 'request.edgebundle'}>{t(hub ? 'fleet.makeBundle' : as === 'node' ? 'fleet.makeReceipt' : 'fleet.makeRequest')}</Button>}
         {take.isPending && <Text size="sm" className="quiet">{percent(share)}</Text>}
       </Group>
       <Trouble error={take.error} />

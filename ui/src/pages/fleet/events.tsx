@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { Badge, Group, NativeSelect, Table, Text } from '@mantine/core';
+import { Badge, Button, Group, NativeSelect, Table, Text } from '@mantine/core';
 import { useFleetEvents } from '../../api/queries';
 import { rows, type FleetNode, type Queue } from '../../api/types';
 import { Twin } from '../../parts/copy';
@@ -8,19 +8,21 @@ import { Card } from '../../parts/page';
 import { Loaded } from '../../parts/trouble';
 import { t, word } from '../../text';
 
+const few = 10; // what is shown before more is asked for
 const classes = ['audit', 'alert', 'drift', 'performance'] as const;
 
 /** What happened on the nodes, each once, whichever way it came. */
 export function Events({ nodes }: { nodes: FleetNode[] }) {
   const [node, setNode] = useState('');
   const [kind, setKind] = useState('');
-  const events = useFleetEvents(node, kind);
+  const [most, setMost] = useState(few);
+  const events = useFleetEvents(node, kind, most);
   const name = (id: string) => nodes.find((n) => n.id === id)?.name || id;
   return (
     <Card title={t('fleet.events')}>
       <Group gap="sm" mb="sm">
-        <NativeSelect size="xs" aria-label={t('fleet.node')} value={node} onChange={(e) => setNode(e.currentTarget.value)} data={[{ value: '', label: t('fleet.allNodes') }, ...nodes.map((n) => ({ value: n.id, label: n.name || n.id }))]} />
-        <NativeSelect size="xs" aria-label={t('fleet.kind')} value={kind} onChange={(e) => setKind(e.currentTarget.value)} data={[{ value: '', label: t('fleet.allClasses') }, ...classes.map((c) => ({ value: c, label: word('eventClass', c) }))]} />
+        <NativeSelect size="xs" aria-label={t('fleet.node')} value={node} onChange={(e) => { setNode(e.currentTarget.value); setMost(few); }} data={[{ value: '', label: t('fleet.allNodes') }, ...nodes.map((n) => ({ value: n.id, label: n.name || n.id }))]} />
+        <NativeSelect size="xs" aria-label={t('fleet.kind')} value={kind} onChange={(e) => { setKind(e.currentTarget.value); setMost(few); }} data={[{ value: '', label: t('fleet.allClasses') }, ...classes.map((c) => ({ value: c, label: word('eventClass', c) }))]} />
       </Group>
       <Loaded query={events}>
         {(l) => (
@@ -44,6 +46,7 @@ export function Events({ nodes }: { nodes: FleetNode[] }) {
                 </Table>
               </div>
             )}
+            {l.next && most < 1000 && <Button mt="sm" size="xs" variant="default" loading={events.isPlaceholderData} onClick={() => setMost(Math.min(1000, most * 5))}>{t('fleet.moreEvents')}</Button>}
           </>
         )}
       </Loaded>

@@ -32,7 +32,7 @@ export default function Fleet() {
         <Loaded query={fleet}>{(f) => (f.id ? <Hub fleet={f} /> : null)}</Loaded>
         <Loaded query={member}>{(m) => <Member of={m} hub={!!fleet.data?.id} />}</Loaded>
         {member.data?.fleet && <Site />}
-        {fleet.data && !fleet.data.id && <Empty title={t('fleet.noHub')} cli={'edgeward fleet init hospital --keys ./keys'}>{t('fleet.noHubWhat')}</Empty>}
+        {fleet.data && !fleet.data.id && !member.data?.fleet && !member.data?.pending && <Empty title={t('fleet.noHub')} cli={'edgeward fleet init hospital --keys ./keys'}>{t('fleet.noHubWhat')}</Empty>}
       </Stack>
     </Page>
   );
@@ -41,17 +41,20 @@ export default function Fleet() {
 function Hub({ fleet }: { fleet: FleetView }) {
   const nodes = useFleetNodes();
   const rollouts = useRollouts();
+  const programs = Object.entries(fleet.programs ?? {}).sort();
+  const running = programs.map(([v, n]) => (programs.length > 1 ? t('fleet.programOn', { v, n }) : v));
   const persons = rows(fleet.charter?.models.holders).map((h) => h.name).join(', ');
   return (
     <>
       <Card title={t('fleet.hub', { name: fleet.name ?? '' })}>
         <Text>
           {t('fleet.counts', { n: fleet.nodes.member ?? 0, online: fleet.nodes.online ?? 0, pending: fleet.nodes.pending ?? 0 })}{' '}
+          {running.length > 0 && `${t('fleet.programs', { which: running.join(', ') })} `}
           {fleet.four_eyes ? t('fleet.fourEyes', { who: persons }) : t('fleet.twoEyes', { who: persons })}
         </Text>
         <Text size="sm" className="quiet">{t('fleet.callsAt')} <span className="mono">{rows(fleet.hubs).join(', ')}</span></Text>
         <Restored fleet={fleet} />
-        <Bundle as="hub" />
+        <Bundle as="hub" empty={!fleet.nodes.member} />
         {fleet.proposal_waits && <Alert mt="sm" color="yellow" title={t('fleet.waits')}><Twin>{'edgeward fleet proposal show\nedgeward fleet sign --key FILE'}</Twin></Alert>}
       </Card>
       <Loaded query={rollouts}>{(l) => <Rollouts list={rows(l.items)} fleet={fleet} />}</Loaded>
@@ -75,14 +78,15 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
   const join = useAct((c: string) => post('/fleet/membership', { code: c, by_file: byFile }), 'fleet');
   const leave = useAct(() => post('/fleet/membership/leave', {}), 'fleet');
   if (!of.fleet && !of.pending && hub) return null;
+  const away = t(of.fleet ? 'fleet.leave' : 'fleet.withdraw');
   return (
-    <Card title={t('fleet.member')} actions={of.fleet || of.pending ? <MayButton verb="create" on="fleet" size="xs" variant="default" onClick={() => setLeaving(true)}>{t('fleet.leave')}</MayButton> : undefined}>
+    <Card title={t('fleet.member')} actions={of.fleet || of.pending ? <MayButton verb="create" on="fleet" size="xs" variant="default" onClick={() => setLeaving(true)}>{away}</MayButton> : undefined}>
       {of.pending && <Alert color="yellow" title={t('fleet.asked')}>{of.by_file ? t('fleet.byFileWhat') : of.problem || t('fleet.askedWhat')}</Alert>}
       {of.pending && <Bundle as="asking" />}
       {of.fleet && (
         <Stack gap="xs">
           <Text>{t('fleet.belongs', { name: of.name ?? '', site: of.site ?? '' })} {of.contact?.problem || !some(of.contact?.last) ? '' : t('fleet.heard', { when: ago(of.contact?.last) })}</Text>
-          {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem} {of.contact.hint}</Alert>}
+          {of.contact?.problem && <Alert color="orange" title={t('fleet.hubAway')}>{of.contact.problem}<br />{of.contact.hint}</Alert>}
           {of.witness?.code && <Alert color="red" title={t('witness.odd')}>{t(of.witness.code === 'fleet.audit_went_back' ? 'witness.wentBack' : 'witness.rewritten', { n: num(of.witness.head.size), shown: num(of.witness.shown?.size), when: moment(of.witness.since) })} {t('witness.do')}</Alert>}
           {of.witness && <Text size="sm" className="quiet">{t('witness.seen', { n: num(of.witness.head.size), when: some(of.witness.at) ? ago(of.witness.at) : '–' })} {rows(of.witness.before).some((p) => !p.kept) ? t('witness.restored') : ''}</Text>}
           <Text size="sm" className="quiet">
@@ -103,7 +107,7 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
           {joining && (
             <form style={{ width: '100%' }} onSubmit={(e) => { e.preventDefault(); join.mutate(code.trim(), { onSuccess: () => { setCode(''); setJoining(false); } }); }}>
               <Stack gap="sm" align="flex-start">
-                <Textarea w="100%" maw={640} label={t('fleet.code')} description={t('fleet.codeWhat')} className="mono" autosize minRows={3} value={code} onChange={(e) => setCode(e.currentTarget.value)} required data-autofocus />
+                <Textarea w="100%" maw={640} label={t('fleet.code')} description={t('fleet.codeWhat')} classNames={{ input: 'mono' }} autosize minRows={3} value={code} onChange={(e) => setCode(e.currentTarget.value)} required data-autofocus />
                 <Checkbox label={t('fleet.byFile')} description={t('fleet.byFileHow')} checked={byFile} onChange={(e) => setByFile(e.currentTarget.checked)} />
                 <Trouble error={join.error} />
                 <Button type="submit" loading={join.isPending} disabled={!code.trim().startsWith('ew1-')}>{t('fleet.join')}</Button>
@@ -113,8 +117,8 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
           <Twin>{byFile ? 'edgeward join --file CODE --request FILE.edgebundle' : 'edgeward join CODE'}</Twin>
         </Stack>
       )}
-      <Ask title={t('fleet.leave')} open={leaving} close={() => setLeaving(false)} optional danger go={t('fleet.leave')} cli={() => 'edgeward fleet leave'} act={() => leave.mutateAsync(undefined as never)}>
-        <Text>{t('fleet.leaveWhat')}</Text>
+      <Ask title={away} open={leaving} close={() => setLeaving(false)} optional danger go={away} cli={() => 'edgeward fleet leave'} act={() => leave.mutateAsync(undefined as never)}>
+        <Text>{t(of.fleet ? 'fleet.leaveWhat' : 'fleet.withdrawWhat')}</Text>
       </Ask>
     </Card>
   );

@@ -1,5 +1,5 @@
 import { Alert, Anchor, Stack, Table, Text } from '@mantine/core';
-import { useFleetNode } from '../../api/queries';
+import { useFleetBinaries, useFleetNode } from '../../api/queries';
 import { rows, type FleetNode as NodeView } from '../../api/types';
 import { Twin } from '../../parts/copy';
 import { ago, bytes, day, lasting, moment, num, seconds, short, some } from '../../parts/format';
@@ -28,6 +28,8 @@ export default function FleetNode({ id }: { id: string }) {
 
 function All({ n }: { n: NodeView }) {
   const m = n.facts.host ?? {};
+  const programs = rows(useFleetBinaries().data?.items);
+  const program = (digest?: string) => programs.find((p) => p.digest === digest)?.version ?? short(digest);
   const skewed = Math.abs(n.clock_skew_s) > 5;
   const left = some(n.certificate_until) ? Math.round((some(n.certificate_until)!.getTime() - Date.now()) / 86400_000) : undefined;
   return (
@@ -89,7 +91,7 @@ function All({ n }: { n: NodeView }) {
                   return (
                     <Table.Tr key={`${s.group}/${s.name}`}>
                       <Table.Td><b>{named(s)}</b><br /><span className="quiet">{isProgram(s) ? '' : s.group}</span></Table.Td>
-                      <Table.Td>{live ? <To href={monitorOf(s.group, live.model)}>{`${live.model}/${live.version}`}</To> : <span className="mono">{short(s.live)}</span>}</Table.Td>
+                      <Table.Td>{isProgram(s) ? <span title={s.live}>{n.facts.version}{s.want !== s.live && ` → ${program(s.want)}`}</span> : live ? <To href={monitorOf(s.group, live.model)}>{`${live.model}/${live.version}`}</To> : <span className="mono">{short(s.live)}</span>}</Table.Td>
                       <Table.Td><State of={s.phase} kind="phase" /></Table.Td>
                       <Table.Td>{ago(s.since)}</Table.Td>
                       <Table.Td>{here.map((l) => <div key={`${l.version}${l.role}`}>{l.role ? `${word('role', l.role)}: ` : ''}{[l.engine, l.device, l.memory ? bytes(l.memory) : ''].filter(Boolean).join(', ')}{l.error ? ` ${l.error}` : ''}</div>)}</Table.Td>

@@ -61,7 +61,7 @@ export function Nodes() {
                       <div key={`${s.group}/${s.name}`}>{named(s)} <State of={s.phase} kind="phase" /> <span className="quiet">{why(s)}</span></div>
                     ))}
                   </Table.Td>
-                  <Table.Td className="num">{bytes(x.traffic.saved)}<br /><span className="quiet">{t('fleet.ofBytes', { n: bytes((x.traffic.saved ?? 0) + (x.traffic.received ?? 0)) })}</span></Table.Td>
+                  <Table.Td className="num">{bytes(x.traffic.saved)}{x.traffic.received ? <><br /><span className="quiet">{t('fleet.ofBytes', { n: bytes((x.traffic.saved ?? 0) + x.traffic.received) })}</span></> : ''}</Table.Td>
                   <Table.Td>
                     <Group gap={4}>{verdicts(x).map((v) => <MayButton key={v} verb="create" on="fleet" size="compact-xs" variant="default" onClick={() => setDeciding([x, v])}>{word('verdictOf', v)}</MayButton>)}</Group>
                   </Table.Td>
@@ -81,7 +81,7 @@ export function Nodes() {
         <Checkbox label={t('fleet.ownTags')} checked={n.own_tags} onChange={(e) => { const v = e.currentTarget.checked; setN((o) => ({ ...o, own_tags: v })); }} />
       </Ask>
       {deciding && (
-        <Ask title={`${word('verdictOf', deciding[1])}: ${deciding[0].name || deciding[0].id}`} open close={() => setDeciding(undefined)} optional={deciding[1] === 'approve'} danger={deciding[1] !== 'approve'}
+        <Ask title={`${word('verdictOf', deciding[1])}: ${deciding[0].name || deciding[0].id}`} open close={() => setDeciding(undefined)} optional={deciding[1] === 'approve'} danger={deciding[1] !== 'approve'} go={word('verdictOf', deciding[1])}
           cli={(reason) => `edgeward fleet node ${deciding[1]} ${deciding[0].id}${reason ? ` --reason ${JSON.stringify(reason)}` : ''}`}
           act={(reason) => decide.mutateAsync([deciding[0].id, deciding[1], reason])} />
       )}

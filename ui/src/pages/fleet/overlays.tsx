@@ -42,7 +42,7 @@ export function Overlays() {
       {writing && (
         <form onSubmit={(e) => { e.preventDefault(); diff.mutate(yaml, { onSuccess: setWould }); }}>
           <Stack gap="sm" mt="md" align="flex-start">
-            <Textarea w="100%" label={t('fleet.yaml')} description={t('fleet.yamlWhat')} className="mono" autosize minRows={6} value={yaml} onChange={(e) => { setYAML(e.currentTarget.value); setWould(undefined); }} required />
+            <Textarea w="100%" label={t('fleet.yaml')} description={t('fleet.yamlWhat')} classNames={{ input: 'mono' }} autosize minRows={6} value={yaml} onChange={(e) => { setYAML(e.currentTarget.value); setWould(undefined); }} required />
             <Trouble error={diff.error} />
             <Group>
               <Button type="submit" variant="default" loading={diff.isPending}>{t('fleet.diff')}</Button>

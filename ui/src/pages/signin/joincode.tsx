@@ -33,7 +33,7 @@ export function JoinCode({ code, set }: { code: string; set: (code: string) => v
   };
   return (
     <Stack gap="sm">
-      <Textarea label={t('fleet.code')} description={t('fleet.codeWhat')} className="mono" autosize minRows={2} maxRows={6} value={code} onChange={(e) => change(e.currentTarget.value)} required
+      <Textarea label={t('fleet.code')} description={t('fleet.codeWhat')} classNames={{ input: 'mono' }} autosize minRows={2} maxRows={6} value={code} onChange={(e) => change(e.currentTarget.value)} required
         error={code.trim() && !hub ? t('join.unreadable') : wrong || undefined} />
       {hub && <Text size="sm" role="status">{t('join.hub')} <span className="mono">{hub}</span></Text>}
       <Drop label={t('join.drop')} accept=".txt,text/plain,application/octet-stream,.edgebundle" take={(f) => void take(f)} />
