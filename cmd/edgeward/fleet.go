@@ -350,7 +350,7 @@ func newFleetNode(r *remote) *cobra.Command {
 					live = n.Facts.Version // what it runs, whoever brought it
 				}
 				if s.Local > 0 {
-					wanted += " (this server's own)"
+					wanted += " (" + localOrigin(n, s.Local) + ")"
 				}
 				rows = append(rows, []string{s.Key().String(), wanted, live, string(s.Phase), s.Code, s.Reason})
 			}
@@ -414,16 +414,32 @@ func printMembership(w io.Writer, m client.FleetMembership) {
 			may = "from " + when(m.MayFrom) + " on, if the hub stays away"
 		}
 		list = append(list, "may promote by itself", may)
+		if m.Autonomy.Take == spec.TakeSite {
+			list = append(list, "may take from its site", "what a person here says")
+		}
 	}
 	facts(w, list...)
 	printWitness(w, m.Witness)
+	for _, o := range m.Offers {
+		if o.Code == "" {
+			_, model, _ := o.Promotion.Parts()
+			from := printable(cmp.Or(o.Name, o.Node))
+			fmt.Fprintf(w, "%s promoted %s/%d behind %s: edgeward fleet local take %s --from %s --reason …\n", from, model, o.Promotion.Version, o.Promotion.Endpoint, o.Promotion.Endpoint, from)
+		}
+	}
 	if len(m.Items) == 0 {
 		fmt.Fprintln(w, "The fleet wants no endpoint of this server yet.")
 		return
 	}
 	var rows [][]string
 	for _, s := range m.Items {
-		rows = append(rows, []string{s.Key().String(), s.Want.Short(), s.Live.Short(), string(s.Phase), s.Code, s.Reason})
+		wanted := s.Want.Short()
+		for _, p := range m.Promotions {
+			if s.Local > 0 && p.Promotion.Seq == s.Local {
+				wanted += " (" + origin(p.Promotion) + ")"
+			}
+		}
+		rows = append(rows, []string{s.Key().String(), wanted, s.Live.Short(), string(s.Phase), s.Code, s.Reason})
 	}
 	table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
 }

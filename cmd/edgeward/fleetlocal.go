@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,9 +20,10 @@ func newFleetLocal(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "local", Short: "Versions that servers promote by themselves while the hub is away",
 		Long: "Where the policy of the fleet says autonomy local-promote, a server whose hub has been away for long enough may put a version that was\n" +
 			"trained on it behind an endpoint of the fleet. It goes through the same gates as every version. At the hub it is shown, and a person\n" +
-			"decides: adopt it into the fleet, or return to the hub's version.",
+			"decides: adopt it into the fleet, or return to the hub's version. Where the policy says take site too, a person on another server of the site\n" +
+			"may take the version there.",
 		Example: "  edgeward fleet local list"}
-	cmd.AddCommand(newLocalPromote(r), newLocalList(r), newLocalReturn(r), newLocalAdopt(r))
+	cmd.AddCommand(newLocalPromote(r), newLocalTake(r), newLocalList(r), newLocalReturn(r), newLocalAdopt(r))
 	return cmd
 }
 
@@ -54,6 +56,27 @@ func newLocalPromote(r *remote) *cobra.Command {
 	return cmd
 }
 
+func newLocalTake(r *remote) *cobra.Command {
+	var from string
+	cmd := &cobra.Command{Use: "take ENDPOINT", Short: "On a node: put a version that another server of the site promoted behind the same endpoint here", Args: cobra.ExactArgs(1),
+		Long: "take fetches the version from the servers of the site that have it, and puts it through the same gates as every version: it is proved on this\n" +
+			"server's own hardware beside the version that answers. Each server needs a person who says so; nothing is taken by itself.\n" +
+			"fleet local list shows what others promoted, and why it cannot be taken where it cannot.",
+		Example: "  edgeward fleet local take triage --from ward-2 --reason \"ward-2 does better with it, the hub is cut off\""}
+	cmd.Flags().StringVar(&from, "from", "", "`server` that promoted it, by name or id; needed where several did")
+	reason := reasonFlag(cmd, true)
+	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, args []string) error {
+		p, err := c.TakeOwn(ctx, client.OwnTake{Endpoint: args[0], From: from, Reason: *reason})
+		if err != nil {
+			return err
+		}
+		return r.print(p, func(w io.Writer) {
+			fmt.Fprintf(w, "promotion %d: version %d of %s goes through its probation behind %s; edgeward fleet membership shows it\n", p.Seq, p.Version, printable(cmp.Or(p.Taken.Name, p.Taken.Node)), p.Endpoint)
+		})
+	})
+	return cmd
+}
+
 // localRow is a promotion, on a node or at the hub.
 type localRow struct {
 	Node      string         `json:"node,omitempty"`
@@ -61,10 +84,11 @@ type localRow struct {
 	Promotion spec.Promotion `json:"promotion"`
 	State     string         `json:"state"`
 	Why       string         `json:"why,omitempty"`
+	Hint      string         `json:"hint,omitempty"`
 }
 
 func newLocalList(r *remote) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List promotions: on a node its own, at the hub those of all nodes", Args: cobra.NoArgs, Example: "  edgeward fleet local list --json"}
+	cmd := &cobra.Command{Use: "list", Short: "List promotions: on a node its own and what others of its site offer, at the hub those of all nodes", Args: cobra.NoArgs, Example: "  edgeward fleet local list --json"}
 	cmd.RunE = r.with(func(ctx context.Context, c *client.Client, _ []string) error {
 		m, err := c.FleetMembership(ctx)
 		if err != nil {
@@ -75,6 +99,13 @@ func newLocalList(r *remote) *cobra.Command {
 			row := localRow{Promotion: p.Promotion, State: "stands", Why: p.Why}
 			if p.Word != "" {
 				row.State = strings.TrimPrefix(string(p.Word), "fleet.local_")
+			}
+			out = append(out, row)
+		}
+		for _, o := range m.Offers {
+			row := localRow{Node: o.Node, Name: cmp.Or(o.Name, o.Node), Promotion: o.Promotion, State: "offered", Why: o.Why, Hint: o.Hint}
+			if o.Code != "" {
+				row.State = "not to be taken"
 			}
 			out = append(out, row)
 		}
@@ -97,12 +128,36 @@ func newLocalList(r *remote) *cobra.Command {
 			var rows [][]string
 			for _, x := range out {
 				_, model, _ := x.Promotion.Parts()
-				rows = append(rows, []string{x.Name, fmt.Sprint(x.Promotion.Seq), x.Promotion.Key().String(), fmt.Sprintf("%s/%d", model, x.Promotion.Version), x.State, when(x.Promotion.At), x.Promotion.By, x.Promotion.Reason})
+				t := x.Promotion.Taken
+				rows = append(rows, []string{x.Name, fmt.Sprint(x.Promotion.Seq), x.Promotion.Key().String(), fmt.Sprintf("%s/%d", model, x.Promotion.Version), x.Promotion.Digest().Short(), cmp.Or(t.Name, t.Node), x.State, when(x.Promotion.At), x.Promotion.By, x.Promotion.Reason})
 			}
-			table(w, "NODE SEQ ENDPOINT VERSION STATE AT BY REASON", rows)
+			table(w, "NODE SEQ ENDPOINT VERSION MANIFEST TAKEN-FROM STATE AT BY REASON", rows)
+			for _, x := range out {
+				if x.State == "not to be taken" {
+					fmt.Fprintf(w, "%s, promotion %d: %s\n", printable(x.Name), x.Promotion.Seq, printable(x.Why))
+				}
+			}
 		})
 	})
 	return cmd
+}
+
+// origin says where the version of a promotion came from.
+func origin(p spec.Promotion) string {
+	if t := p.Taken; t != (spec.Taken{}) {
+		return "promoted at " + cmp.Or(t.Name, t.Node) + ", taken from the site"
+	}
+	return "this server's own"
+}
+
+// localOrigin is origin of the promotion seq of a node, as its hub sees it.
+func localOrigin(n client.FleetNode, seq uint64) string {
+	for _, p := range n.Promotions {
+		if p.Promotion.Seq == seq {
+			return origin(p.Promotion)
+		}
+	}
+	return origin(spec.Promotion{})
 }
 
 // localState is how a promotion of a node stands, as its hub sees it.

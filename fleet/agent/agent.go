@@ -121,6 +121,7 @@ type Agent struct {
 	verifier *tuf.Verifier
 	poke     chan struct{}
 	reports  chan struct{}
+	gives    chan struct{}
 	met      chan struct{}  // the hub answered a report
 	fetches  sync.WaitGroup // end with the context of Run
 
@@ -136,6 +137,7 @@ type Agent struct {
 	aboutDoc  bool                     // contact is about the hub's document
 	told      map[uint64]autonomy.Word // promotions the hub was told of, and how they stood
 	toldAt    time.Time
+	offers    map[string]offers // of other nodes of the site, by node
 
 	mark  string    // of the signed files that were refreshed last, as the hub named them; of listen alone
 	fresh time.Time // when that was
@@ -163,8 +165,8 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	for n, i := range kept.Items {
 		kept.Items[n] = i.Restarted(kept.Clock.At(o.Now()))
 	}
-	return &Agent{o: o, verifier: v, met: make(chan struct{}, 1), poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
-		progress: map[spec.Key][2]int64{}, manifests: map[edgeward.Digest]models.Manifest{}}, nil
+	return &Agent{o: o, verifier: v, met: make(chan struct{}, 1), poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), gives: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
+		progress: map[spec.Key][2]int64{}, manifests: map[edgeward.Digest]models.Manifest{}, offers: map[string]offers{}}, nil
 }
 
 // Kept is what the agent holds now.

@@ -365,7 +365,9 @@ type site struct {
 	programs  agent.Programs
 	authority pki.Authority
 	id        pki.Identity // zero: the node cannot sign
-
+	ca        pki.CA
+	bring     agent.Bring
+	hub       agent.Hub // nil: the desk
 }
 
 func newSite(t testing.TB) *site {
@@ -383,8 +385,12 @@ func newSite(t testing.TB) *site {
 func (s *site) run() (stop func()) {
 	s.t.Helper()
 	var err error
-	s.a, err = agent.Open(s.t.Context(), agent.Options{Fleet: "fleet1", Node: "n1", Pin: s.set.Pin(), Root: s.set.Roots[0], Hub: s.desk, Local: s.m, Store: s.m, Puller: s.p, Pace: s.pace,
-		Programs: s.programs, Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler), Authority: s.authority, Sign: func(purpose string, b []byte) ([]byte, []byte, error) {
+	hub := s.hub
+	if hub == nil {
+		hub = s.desk
+	}
+	s.a, err = agent.Open(s.t.Context(), agent.Options{Fleet: "fleet1", Node: "n1", Pin: s.set.Pin(), Root: s.set.Roots[0], Hub: hub, Local: s.m, Store: s.m, Puller: s.p, Pace: s.pace,
+		Programs: s.programs, Boot: "boot", Now: time.Now, Log: slog.New(slog.DiscardHandler), Authority: s.authority, Bring: s.bring, Sign: func(purpose string, b []byte) ([]byte, []byte, error) {
 			sig, err := s.id.Sign(purpose, b)
 			return s.id.Chain[0], sig, err
 		}})

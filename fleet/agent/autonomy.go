@@ -13,7 +13,7 @@ import (
 	"edgeward/sync/canonical"
 )
 
-// Promoted is a promotion that this node made by itself.
+// Promoted is a promotion that this node made by itself, or took from another node of its site (Promotion.Taken).
 type Promoted struct {
 	Promotion spec.Promotion `json:"promotion"`
 	Hub       spec.Endpoint  `json:"hub"`  // what the hub wants there, as the last document said
@@ -91,8 +91,15 @@ func (a *Agent) Promote(ctx context.Context, o Own) (spec.Promotion, error) {
 	if err := autonomy.May(autonomy.Case{Policy: k.Policy.Autonomy, Heard: a.lastHeard(), Shut: k.Shut, Trained: o.Job != ""}, now); err != nil {
 		return spec.Promotion{}, err
 	}
-	p := spec.Promotion{Format: spec.Format, Fleet: a.o.Fleet, Node: a.o.Node, Site: k.Site, Seq: k.Promoted + 1, Target: spec.SiteTarget(k.Site, hub.Group, o.Model, o.Digest), Length: o.Length,
-		Endpoint: hub.Name, Version: o.Version, Over: hub.Digest, Rev: k.Rev, Job: o.Job, At: now.UTC().Truncate(time.Second), By: o.By, Reason: o.Reason}
+	return a.begin(ctx, hub, spec.Promotion{Target: spec.SiteTarget(k.Site, hub.Group, o.Model, o.Digest), Length: o.Length, Version: o.Version, Job: o.Job, By: o.By, Reason: o.Reason},
+		"fleet.local.promoted", map[string]string{"job": o.Job})
+}
+
+// begin signs p, a promotion over what the hub wants, whose target, version, by and reason are given, and puts it in place of that and of the one that
+// stands; a.mu is held. What happened is for the audit.
+func (a *Agent) begin(ctx context.Context, hub spec.Endpoint, p spec.Promotion, what string, detail map[string]string) (spec.Promotion, error) {
+	k, now := a.kept, a.now()
+	p.Format, p.Fleet, p.Node, p.Site, p.Seq, p.Endpoint, p.Over, p.Rev, p.At = spec.Format, a.o.Fleet, a.o.Node, k.Site, k.Promoted+1, hub.Name, hub.Digest, k.Rev, now.UTC().Truncate(time.Second)
 	if err := p.Check(); err != nil {
 		return p, err
 	}
@@ -100,27 +107,42 @@ func (a *Agent) Promote(ctx context.Context, o Own) (spec.Promotion, error) {
 	if err != nil {
 		return p, err
 	}
-	if _, err := (autonomy.Judge{Authority: a.o.Authority, Fleet: a.o.Fleet, Delegation: k.Delegation, Revoked: a.verifier.Revoked}).Verify(s, now); err != nil {
+	if _, err := a.judge().Verify(s, now); err != nil {
 		return p, err
 	}
 	k.Promotions = slices.Clone(k.Promotions)
 	over := hub
-	if stands {
+	if old, stands := k.standing(hub.Key()); stands {
 		over = old.Over
 		k = k.end(old.Promotion.Seq, autonomy.Replaced, "", now)
 	}
 	k.Promoted = p.Seq
 	k.Promotions = append(k.Promotions, Promoted{Promotion: p, Hub: hub, Over: over})
 	k.Promotions = autonomy.Recent(k.Promotions, func(p Promoted) bool { return !p.Ended.IsZero() })
-	k = k.aim(o.Endpoint, now)
-	if err := a.o.Store.PutFleetKept(ctx, k, Happened{What: "fleet.local.promoted", Object: hub.Name, Reason: o.Reason, At: now, By: o.By,
-		Detail: map[string]string{"version": strconv.Itoa(o.Version), "manifest": string(o.Digest), "target": p.Target, "job": o.Job}}); err != nil {
+	k = k.aim(hub.Key(), now)
+	detail["version"], detail["manifest"], detail["target"] = strconv.Itoa(p.Version), string(p.Digest()), p.Target
+	if err := a.o.Store.PutFleetKept(ctx, k, Happened{What: what, Object: hub.Name, Reason: p.Reason, At: now, By: p.By, Detail: detail}); err != nil {
 		return p, err
 	}
-	a.kept = k
+	a.become(k)
 	poke(a.poke)
 	poke(a.reports)
 	return p, nil
+}
+
+// judge is what promotions are held against here; a.mu is held.
+func (a *Agent) judge() autonomy.Judge {
+	return autonomy.Judge{Authority: a.o.Authority, Fleet: a.o.Fleet, Delegation: a.kept.Delegation, Revoked: a.verifier.Revoked}
+}
+
+// become makes k what is kept, and ends fetches whose bytes nobody wants any more: they hold nothing up, and their failure is nobody's. a.mu is held.
+func (a *Agent) become(k Kept) {
+	for key, stop := range a.fetching {
+		if k.digest(key) != a.kept.digest(key) {
+			stop()
+		}
+	}
+	a.kept = k
 }
 
 // SilentSince is when the hub last said something: an answer, or a document that came by file.
@@ -159,7 +181,7 @@ func (a *Agent) finish(ctx context.Context, p Promoted, w autonomy.Word, why, by
 	if err := a.o.Store.PutFleetKept(ctx, k, p.ended(w, why, by, now)); err != nil {
 		return err
 	}
-	a.kept = k
+	a.become(k)
 	poke(a.poke)
 	poke(a.reports)
 	return nil
@@ -214,7 +236,7 @@ func (a *Agent) resolve(k Kept, wanted []spec.Endpoint, now time.Time) (Kept, []
 		w := autonomy.Gone
 		if i := slices.IndexFunc(wanted, func(e spec.Endpoint) bool { return e.Key() == p.Promotion.Key() }); i >= 0 {
 			_, revoked := a.verifier.Revoked(p.Promotion.Digest())
-			w = autonomy.Holds(p.Promotion, wanted[i], revoked)
+			w = autonomy.Holds(p.Promotion, wanted[i], revoked, k.Delegation)
 			k.Promotions[n].Hub = wanted[i] // of one that has ended too: aim may still go by it
 		}
 		if p.Ended.IsZero() && w != autonomy.Stands {

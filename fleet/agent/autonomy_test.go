@@ -24,7 +24,7 @@ func alone(t testing.TB) *site {
 	s.ok(err)
 	id.Chain, err = ca.IssueNode("n1", csr, nil, time.Now())
 	s.ok(err)
-	s.authority, s.id = ca.Authority, id
+	s.ca, s.authority, s.id = ca, ca.Authority, id
 	return s
 }
 

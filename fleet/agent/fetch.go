@@ -73,7 +73,8 @@ func windows(p spec.Policy, all bool, in spec.Phase, at time.Time) (download, ac
 	return download, activate, opens
 }
 
-// found returns the manifest of what an item wants: the repository's, or of a version of this node's own the registry's.
+// found returns the manifest of what an item wants: the repository's, or of a promotion of this node the registry's, or of one that was taken what was
+// brought with it.
 func (a *Agent) found(ctx context.Context, i Item) (models.Manifest, error) {
 	if i.Local == 0 {
 		return a.manifest(ctx, i.Want)
@@ -83,6 +84,9 @@ func (a *Agent) found(ctx context.Context, i Item) (models.Manifest, error) {
 	}
 	m, ok := a.o.Local.Known(ctx, i.Want, i.Want.Digest)
 	if !ok {
+		if p, taken := a.taken(i); taken {
+			return a.brought(ctx, p)
+		}
 		return m, edgeward.E("agent.found", edgeward.NotFound, "fleet.local_gone", "version %d is not in this server's registry any more", i.Want.Version)
 	}
 	return m, nil
@@ -184,12 +188,8 @@ func (a *Agent) later(k spec.Key, err error) {
 
 // bring fetches manifest and files and registers the version.
 func (a *Agent) bring(ctx context.Context, i Item) error {
-	if i.Local > 0 {
-		_, err := a.found(ctx, i) // it is here, or nowhere
-		return err
-	}
-	m, err := a.manifest(ctx, i.Want)
-	if err != nil {
+	m, here, err := a.leads(ctx, i)
+	if here || err != nil {
 		return err
 	}
 	if err := a.o.Local.Fits(ctx, i.Want, m); err != nil {
@@ -225,6 +225,22 @@ func (a *Agent) bring(ctx context.Context, i Item) error {
 		return err
 	}
 	return a.o.Local.Register(ctx, i.Want, m)
+}
+
+// leads is the manifest of what an item is to bring. A version that was trained here is here, or nowhere.
+func (a *Agent) leads(ctx context.Context, i Item) (m models.Manifest, here bool, err error) {
+	if i.Local == 0 {
+		m, err = a.manifest(ctx, i.Want)
+		return m, false, err
+	}
+	p, taken := a.taken(i)
+	if taken {
+		if err := a.bringManifest(ctx, p); err != nil { // swept since
+			return m, false, err
+		}
+	}
+	m, err = a.found(ctx, i)
+	return m, !taken, err
 }
 
 // parts are the manifests of a graph's parts: with them is known what this server must be able to run before other bytes move.

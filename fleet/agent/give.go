@@ -47,9 +47,13 @@ func (a *Agent) give(ctx context.Context) {
 			}
 			done[d] = true
 		}
-		if !a.sleep(ctx, giveEvery) {
-			return
+		t := time.NewTimer(giveEvery) // room:clock how often is tried again
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-a.gives: // a document asks for others
 		}
+		t.Stop()
 	}
 }
 

@@ -91,13 +91,17 @@ type says interface {
 	Said() (mark string, report bool)
 }
 
-// current refreshes the signed repository where the hub has other files than those refreshed last, or does not say, and each hour.
+// current refreshes the signed repository where the hub has other files than those refreshed last, or does not say, and each hour. Where the last call
+// failed it asks in any case: what was refreshed before says nothing of whether the hub is there.
 func (a *Agent) current(ctx context.Context) error {
 	mark := ""
 	if w, ok := a.o.Hub.(says); ok {
 		mark, _ = w.Said()
 	}
-	if mark != "" && mark == a.mark && a.o.Now().Sub(a.fresh).Abs() < freshFor {
+	a.mu.Lock()
+	well := !a.contact.Last.IsZero() && a.contact.Code == ""
+	a.mu.Unlock()
+	if well && mark != "" && mark == a.mark && a.o.Now().Sub(a.fresh).Abs() < freshFor {
 		return nil
 	}
 	err := a.refresh(ctx)
@@ -267,12 +271,10 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	if err := a.o.Store.PutFleetKept(ctx, k, ended...); err != nil {
 		return err
 	}
-	for key, stop := range a.fetching {
-		if k.digest(key) != a.kept.digest(key) { // nobody wants any more what it brings: it holds nothing up, and its failure is nobody's
-			stop()
-		}
+	if !slices.Equal(k.Bring, a.kept.Bring) {
+		poke(a.gives)
 	}
-	a.kept = k
+	a.become(k)
 	if w, ok := a.o.Hub.(interface{ Addresses(hubs []string) }); ok {
 		w.Addresses(k.Hubs)
 	}

@@ -56,7 +56,7 @@ func TestWhatCountsWhereTheHubSaysSomethingElse(t *testing.T) {
 		"revoked":                          {spec.Endpoint{Digest: theirs}, true, autonomy.Revoked},
 		"revoked, and the hub said return": {spec.Endpoint{Digest: theirs, Local: 9}, true, autonomy.Revoked},
 	} {
-		if got := autonomy.Holds(p, row.w, row.revoked); got != row.want {
+		if got := autonomy.Holds(p, row.w, row.revoked, nil); got != row.want {
 			t.Errorf("%s: %q, want %q", name, got, row.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,6 +27,7 @@ type Promoted struct {
 	Decided   time.Time      `json:"decided,omitzero"`
 	Reason    string         `json:"reason,omitempty"`
 	Number    int            `json:"number,omitempty"` // this server's number of the version, once it was brought here
+	With      string         `json:"with,omitempty"`   // node whose promotion of the same version the verdict was about: that one brings it
 }
 
 // Choice is what a person says to a promotion that a node made by itself.
@@ -117,6 +119,7 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 			i = len(n.Promotions)
 			n.Promotions = append(n.Promotions, Promoted{Promotion: p, Got: h.o.Now(), Refused: true})
 			n.Promotions[i].Code = "new"
+			h.inherits(*n, &n.Promotions[i])
 		}
 		k := &n.Promotions[i]
 		was := *k
@@ -177,7 +180,7 @@ func (h *Hub) Choose(ctx context.Context, by, node string, seq uint64, c Choice,
 	}
 	p := n.Promotions[i]
 	switch {
-	case p.Verdict == c:
+	case p.Verdict == c && (p.With == "" || p.Number > 0):
 		return n, nil
 	case !p.Ended.IsZero():
 		return n, edgeward.E(op, edgeward.Conflict, "fleet.local_ended", "it holds no more: %s", p.Why)
@@ -186,12 +189,13 @@ func (h *Hub) Choose(ctx context.Context, by, node string, seq uint64, c Choice,
 	case c != Adopt && c != Return:
 		return n, edgeward.E(op, edgeward.Invalid, "fleet.local_choice", "adopt or return, not %.40q", string(c))
 	}
-	p.Verdict, p.By, p.Decided, p.Reason = c, by, h.o.Now(), reason
+	p.Verdict, p.By, p.Decided, p.Reason, p.With = c, by, h.o.Now(), reason, ""
 	n.Promotions = slices.Clone(n.Promotions)
 	n.Promotions[i] = p
 	x := h.change(by, "fleet.local."+string(c), n.ID, n.Last.Facts.Name, reason)
 	x.Detail = map[string]string{"version": fmt.Sprint(p.Promotion.Version), "manifest": string(p.Promotion.Digest()), "target": p.Promotion.Target}
-	if err := h.put(ctx, Facts{Nodes: []Node{n}}, x); err != nil {
+	others, changes := h.likewise(n, p)
+	if err := h.put(ctx, Facts{Nodes: append(others, n)}, append(changes, x)...); err != nil {
 		return n, err
 	}
 	h.stale = true
@@ -213,6 +217,9 @@ func ofItself(n Node, s spec.State, g Gap) Gap {
 		}
 		g.Since, g.Local = p.Promotion.At, s.Local
 		g.Why = fmt.Sprintf("the node promoted its own version %d (%s): %s", p.Promotion.Version, p.Promotion.By, p.Promotion.Reason)
+		if t := p.Promotion.Taken; t != (spec.Taken{}) {
+			g.Why = fmt.Sprintf("the node took version %d, which %s promoted (%s): %s", p.Promotion.Version, cmp.Or(t.Name, t.Node), p.Promotion.By, p.Promotion.Reason)
+		}
 		switch {
 		case p.Refused:
 			g.Why = "the node promoted a version of its own, and its signature does not count: " + p.Why

@@ -30,7 +30,7 @@ type Adopting interface {
 // wanting are the manifests of n's own versions that it is asked for.
 func (n Node) wanting() (out []edgeward.Digest) {
 	for _, p := range n.Promotions {
-		if p.Verdict == Adopt && p.Number == 0 && !p.Refused {
+		if p.Verdict == Adopt && p.Number == 0 && !p.Refused && p.With == "" {
 			out = append(out, p.Promotion.Digest())
 		}
 	}
@@ -52,7 +52,7 @@ func (h *Hub) own(w http.ResponseWriter, r *http.Request, id string) error {
 		return err
 	}
 	for _, p := range n.Promotions {
-		if p.Verdict != Adopt || p.Refused {
+		if p.Verdict != Adopt || p.Refused || p.With != "" {
 			continue
 		}
 		if p.Promotion.Digest() == d {
@@ -122,7 +122,7 @@ func (h *Hub) manifestOf(ctx context.Context, n Node, p Promoted, r io.Reader) (
 	c.Detail = map[string]string{"version": strconv.Itoa(out.Version), "manifest": string(d)}
 	h.stale = true
 	h.Poke()
-	return out, h.put(ctx, Facts{Nodes: []Node{n}}, c)
+	return out, h.put(ctx, Facts{Nodes: append(h.numbered(n, n.Promotions[i]), n)}, c)
 }
 
 // leads says how many bytes a blob may have that the manifest of a promotion, which is here, leads to.

@@ -12,6 +12,7 @@ type Meta struct {
 	Version string `json:"v,omitempty"` // of edgeward, its first 32 bytes
 	Hub     bool   `json:"h,omitempty"` // it reaches the hub
 	Leaving bool   `json:"l,omitempty"`
+	Shares  uint32 `json:"o,omitempty"` // it promoted versions by itself that others may take: another number, others; 0: none
 }
 
 func (m Meta) bytes() []byte {

@@ -20,7 +20,7 @@ var allowed = map[Kind][]string{
 	Node:      {"Name", "Site", "Pair", "Tags"},
 	Windows:   {"Scope", "Windows"},
 	Bandwidth: {"Scope", "Rates"},
-	Autonomy:  {"Scope", "Autonomy", "After", "Always"},
+	Autonomy:  {"Scope", "Autonomy", "After", "Always", "Take"},
 	Endpoint:  {"Scope", "Name", "Group", "Title", "Version", "Probation", "Rollout"},
 	Claim:     {"Name", "Site", "Pair", "Tags", "Serial", "Machine", "Host", "Approve"},
 }
@@ -139,7 +139,7 @@ func CheckScope(s string) error {
 
 // autonomy is what an autonomy document says. The wider one does not show through: each says all.
 func (d Document) autonomy() spec.Autonomy {
-	return spec.Autonomy{Mode: d.Autonomy, After: d.After, Always: d.Always}
+	return spec.Autonomy{Mode: d.Autonomy, After: d.After, Always: d.Always, Take: d.Take}
 }
 
 // checkLists checks windows and rates by name.

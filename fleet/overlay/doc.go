@@ -72,6 +72,7 @@ type Document struct {
 	Autonomy spec.Mode   `json:"autonomy,omitempty" yaml:"autonomy,omitempty" enum:"none,local-promote" doc:"of autonomy: what nodes may do by themselves while the hub is away"`
 	After    spec.Length `json:"after,omitzero" yaml:"after,omitempty" doc:"of autonomy: how long the hub must have been away, such as 72h"`
 	Always   bool        `json:"always,omitempty" yaml:"always,omitempty" doc:"of autonomy: in place of after: while the hub is there too"`
+	Take     spec.Take   `json:"take,omitempty" yaml:"take,omitempty" enum:"own,site" doc:"of autonomy: whose promotions a person on a server may take: nobody else's, or those of the site's other servers"`
 
 	Group     string     `json:"group,omitempty" yaml:"-" doc:"of an endpoint: always the caller's"`
 	Version   string     `json:"version,omitempty" yaml:"version,omitempty" doc:"of an endpoint: MODEL/VERSION; a rollout brings it"`

@@ -31,7 +31,7 @@ type Bytes interface {
 	Open(ctx context.Context, d edgeward.Digest) (r io.ReadSeekCloser, size int64, err error)
 }
 
-// ServeOptions are what a Server is made of. All but Limit are needed.
+// ServeOptions are what a Server is made of. All but Limit, Shares and Lends are needed.
 type ServeOptions struct {
 	Fleet     string
 	Authority pki.Authority
@@ -42,12 +42,15 @@ type ServeOptions struct {
 	Hears     func() bool                                                // this server reaches the hub
 	Ring      func() Ring                                                // the gossip's keys, for who slept through their rotation
 	Now       func() time.Time
-	Limit     *rate.Limiter // of bytes that go out to peers
+	Shares    func(d spec.Desired) []spec.SignedPromotion // promotions of this server that a peer with document d may take; nil: none
+	Lends     func(d spec.Desired) []edgeward.Digest      // manifests of versions behind promotions that it may fetch; nil: none
+	Limit     *rate.Limiter                               // of bytes that go out to peers
 }
 
 // Server answers the others of the site. A peer gets what its own document leads to, and nothing else: it shows the document, which the hub signed
 // for it alone, and whatever else is here is as absent to it. So a stolen server gets no model of another one, and what the hub takes from a server's document,
-// its peers give it no more than 14 days longer, which is how long a document lasts.
+// its peers give it no more than 14 days longer, which is how long a document lasts. What answers here by a promotion that its document lets it take
+// (ServeOptions.Lends) is its to have too.
 type Server struct {
 	o       ServeOptions
 	uploads chan struct{}
@@ -59,6 +62,7 @@ type Server struct {
 // shown is never changed: several requests of one node look at it at a time.
 type shown struct {
 	expires time.Time
+	says    spec.Desired
 	reach   map[edgeward.Digest]bool
 	lacks   []edgeward.Digest // manifests that are not here, so that it is not known where they lead
 }
@@ -103,6 +107,7 @@ func (s *Server) Handler(refuse func(http.ResponseWriter, *http.Request, error))
 	route("POST /site/v1/have", s.have)
 	route("GET /site/v1/blobs/{digest}", s.blob)
 	route("GET /site/v1/keyring", s.keyring)
+	route("GET /site/v1/promotions", s.promotions)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, edgeward.E("peer", edgeward.NotFound, "route.not_found", "here servers of the site call, and nobody else"))
 	})
@@ -133,7 +138,7 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, node string) e
 	case s.o.Now().After(d.Expires):
 		return edgeward.E("peer.document", edgeward.Conflict, "fleet.stale", "the document expired on %s", d.Expires.Format(time.DateTime)).WithHint("look at the clocks of both servers")
 	}
-	x := &shown{expires: d.Expires, reach: map[edgeward.Digest]bool{}}
+	x := &shown{expires: d.Expires, says: d, reach: map[edgeward.Digest]bool{}}
 	for _, e := range d.Endpoints {
 		x.reach[e.Digest] = true
 		x.lacks = append(x.lacks, e.Digest)
@@ -150,18 +155,49 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, node string) e
 	return nil
 }
 
-// reach is what a peer may have. Manifests that have come since its document was shown are looked into.
-func (s *Server) reach(ctx context.Context, node string) (map[edgeward.Digest]bool, error) {
+// latest is the document that a peer showed.
+func (s *Server) latest(node string) (*shown, error) {
 	s.mu.Lock()
 	x := s.shown[node]
 	s.mu.Unlock()
 	if x == nil || s.o.Now().After(x.expires) {
 		return nil, edgeward.E("peer", edgeward.Conflict, documentNeeded, "show your document first")
 	}
-	if len(x.lacks) == 0 {
-		return x.reach, nil
+	return x, nil
+}
+
+// reach is what a peer may have.
+func (s *Server) reach(ctx context.Context, node string) (map[edgeward.Digest]bool, error) {
+	x, err := s.latest(node)
+	if err != nil {
+		return nil, err
 	}
-	next := &shown{expires: x.expires, reach: maps.Clone(x.reach)}
+	reach := s.named(ctx, node, x)
+	if s.o.Lends == nil {
+		return reach, nil
+	}
+	lent := s.o.Lends(x.says)
+	if len(lent) == 0 {
+		return reach, nil
+	}
+	reach = maps.Clone(reach)
+	for _, d := range lent {
+		reach[d] = true
+		if m, err := s.manifest(ctx, d); err == nil {
+			for _, b := range m.Blobs() {
+				reach[b] = true
+			}
+		}
+	}
+	return reach, nil
+}
+
+// named is what a peer's document leads to. Manifests that have come since it was shown are looked into.
+func (s *Server) named(ctx context.Context, node string, x *shown) map[edgeward.Digest]bool {
+	if len(x.lacks) == 0 {
+		return x.reach
+	}
+	next := &shown{expires: x.expires, says: x.says, reach: maps.Clone(x.reach)}
 	for _, d := range x.lacks {
 		m, err := s.manifest(ctx, d)
 		if err != nil {
@@ -177,7 +213,7 @@ func (s *Server) reach(ctx context.Context, node string) (map[edgeward.Digest]bo
 	if s.shown[node] == x { // no other document was shown meanwhile
 		s.shown[node] = next
 	}
-	return next.reach, nil
+	return next.reach
 }
 
 // documentNeeded is the code of a question before the document.

@@ -21,7 +21,17 @@ type Autonomy struct {
 	Mode   Mode   `json:"mode,omitempty"`
 	After  Length `json:"after,omitzero"`   // how long the hub must have been away
 	Always bool   `json:"always,omitempty"` // while the hub is there too
+	Take   Take   `json:"take,omitempty"`   // whose promotions may be taken here
 }
+
+// Take is whose promotions a person on a node may take.
+type Take string
+
+// The ways to take. The empty one is TakeOwn.
+const (
+	TakeOwn  Take = "own"  // nobody else's
+	TakeSite Take = "site" // those of the other servers of the site
+)
 
 // MinAutonomyAfter is the shortest time: a hub that is started again is not away.
 const MinAutonomyAfter = Length(10 * time.Minute)
@@ -30,8 +40,8 @@ const MinAutonomyAfter = Length(10 * time.Minute)
 func (a Autonomy) Check() error {
 	switch a.Mode {
 	case "", None:
-		if a.After != 0 || a.Always {
-			return invalid("autonomy", "after and always need autonomy local-promote")
+		if a.After != 0 || a.Always || a.Take != "" {
+			return invalid("autonomy", "after, always and take need autonomy local-promote")
 		}
 	case LocalPromote:
 		if a.Always && a.After != 0 {
@@ -39,6 +49,9 @@ func (a Autonomy) Check() error {
 		}
 		if !a.Always && (a.After < MinAutonomyAfter || a.After > Length(365*24*time.Hour)) {
 			return invalid("autonomy", "after is 10m to 8760h, not %s", a.After.Duration())
+		}
+		if a.Take != "" && a.Take != TakeOwn && a.Take != TakeSite {
+			return invalid("autonomy", "take is own or site, not %.40q", string(a.Take))
 		}
 	default:
 		return invalid("autonomy", "%.40q is no autonomy: none or local-promote", string(a.Mode))
@@ -83,8 +96,8 @@ const PromotionPurpose = "edgeward fleet site promotion 1"
 // MaxPromotion bounds the JSON of a Promotion.
 const MaxPromotion = 8 << 10
 
-// Promotion says that a node put a version that was trained on it behind an endpoint of the fleet. It is what a key of a Delegation signs. Natural
-// key: the node and Seq.
+// Promotion says that a node put a version that was trained on it, or that it took from another node of its site, behind an endpoint of the fleet. It is
+// what a key of a Delegation signs. Natural key: the node and Seq.
 type Promotion struct {
 	Format   int             `json:"format"`
 	Fleet    string          `json:"fleet"`
@@ -101,6 +114,22 @@ type Promotion struct {
 	At       time.Time       `json:"at"`
 	By       string          `json:"by"` // principal
 	Reason   string          `json:"reason"`
+	Taken    Taken           `json:"taken,omitzero"` // the promotion of another node that this one took; zero: the version was trained here
+}
+
+// Taken names a promotion by its natural key.
+type Taken struct {
+	Node string `json:"node"`
+	Name string `json:"name,omitempty"` // of the node, for people
+	Seq  uint64 `json:"seq"`
+}
+
+// Origin is the promotion of the node that trained p's version: p itself, or the one that was taken.
+func (p Promotion) Origin() Taken {
+	if p.Taken != (Taken{}) {
+		return Taken{Node: p.Taken.Node, Seq: p.Taken.Seq}
+	}
+	return Taken{Node: p.Node, Seq: p.Seq}
 }
 
 // SiteTarget is the path of a target of a site.
@@ -157,6 +186,9 @@ func (p Promotion) Check() error {
 	}
 	if p.Fleet == "" || p.Node == "" || len(p.Node) > 64 || p.Seq == 0 || p.Length < 1 || p.Length > 1<<20 || p.Version < 1 || p.At.IsZero() || len(p.By) > 300 || len(p.Reason) > 2000 || len(p.Job) > 100 {
 		return invalid("promotion", "fleet, node, seq, length, version and time are needed")
+	}
+	if t := p.Taken; t != (Taken{}) && (t.Node == "" || len(t.Node) > 64 || t.Seq == 0 || t.Node == p.Node || len(t.Name) > 200) {
+		return invalid("promotion", "a promotion is taken from another node, by its seq")
 	}
 	return nil
 }

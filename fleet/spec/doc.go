@@ -17,6 +17,7 @@
 //	1  2026-11-26  binary: the program itself, in Desired and Reported; who does not know it goes on with the one it has
 //	1  2026-11-26  policy: windows and rates by name, in place of one window each, which no hub had ever sent
 //	1  2026-11-26  reported: bans; an event of class audit names its group; a join request: tags that the server asks for
+//	1  2026-11-26  policy: take; a promotion: taken; who does not know them takes nobody's promotions, and shows a taken one as the node's own
 package spec
 
 // Format is the number of the fleet's language.

@@ -70,6 +70,13 @@ func alone() (spec.Desired, spec.Reported, spec.Promotion) {
 		Job: "01K", At: at, By: "user:bea", Reason: "drift"}
 }
 
+// taken is p as a node of the same site took it.
+func taken(p spec.Promotion) spec.Promotion {
+	p.Taken = spec.Taken{Node: p.Node, Name: "ward-3", Seq: p.Seq}
+	p.Node, p.Seq = "01P", 1
+	return p
+}
+
 func code() spec.Code {
 	return spec.Code{Hubs: []string{"https://127.0.0.1:8443"}, CA: one, Root: two, ID: "01C", Secret: "s3cret"}
 }
@@ -81,7 +88,7 @@ func TestGolden(t *testing.T) {
 	wantsBinary, hasBinary := programmed()
 	may, has, promotion := alone()
 	for name, v := range map[string]any{
-		"desired-alone": may, "reported-alone": has, "promotion": promotion, "brought": spec.Brought{Missing: []edgeward.Digest{one}, Version: 4},
+		"desired-alone": may, "reported-alone": has, "promotion": promotion, "promotion-taken": taken(promotion), "autonomy-site": spec.Autonomy{Mode: spec.LocalPromote, After: spec.Length(72 * time.Hour), Take: spec.TakeSite}, "brought": spec.Brought{Missing: []edgeward.Digest{one}, Version: 4},
 		"desired-site": inSite, "reported-site": ofSite, "desired-binary": wantsBinary, "reported-binary": hasBinary,
 		"desired": desired(), "reported": reported(), "code": code(),
 		"machine": spec.Machine{System: "debian 12.7", Kernel: "6.1.0", Features: []string{"avx2", "fma"}, MemoryFree: 4 << 30, Resident: 90 << 20, Disk: 64 << 30, FileSystem: "ext4", Load: 0.25,

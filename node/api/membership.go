@@ -34,6 +34,11 @@ func (s *Server) membership() {
 			p := principal(ctx)
 			return answer(s.parts.Fleet.PromoteOwn(ctx, p.Ref(), p.Group, in.Body.Endpoint, in.Body.Version, in.Body.Reason))
 		})
+	handle(s, op{id: "membership.take", method: http.MethodPost, path: "/fleet/membership/promotions/take", summary: "While the hub is away: put a version that another server of the site promoted by itself behind the same endpoint here, if its policy allows it", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
+		func(ctx context.Context, in *struct{ Body wire.OwnTake }) (*body[spec.Promotion], error) {
+			p := principal(ctx)
+			return answer(s.parts.Fleet.TakeOwn(ctx, p.Ref(), p.Team, in.Body.Endpoint, in.Body.From, in.Body.Reason))
+		})
 	handle(s, op{id: "membership.takeback", method: http.MethodPost, path: "/fleet/membership/promotions/return", summary: "Let the hub's version answer again behind an endpoint of the fleet", verb: auth.Promote, resource: auth.Endpoint, free: fleetOnce},
 		func(ctx context.Context, in *struct{ Body wire.OwnReturn }) (*body[wire.FleetMembership], error) {
 			p := principal(ctx)
@@ -52,5 +57,6 @@ func membershipFor(ctx context.Context, m wire.FleetMembership) wire.FleetMember
 	mine := sees(ctx)
 	m.Items = slices.DeleteFunc(m.Items, func(x spec.State) bool { return !mine(x.Group) })
 	m.Promotions = slices.DeleteFunc(slices.Clone(m.Promotions), func(x agent.Promoted) bool { return !mine(x.Promotion.Key().Group) })
+	m.Offers = slices.DeleteFunc(m.Offers, func(x agent.Offered) bool { return !mine(x.Promotion.Key().Group) })
 	return m
 }

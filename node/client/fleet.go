@@ -37,6 +37,7 @@ type (
 	FleetGap         = wire.FleetGap
 	OwnRequest       = wire.OwnRequest
 	OwnReturn        = wire.OwnReturn
+	OwnTake          = wire.OwnTake
 )
 
 // Waves are a rollout's: so many nodes have the version after each.
@@ -151,6 +152,11 @@ func (c *Client) ChooseLocal(ctx context.Context, id string, seq uint64, choice 
 // PromoteOwn puts a version that was trained on the server behind an endpoint of its fleet, while the hub is away.
 func (c *Client) PromoteOwn(ctx context.Context, r OwnRequest) (spec.Promotion, error) {
 	return post[spec.Promotion](ctx, c, "/api/v1/fleet/membership/promotions", r)
+}
+
+// TakeOwn puts a version that another server of the site promoted by itself behind the same endpoint here.
+func (c *Client) TakeOwn(ctx context.Context, r OwnTake) (spec.Promotion, error) {
+	return post[spec.Promotion](ctx, c, "/api/v1/fleet/membership/promotions/take", r)
 }
 
 // TakeBackOwn lets the hub's version answer again.

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 
@@ -29,6 +30,9 @@ func (f *Follow) Own(ctx context.Context, group, endpoint string, version int) (
 	}
 	raw, _, err := v.Manifest.Canonical()
 	if err != nil {
+		return agent.Own{}, err
+	}
+	if _, err := f.Blobs.PutAs(ctx, v.Digest, bytes.NewReader(raw), models.MaxManifest); err != nil { // servers of the site ask what it leads to
 		return agent.Own{}, err
 	}
 	o := agent.Own{Endpoint: spec.Key{Group: g.Name, Name: endpoint}, Model: v.Model, Version: v.Number, Digest: v.Digest, Length: int64(len(raw))}

@@ -49,7 +49,7 @@ func (r *Role) Membership(ctx context.Context) (wire.FleetMembership, error) {
 	}
 	out.Items, out.Queue = a.States(), r.queue()
 	out.Witness = newFleetWitness(eyes.Kept())
-	out.Autonomy, out.Promotions = k.Policy.Autonomy, k.Promotions
+	out.Autonomy, out.Promotions, out.Offers = k.Policy.Autonomy, k.Promotions, a.Offered()
 	if out.Autonomy.Mode == spec.LocalPromote && !out.Autonomy.Always {
 		out.MayFrom = a.SilentSince().Add(out.Autonomy.After.Duration())
 	}

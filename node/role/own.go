@@ -46,6 +46,16 @@ func (r *Role) PromoteOwn(ctx context.Context, by, group, endpoint string, versi
 	return a.Promote(ctx, o)
 }
 
+// TakeOwn puts a version that another server of the site promoted by itself behind the same endpoint here, if the fleet's policy lets a person. group is
+// a name; from is a server's id or name, and "" where one alone offers.
+func (r *Role) TakeOwn(ctx context.Context, by, group, endpoint, from, reason string) (spec.Promotion, error) {
+	a, err := r.following()
+	if err != nil {
+		return spec.Promotion{}, err
+	}
+	return a.TakeOffer(ctx, by, spec.Key{Group: group, Name: endpoint}, from, reason)
+}
+
 // TakeBack lets the hub's version answer again behind an endpoint where one of this server's own does. group is a name.
 func (r *Role) TakeBack(ctx context.Context, by, group, endpoint, reason string) (wire.FleetMembership, error) {
 	a, err := r.following()

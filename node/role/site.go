@@ -34,6 +34,7 @@ type site struct {
 	authority pki.Authority
 	cert      pki.Cert
 	poke      chan struct{}
+	asking    sync.WaitGroup // for promotions
 
 	swarm *peer.Swarm
 	pace  *agent.Pace
@@ -43,18 +44,19 @@ type site struct {
 	a       *agent.Agent
 	at      netip.AddrPort // where the others reach it; the zero one while it does not listen
 	pool    *member.Pool
-	ring    peer.Ring // in use
-	told    uint64    // epoch of the hub's ring that was taken last
-	lonely  time.Time // since when nobody of the site is heard
-	problem string    // why there is no gossip
-	away    time.Time // since when the hub does not answer
-	behind  time.Time // since when another one has seen later signatures
+	ring    peer.Ring        // in use
+	told    uint64           // epoch of the hub's ring that was taken last
+	lonely  time.Time        // since when nobody of the site is heard
+	problem string           // why there is no gossip
+	away    time.Time        // since when the hub does not answer
+	behind  time.Time        // since when another one has seen later signatures
+	asked   map[string]asked // for promotions, by node
 }
 
 func (r *Role) newSite(m store.Membership, a pki.Authority, c pki.Cert, p *pull.Puller, hub pull.Source, pace *agent.Pace) *site {
 	near := *p
 	near.Limit = pace.LAN
-	s := &site{r: r, pace: pace, fleet: m.Fleet, authority: a, cert: c, poke: make(chan struct{}, 1)}
+	s := &site{r: r, pace: pace, fleet: m.Fleet, authority: a, cert: c, poke: make(chan struct{}, 1), asked: map[string]asked{}}
 	s.swarm = peer.NewSwarm(peer.SwarmOptions{Node: r.p.Node, Puller: p, Near: &near, Hub: hub, Site: s, Hears: s.hearsHub, Now: r.p.Now, Log: r.p.Log.With("role", "peer"), Ban: s.banned})
 	return s
 }
@@ -223,7 +225,7 @@ func (s *site) listen(ctx context.Context, m store.Membership) error {
 	client := peer.NewClient(peer.ClientOptions{Door: door, Address: s.address, Document: s.document})
 	defer client.Close()
 	server := peer.NewServer(peer.ServeOptions{Fleet: s.fleet, Authority: s.authority, Roster: s.roster, Hub: s.a.HubKey, Bytes: handed{s.r.p.Blobs}, Coming: s.swarm.Coming, Hears: s.hearsHub,
-		Ring: s.ringInUse, Now: s.now, Limit: s.pace.LAN})
+		Ring: s.ringInUse, Now: s.now, Shares: s.a.Shares, Lends: s.a.Lends, Limit: s.pace.LAN})
 	web := &http.Server{Handler: server.Handler(s.r.p.Refuse), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(s.r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
 	defer web.Close()
@@ -234,6 +236,7 @@ func (s *site) listen(ctx context.Context, m store.Membership) error {
 	s.a.Tell()
 	var pool sync.WaitGroup
 	defer pool.Wait()
+	defer s.asking.Wait()
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for {
@@ -273,7 +276,7 @@ func (s *site) follow(ctx context.Context, door *peer.Door, packets net.PacketCo
 			return err
 		}
 	}
-	meta := member.Meta{Rev: k.Rev, Trust: s.a.Signed(), Version: s.r.p.Version, Hub: s.hears(contact)}
+	meta := member.Meta{Rev: k.Rev, Trust: s.a.Signed(), Version: s.r.p.Version, Hub: s.hears(contact), Shares: s.a.Sharing()}
 	if s.pool == nil {
 		p, err := member.Open(member.Options{Node: s.r.p.Node, Site: s.fleet + "/" + k.Site, Address: at, Packets: packets, Streams: door.For(peer.ForGossip),
 			Dial: func(ctx context.Context, node, address string) (net.Conn, error) {
@@ -289,6 +292,7 @@ func (s *site) follow(ctx context.Context, door *peer.Door, packets net.PacketCo
 		return nil
 	}
 	s.compare(meta.Trust)
+	s.askOthers(ctx, k)
 	s.pool.SetRoster(k.Roster)
 	s.pool.SetMeta(meta)
 	if ring.Epoch == 0 {

@@ -110,10 +110,12 @@ type fort struct {
 	shift               atomic.Int64 // of the hub's clock, in seconds
 	nodes               int
 	ids                 atomic.Int64
+	shelf               shelf
 
 	mu    sync.Mutex
 	thief func(w http.ResponseWriter, r *http.Request, node string) bool // answers, or returns false for the hub to
 	conns map[net.Conn]bool
+	gone  bool           // nobody answers
 	turn  int            // grows whenever somebody else answers
 	told  map[string]int // by node: how often it was told of it; an answer over a line that is being cut is lost
 }
@@ -135,7 +137,7 @@ func newFortAt(t testing.TB, wrong time.Duration) *fort {
 	f.log.Store(db)
 	desk, err := inquiry.Open(t.Context(), db, t.TempDir(), f.now, f.id)
 	f.ok(err)
-	f.hub, err = hub.Open(t.Context(), hub.Options{Store: db, Key: f.key, Registry: library{}, Bytes: library{}, Desk: desk, Audit: shown{f}, Now: f.now, NewID: f.id, Log: slog.New(slog.DiscardHandler),
+	f.hub, err = hub.Open(t.Context(), hub.Options{Store: db, Key: f.key, Registry: library{}, Bytes: &f.shelf, Adopting: &f.shelf, Desk: desk, Audit: shown{f}, Now: f.now, NewID: f.id, Log: slog.New(slog.DiscardHandler),
 		NextKey: func(tuf.Public) (tuf.Key, error) { return f.next, nil },
 		CA: func(fleet string) (ca pki.CA, err error) {
 			if f.ca.Fleet == "" {
@@ -209,12 +211,15 @@ func (f *fort) serve(ln net.Listener) {
 	s := &http.Server{TLSConfig: conf, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()
-			thief, turn, node := f.thief, f.turn, identify(r)
+			thief, turn, node, gone := f.thief, f.turn, identify(r), f.gone
 			news := turn > 0 && route(r) == "desired" && f.told[node] < 3
 			if news {
 				f.told[node]++
 			}
 			f.mu.Unlock()
+			if gone {
+				panic(http.ErrAbortHandler)
+			}
 			w.Header().Set("Date", f.now().UTC().Format(http.TimeFormat)) // of the hub's clock
 			if news {                                                     // who answers from now on has other signed files, and says so
 				w.Header().Set("Edgeward-Trust", fmt.Sprint("turn ", turn))
@@ -247,6 +252,16 @@ func (f *fort) steal(thief func(w http.ResponseWriter, r *http.Request, node str
 	f.thief = thief
 	f.turn++
 	clear(f.told)
+	for c := range f.conns {
+		c.Close()
+	}
+}
+
+// away lets nobody answer any more, or the hub again. Calls under way end.
+func (f *fort) away(gone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = gone
 	for c := range f.conns {
 		c.Close()
 	}

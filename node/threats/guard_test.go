@@ -45,6 +45,8 @@ type guard struct {
 	a    *agent.Agent
 	eyes *witness.Witness
 	stop func()
+
+	near *near // its part in its site; nil: the port is closed
 }
 
 // node lets a server join over the wire, and starts its agent.
@@ -134,9 +136,13 @@ func (g *guard) start() error {
 	if err != nil {
 		return err
 	}
-	a, err = agent.Open(g.Context(), agent.Options{Fleet: g.m.Fleet, Node: g.id, Pin: g.m.Pin, Root: g.m.Root, Hub: g.wire, Local: g.local, Store: g.db,
+	o := agent.Options{Fleet: g.m.Fleet, Node: g.id, Pin: g.m.Pin, Root: g.m.Root, Hub: g.wire, Local: g.local, Store: g.db,
 		Puller: &pull.Puller{Blobs: g.blobs, Dir: filepath.Join(g.dir, "parts"), Apply: delta.Apply}, Boot: g.fort.id(), Now: g.now, Log: slog.New(slog.DiscardHandler), Retry: 20 * time.Millisecond,
-		Witness: func() *spec.Witness { return eyes.Kept().Report() }, Took: eyes.Knock})
+		Witness: func() *spec.Witness { return eyes.Kept().Report() }, Took: eyes.Knock}
+	if g.near != nil {
+		g.near.joins(&o)
+	}
+	a, err = agent.Open(g.Context(), o)
 	if err != nil {
 		return err
 	}

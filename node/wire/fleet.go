@@ -200,7 +200,8 @@ type FleetMembership struct {
 
 	Autonomy   spec.Autonomy    `json:"autonomy,omitzero"`    // what this server may do while the hub is away
 	MayFrom    time.Time        `json:"may_from,omitzero"`    // from when on it may, if the hub stays away
-	Promotions []agent.Promoted `json:"promotions,omitempty"` // by this server itself, the newest last
+	Promotions []agent.Promoted `json:"promotions,omitempty"` // by this server itself, or taken from others of its site; the newest last
+	Offers     []agent.Offered  `json:"offers,omitempty"`     // what other servers of the site promoted by themselves and is not taken here
 
 	Witness *FleetWitness `json:"witness,omitempty"` // what this server saw of its hub's log
 }
@@ -223,6 +224,13 @@ type FleetWitness struct {
 type OwnRequest struct {
 	Endpoint string `json:"endpoint"`
 	Version  int    `json:"version"`
+	Reason   string `json:"reason"`
+}
+
+// OwnTake asks to put a version that another server of the site promoted by itself behind the same endpoint here.
+type OwnTake struct {
+	Endpoint string `json:"endpoint"`
+	From     string `json:"from,omitempty" doc:"id or name of the server that promoted it; needed where several did"`
 	Reason   string `json:"reason"`
 }
 

@@ -1,1 +1,1 @@
-import{Cr as e,Mn as t,fr as n,yr as r}from"./base.js";var i=e(),a=n(e=>{let n=r([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(t,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=t.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
+import{Nn as e,br as t,pr as n,wr as r}from"./base.js";var i=r(),a=n(n=>{let r=t([`Input`,`InputWrapper`,`TextInput`],null,n);return(0,i.jsx)(e,{component:`input`,...r,__staticSelector:`TextInput`})});a.classes=e.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

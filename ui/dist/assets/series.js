@@ -1,1 +1,1 @@
-import{$ as e}from"./base.js";var t=(t,n)=>n?e(`hospital`,t):t;export{t};
+import{et as e}from"./base.js";var t=(t,n)=>n?e(`hospital`,t):t;export{t};

@@ -1138,6 +1138,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/membership/promotions/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** While the hub is away: put a version that another server of the site promoted by itself behind the same endpoint here, if its policy allows it */
+        post: operations["membership.take"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/membership/receipt": {
         parameters: {
             query?: never;
@@ -2500,6 +2517,14 @@ export interface components {
             last?: string;
             problem?: string;
         };
+        AgentOffered: {
+            code?: string;
+            hint?: string;
+            name?: string;
+            node: string;
+            promotion?: components["schemas"]["SpecPromotion"];
+            why?: string;
+        };
         AgentPromoted: {
             /** Format: date-time */
             ended?: string;
@@ -3145,6 +3170,7 @@ export interface components {
             /** Format: date-time */
             may_from?: string;
             name?: string;
+            offers?: components["schemas"]["AgentOffered"][] | null;
             pending?: boolean;
             problem?: string;
             promotions?: components["schemas"]["AgentPromoted"][] | null;
@@ -3546,6 +3572,11 @@ export interface components {
             tags?: {
                 [key: string]: string;
             };
+            /**
+             * @description of autonomy: whose promotions a person on a server may take: nobody else's, or those of the site's other servers
+             * @enum {string}
+             */
+            take?: "own" | "site";
             /** @description of a site or endpoint, for people */
             title?: string;
             /** @description of an endpoint: MODEL/VERSION; a rollout brings it */
@@ -3570,6 +3601,7 @@ export interface components {
             refused?: boolean;
             verdict?: string;
             why?: string;
+            with?: string;
         };
         HubReceiptTaken: {
             /** Format: int64 */
@@ -4315,6 +4347,11 @@ export interface components {
             tags?: {
                 [key: string]: string;
             };
+            /**
+             * @description of autonomy: whose promotions a person on a server may take: nobody else's, or those of the site's other servers
+             * @enum {string}
+             */
+            take?: "own" | "site";
             /** @description of a site or endpoint, for people */
             title?: string;
             /** @description of an endpoint: MODEL/VERSION; a rollout brings it */
@@ -4394,6 +4431,12 @@ export interface components {
         };
         OwnReturn: {
             endpoint: string;
+            reason: string;
+        };
+        OwnTake: {
+            endpoint: string;
+            /** @description id or name of the server that promoted it; needed where several did */
+            from?: string;
             reason: string;
         };
         PasswordRequest: {
@@ -5518,6 +5561,7 @@ export interface components {
             after?: string;
             always?: boolean;
             mode?: string;
+            take?: string;
         };
         SpecDevice: {
             driver?: string;
@@ -5687,6 +5731,7 @@ export interface components {
             /** Format: int64 */
             seq: number;
             site: string;
+            taken?: components["schemas"]["SpecTaken"];
             target: string;
             /** Format: int64 */
             version: number;
@@ -5712,6 +5757,12 @@ export interface components {
             /** Format: int64 */
             total?: number;
             want: string;
+        };
+        SpecTaken: {
+            name?: string;
+            node: string;
+            /** Format: int64 */
+            seq: number;
         };
         SpecTraffic: {
             /** Format: int64 */
@@ -11621,6 +11672,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FleetMembership"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "membership.take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnTake"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecPromotion"];
                 };
             };
             /** @description Unauthorized */

@@ -1,16 +1,17 @@
 import { useState } from 'react';
-import { Group, Select, Text } from '@mantine/core';
+import { Code, Group, Select, Table, Text } from '@mantine/core';
 import { post } from '../../api/client';
 import { useAct, useMembership, useModel } from '../../api/queries';
 import { rows, type EndpointView, type Membership } from '../../api/types';
 import { Ask } from '../../parts/ask';
 import { Twin } from '../../parts/copy';
-import { moment, short, some } from '../../parts/format';
+import { ago, moment, short, some } from '../../parts/format';
 import { MayButton, useWho } from '../../parts/may';
 import { Card, State } from '../../parts/page';
-import { t } from '../../text';
+import { refusal, t } from '../../text';
 
 type Item = NonNullable<Membership['endpoints']>[number];
+type Offer = NonNullable<Membership['offers']>[number];
 
 /** What the fleet says of an endpoint on one of its nodes, and what this server may do by itself meanwhile. */
 export function FleetOf({ of: e }: { of: EndpointView }) {
@@ -30,7 +31,10 @@ function Managed({ e, m, s }: { e: EndpointView; m: Membership; s: Item }) {
   const may = m.autonomy?.mode === 'local-promote';
   const early = from && from.getTime() > Date.now() ? t('own.from', { when: moment(from) }) : undefined;
   const live = rows(e.spec.targets).find((x) => x.role === 'live')?.version;
+  const offers = rows(m.offers).flatMap((o) => (o.promotion?.endpoint === name && o.promotion.target.split('/')[2] === s.group ? [{ ...o, promotion: o.promotion }] : []));
+  const [take, setTake] = useState<Offer>();
   const promote = useAct((reason: string) => post('/fleet/membership/promotions', { endpoint: name, version: Number(version), reason }), 'fleet', 'endpoint');
+  const taking = useAct((reason: string) => post('/fleet/membership/promotions/take', { endpoint: name, from: take?.node, reason }), 'fleet', 'endpoint');
   const back = useAct((reason: string) => post('/fleet/membership/promotions/return', { endpoint: name, reason }), 'fleet', 'endpoint');
   return (
     <Card title={t('own.title', { fleet: m.name ?? '' })}
@@ -41,12 +45,37 @@ function Managed({ e, m, s }: { e: EndpointView; m: Membership; s: Item }) {
         </Group>
       }>
       <Text>
-        <State of={s.phase} kind="phase" /> {own ? t('own.stands', { version: own.version, by: own.by }) : s.want === s.live ? t('own.same') : t('own.moving', { want: short(s.want) })}
+        <State of={s.phase} kind="phase" /> {own?.taken ? t('own.taken', { version: own.version, by: own.by, from: own.taken.name || own.taken.node }) : own ? t('own.stands', { version: own.version, by: own.by }) : s.want === s.live ? t('own.same') : t('own.moving', { want: short(s.want) })}
       </Text>
       {own?.reason && <Text size="sm" className="quiet">{own.reason}</Text>}
       {s.reason && <Text size="sm" className="quiet">{s.reason}</Text>}
       <Text size="sm" className="quiet">{may ? early ?? t('own.may') : t('own.mayNot')}</Text>
       <Twin>{own ? `edgeward fleet local return ${name} --reason …` : may ? `edgeward fleet local promote ${e.endpoint.model}/VERSION --endpoint ${name} --reason …` : 'edgeward fleet membership'}</Twin>
+      {offers.length > 0 && (
+        <div className="scroll" tabIndex={0} role="group" aria-label={t('own.offers')}>
+          <Text size="sm" mt="sm">{t('own.offers')}</Text>
+          <Table miw={560}>
+            <Table.Thead><Table.Tr><Table.Th>{t('own.server')}</Table.Th><Table.Th>{t('col.version')}</Table.Th><Table.Th>{t('own.manifest')}</Table.Th><Table.Th>{t('col.by')}</Table.Th><Table.Th>{t('fleet.since')}</Table.Th><Table.Th>{t('col.why')}</Table.Th><Table.Th>{t('access.actions')}</Table.Th></Table.Tr></Table.Thead>
+            <Table.Tbody>
+              {offers.map((o) => (
+                <Table.Tr key={`${o.node} ${o.promotion.seq}`}>
+                  <Table.Td><b>{o.name || o.node}</b></Table.Td>
+                  <Table.Td>{t('version.short', { v: o.promotion.version })}</Table.Td>
+                  <Table.Td><Code>{short(`sha256:${o.promotion.target.split('/')[4]}`)}</Code></Table.Td>
+                  <Table.Td>{o.promotion.by}</Table.Td>
+                  <Table.Td>{ago(o.promotion.at)}</Table.Td>
+                  <Table.Td>{o.promotion.reason}</Table.Td>
+                  <Table.Td><MayButton verb="promote" on="endpoint" size="xs" variant="default" why={o.code ? refusal(o.code)?.what ?? o.why : undefined} onClick={() => setTake(o)}>{t('own.take')}</MayButton></Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+      <Ask title={t('own.take')} open={!!take} close={() => setTake(undefined)}
+        cli={(reason) => `edgeward fleet local take ${name} --from ${take?.name || take?.node} --reason ${JSON.stringify(reason || '…')}`} act={(reason) => taking.mutateAsync(reason)}>
+        <Text size="sm">{t('own.takeWhat', { from: take?.name || take?.node || '' })}</Text>
+      </Ask>
       <Ask title={t('own.promote')} open={what === 'promote'} close={() => setWhat(undefined)} ready={!!version}
         cli={(reason) => `edgeward fleet local promote ${e.endpoint.model}/${version ?? 'VERSION'} --endpoint ${name} --reason ${JSON.stringify(reason || '…')}`} act={(reason) => promote.mutateAsync(reason)}>
         <Text size="sm">{t('own.promoteWhat')}</Text>

@@ -40,7 +40,7 @@ export function Locals({ n }: { n: FleetNode }) {
               return (
                 <Table.Tr key={p.promotion.seq}>
                   <Table.Td><b>{p.promotion.endpoint}</b></Table.Td>
-                  <Table.Td>{version(p)}</Table.Td>
+                  <Table.Td>{version(p)}{p.promotion.taken && <Text size="xs" className="quiet">{t('local.taken', { from: p.promotion.taken.name || p.promotion.taken.node })}</Text>}</Table.Td>
                   <Table.Td>{p.promotion.by}</Table.Td>
                   <Table.Td>{ago(p.promotion.at)}</Table.Td>
                   <Table.Td>{state === 'here' ? t('local.here', { n: p.number ?? 0 }) : <Badge color={state === 'stands' ? 'violet' : state === 'refused' ? 'orange' : 'gray'}>{word('local', state)}</Badge>}</Table.Td>
