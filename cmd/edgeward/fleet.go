@@ -336,7 +336,7 @@ func newFleetNode(r *remote) *cobra.Command {
 		}
 		return r.print(n, func(w io.Writer) {
 			list := []string{"node", n.Name, "id", n.ID, "site", n.Site, "pair", n.Pair, "tags", tagsOf(n.Tags), "asks for tags", tagsOf(n.Asks), "standing", string(n.Standing), "why", n.Why, "online", yes(n.Online), "seen", when(n.Seen), "certificate until", when(n.Until),
-				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory))}
+				"machine", fmt.Sprintf("%s/%s, %d cores, %s", n.Facts.OS, n.Facts.Arch, n.Facts.Cores, size(n.Facts.Memory)), "machine id", n.Facts.Machine, "serial number", n.Facts.Serial}
 			list = append(list, machineFacts(n)...)
 			list = append(list, "page", n.Facts.URL, "received", size(n.Traffic.Received), "saved by deltas", size(n.Traffic.Saved))
 			facts(w, append(list, queueFacts(n.Queue)...)...)

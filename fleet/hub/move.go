@@ -305,7 +305,11 @@ func (h *Hub) Places(m Move) (out []Place) {
 		if !ok {
 			continue
 		}
-		out = append(out, Place{Node: n, Wave: waves[id], Told: slices.Contains(m.Told, id), State: n.state(m.Endpoint)})
+		p := Place{Node: n, Wave: waves[id], Told: slices.Contains(m.Told, id), State: n.state(m.Endpoint)}
+		if i := slices.IndexFunc(m.Aside, func(a rollout.Aside) bool { return a.Node == id }); i >= 0 && p.State.Reason == "" { // it is told nothing any more, and says nothing
+			p.State.Reason = "set aside: " + m.Aside[i].Reason
+		}
+		out = append(out, p)
 	}
 	return out
 }

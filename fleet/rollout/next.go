@@ -263,7 +263,11 @@ func (s *step) done() bool {
 	}
 	switch {
 	case len(mine) == 0 && !s.absent():
-		s.enter(Paused, "rollout.nobody", "no node is left that the version fits on")
+		why := ""
+		if n := len(s.r.Aside); n > 0 {
+			why = ": " + s.r.Aside[n-1].Reason
+		}
+		s.enter(Paused, "rollout.nobody", "no node is left that the version fits on%s", why)
 	case !s.now.Before(deadline) && len(mine) == 0:
 		s.enter(Paused, "rollout.missing", "no node answers")
 	case !s.now.Before(deadline):

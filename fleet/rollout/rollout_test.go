@@ -218,6 +218,14 @@ func TestANodeThatItDoesNotFitIsSetAside(t *testing.T) {
 	if f.have() != 3 || len(f.r.Aside) != 1 || f.r.Aside[0].Reason != "no room" || f.r.Aside[0].Absent {
 		t.Errorf("%d have it, aside %+v", f.have(), f.r.Aside)
 	}
+	alone := newFleet(t, 1, rollout.Plan{})
+	alone.step()
+	alone.fails[alone.r.Told[0]] = spec.State{Phase: spec.Refused, Fault: spec.OfNode, Reason: "no room"}
+	alone.turn(time.Minute)
+	alone.is(rollout.Paused)
+	if alone.r.Code != "rollout.nobody" || !strings.HasSuffix(alone.r.Why, ": no room") {
+		t.Errorf("%s, %s", alone.r.Code, alone.r.Why)
+	}
 }
 
 func TestNeverBothOfAPairAndNeverMoreOfASiteThanAllowed(t *testing.T) {

@@ -376,7 +376,10 @@ func cuts(t *testing.T, want int) {
 			disk, nodes = fresh(n), nodes+1
 			at := 1 + n%uncut.Changes // each in turn
 			if want < uncut.Changes {
-				at = 1 + rnd.IntN(uncut.Changes)
+				at = 1 + rnd.IntN(uncut.Changes/2) // less is left
+				if total%1000 == 0 {
+					t.Logf("%d cuts after %s", total, time.Since(began).Round(time.Second))
+				}
 			}
 			for again := true; again; again = rnd.IntN(2) == 0 {
 				how := disktest.How(rnd.IntN(int(disktest.Ways)))

@@ -45,7 +45,7 @@ func (f *Follow) Fits(_ context.Context, w spec.Endpoint, m models.Manifest) err
 		}
 	}
 	if free := f.Free(); free > 0 && need > 0 && need > free-reserve {
-		return edgeward.E(op, edgeward.Exhausted, "fleet.disk", "version %d needs %d MiB and %d MiB are free; %d MiB stay free", w.Version, need>>20, free>>20, int64(reserve)>>20).
+		return edgeward.E(op, edgeward.Exhausted, "fleet.disk", "version %d needs %d MiB and %d MiB are free; %d MiB stay free", w.Version, mib(need), free>>20, int64(reserve)>>20).
 			WithHint("free space on the data directory's disk")
 	}
 	return nil
@@ -60,13 +60,16 @@ func (r Room) holds(w spec.Endpoint, m models.Manifest) error {
 	need := takes(m)
 	switch {
 	case r.Worker > 0 && need > r.Worker:
-		return edgeward.E(op, edgeward.Exhausted, "fleet.ram", "version %d takes %d MiB of memory, and a worker may have %d MiB", w.Version, need>>20, r.Worker>>20).WithHint("raise workers.memory, where the machine has it")
+		return edgeward.E(op, edgeward.Exhausted, "fleet.ram", "version %d takes %d MiB of memory, and a worker may have %d MiB", w.Version, mib(need), r.Worker>>20).WithHint("raise workers.memory, where the machine has it")
 	case r.Free > 0 && need > r.Free:
-		return edgeward.E(op, edgeward.Exhausted, "fleet.ram", "version %d takes %d MiB of memory, and %d MiB are free", w.Version, need>>20, r.Free>>20).
+		return edgeward.E(op, edgeward.Exhausted, "fleet.ram", "version %d takes %d MiB of memory, and %d MiB are free", w.Version, mib(need), r.Free>>20).
 			WithHint("end what else takes memory on this machine; the version before stays loaded meanwhile")
 	}
 	return nil
 }
+
+// mib rounds up: what needs something does not need nothing.
+func mib(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
 // takes is how much memory a version takes at least: what it took with the thriftiest engine where it was registered, else the bytes of its files.
 func takes(m models.Manifest) (least int64) {

@@ -110,7 +110,7 @@ func (x *tracer) follow() error {
 		signal := 0
 		switch stop := status.StopSignal(); {
 		case stop == syscall.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_SECCOMP:
-			if err := x.call(tid); err != nil && !errors.Is(err, syscall.ESRCH) {
+			if err := x.call(tid); err != nil && syscall.Kill(x.pid, 0) == nil && !x.dying() {
 				return err
 			}
 		case stop == syscall.SIGTRAP, stop == syscall.SIGSTOP: // a thread begins
@@ -121,6 +121,13 @@ func (x *tracer) follow() error {
 			return err
 		}
 	}
+}
+
+// dying reports whether the process is being killed, by whom ever: what is asked of it then may fail.
+func (x *tracer) dying() bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", x.pid))
+	_, after, ok := bytes.Cut(b, []byte(") "))
+	return err != nil || !ok || x.late != nil && !x.late.Stop() || bytes.ContainsAny(after[:1], "ZX")
 }
 
 func (x *tracer) kill() {
