@@ -221,12 +221,16 @@ func newFleetStatus(r *remote) *cobra.Command {
 			printTerm(w, f)
 			var rows [][]string
 			for _, t := range f.Signed {
-				rows = append(rows, []string{t.Group, fmt.Sprintf("%s/%d", t.Model, t.Version), t.Digest.Short()})
+				revoked := ""
+				if i := slices.IndexFunc(f.Revoked, func(r tuf.Revocation) bool { return r.Digest == t.Digest }); i >= 0 {
+					revoked = cmp.Or(f.Revoked[i].Reason, "yes")
+				}
+				rows = append(rows, []string{t.Group, fmt.Sprintf("%s/%d", t.Model, t.Version), t.Digest.Short(), revoked})
 			}
 			if len(rows) == 0 {
 				fmt.Fprintln(w, "no version is signed for the fleet yet")
 			} else {
-				table(w, "GROUP SIGNED MANIFEST", rows)
+				table(w, "GROUP SIGNED MANIFEST REVOKED", rows)
 			}
 			printGaps(w, gaps)
 		})
@@ -354,7 +358,11 @@ func newFleetNode(r *remote) *cobra.Command {
 				}
 				rows = append(rows, []string{s.Key().String(), wanted, live, string(s.Phase), s.Code, s.Reason})
 			}
-			table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
+			if len(rows) == 0 {
+				fmt.Fprintln(w, "The fleet wants no endpoint of it yet.")
+			} else {
+				table(w, "ENDPOINT WANTED LIVE PHASE CODE REASON", rows)
+			}
 		})
 	})
 	cmd.AddCommand(list, show, newNodeTag(r), newNodePlace(r))

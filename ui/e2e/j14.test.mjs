@@ -65,9 +65,12 @@ test('a fleet of two servers, by the page', async (t) => {
   await at.page.getByRole('combobox', { name: 'Signed version' }).click();
   await at.page.getByRole('option', { name: 'digits/1' }).click();
   await at.page.getByLabel(/^Reason/).fill('the first of the fleet');
+  await at.page.getByLabel('Minutes that each wave is watched').fill('0.5');
+  await at.page.getByText(/rollout start digits\/1 --endpoint digits --soak 30s/).waitFor();
   await inspect(at.page, at.faults, 'j14-start');
   await at.page.getByRole('button', { name: 'Start', exact: true }).click();
   await at.page.getByText('running', { exact: true }).waitFor();
+  assert.deepEqual((await hub.api('GET', '/fleet/rollouts')).items[0].plan.waves.map((w) => w.soak_ns), [30e9, 30e9, 30e9, 30e9]);
   for (const [word, state] of [['Pause', 'paused'], ['Resume', 'running'], ['Abort', 'aborted']]) {
     await at.page.getByRole('button', { name: word, exact: true }).click();
     const dialog = at.page.getByRole('dialog');

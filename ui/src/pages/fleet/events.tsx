@@ -36,9 +36,9 @@ export function Events({ nodes }: { nodes: FleetNode[] }) {
                     {rows(l.items).map((k) => (
                       <Table.Tr key={k.n}>
                         <Table.Td>{moment(k.event.at)}</Table.Td>
-                        <Table.Td>{name(k.node)}</Table.Td>
+                        <Table.Td style={{ whiteSpace: 'nowrap' }}>{name(k.node)}</Table.Td>
                         <Table.Td><Badge variant="light" color={k.event.class === 'alert' ? 'orange' : 'gray'}>{word('eventClass', k.event.class ?? '')}</Badge> <span className="mono">{k.event.what}</span> {k.event.object}<br /><span className="quiet">{k.event.reason}</span></Table.Td>
-                        <Table.Td>{k.event.by}</Table.Td>
+                        <Table.Td>{k.event.by?.startsWith('fleet:') ? <span title={k.event.by}>{t('fleet.aRollout')}</span> : k.event.by}</Table.Td>
                         <Table.Td>{rows(k.ways).join(', ')}{!k.proved && <Badge ml={4} color="yellow">{t('fleet.unproved')}</Badge>}</Table.Td>
                       </Table.Tr>
                     ))}

@@ -14,18 +14,25 @@ import { isProgram, named, version, why } from './gaps';
 
 const words: Record<string, string[]> = { 'awaiting-approval': ['approve', 'abort'], scheduled: ['abort'], running: ['pause', 'now', 'abort'], paused: ['resume', 'abort'] };
 
+const usual = 1; // minutes that the hub watches a wave, and its waves, where nothing else is said
+const waves = [{ nodes: 1, percent: 1 }, { percent: 10 }, { percent: 50 }, { percent: 100 }];
+
+/** Minutes as the command line takes them. */
+const soak = (minutes: number) => (Number.isInteger(minutes) ? `${minutes}m` : `${Math.round(minutes * 60)}s`);
+
 /** The rollouts, the newest open, and the way to start one. */
 export function Rollouts({ list, fleet }: { list: Rollout[]; fleet: FleetView }) {
   const [starting, setStarting] = useState(false);
   const [open, setOpen] = useState<string>();
   const [saying, setSaying] = useState<[Rollout, string]>();
-  const [n, setN] = useState({ version: '', endpoint: '', requests: 100, select: '', gate: 'pause' });
+  const [n, setN] = useState({ version: '', endpoint: '', requests: 100, select: '', gate: 'pause', watch: usual });
   const binaries = rows(useFleetBinaries().data?.items);
   const program = n.version.startsWith('sha256:');
   const start = useAct((reason: string) => {
     const [model, number] = n.version.split('/');
-    const what = program ? { binary: n.version } : { model, version: Number(number), endpoint: n.endpoint, probation: { requests: n.requests }, plan: { gate: { then: n.gate } } };
-    return post('/fleet/rollouts', { ...what, select: n.select || undefined, reason });
+    const what = program ? { binary: n.version } : { model, version: Number(number), endpoint: n.endpoint, probation: { requests: n.requests } };
+    const plan = { waves: n.watch === usual ? undefined : waves.map((w) => ({ ...w, soak_ns: n.watch * 60e9 })), gate: program ? undefined : { then: n.gate } };
+    return post('/fleet/rollouts', { ...what, plan, select: n.select || undefined, reason });
   }, 'fleet');
   const say = useAct(([id, what, reason]: [string, string, string]) => post(`/fleet/rollouts/${id}/${what}`, { reason: reason || undefined }), 'fleet');
   const signed = [...rows(fleet.signed).map((s) => ({ value: `${s.model}/${s.version}`, label: `${s.model}/${s.version}` })), ...binaries.map((b) => ({ value: b.digest, label: `edgeward ${b.version}, ${b.os}/${b.arch}` }))];
@@ -43,12 +50,13 @@ export function Rollouts({ list, fleet }: { list: Rollout[]; fleet: FleetView })
       )}
       <Twin>{`edgeward fleet rollout ${shown ? `show ${shown.id}` : 'list'}`}</Twin>
       <Ask title={t('fleet.rollOut')} open={starting} close={() => setStarting(false)} ready={!!n.version && (program || isName(n.endpoint))} go={t('fleet.start')}
-        cli={(reason) => `edgeward fleet rollout start ${program ? `--binary ${n.version}` : `${n.version || 'MODEL/VERSION'} --endpoint ${n.endpoint || 'NAME'}${n.gate === 'pause' ? '' : ` --gate ${n.gate}`}`}${n.select ? ` --select ${JSON.stringify(n.select)}` : ''} --reason ${JSON.stringify(reason || '…')}`}
+        cli={(reason) => `edgeward fleet rollout start ${program ? `--binary ${n.version}` : `${n.version || 'MODEL/VERSION'} --endpoint ${n.endpoint || 'NAME'}${n.gate === 'pause' ? '' : ` --gate ${n.gate}`}`}${n.watch === usual ? '' : ` --soak ${soak(n.watch)}`}${n.select ? ` --select ${JSON.stringify(n.select)}` : ''} --reason ${JSON.stringify(reason || '…')}`}
         act={(reason) => start.mutateAsync(reason)}>
         <Select label={t('fleet.signedVersion')} data={signed} value={n.version} searchable required onChange={(v) => setN((o) => ({ ...o, version: v ?? '', endpoint: o.endpoint || (v?.startsWith('sha256:') ? '' : (v ?? '').split('/')[0]!) }))} />
         {!program && <TextInput label={t('fleet.endpoint')} value={n.endpoint} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, endpoint: v })); }} required error={n.endpoint && !isName(n.endpoint) ? t('name.bad') : undefined} />}
         {!program && <NumberInput label={t('fleet.requests')} description={t('fleet.requestsWhat')} min={1} max={1000000} value={n.requests} onChange={(v) => setN((o) => ({ ...o, requests: Number(v) || 100 }))} />}
         {!program && <Select label={t('fleet.gate')} description={t('fleet.gateWhat')} data={['pause', 'roll-back', 'ignore'].map((g) => ({ value: g, label: word('gate', g) }))} value={n.gate} onChange={(v) => setN((o) => ({ ...o, gate: v ?? 'pause' }))} allowDeselect={false} />}
+        <NumberInput label={t('fleet.watch')} description={t('fleet.watchWhat')} min={0.1} max={10080} step={1} decimalScale={1} value={n.watch} onChange={(v) => setN((o) => ({ ...o, watch: Number(v) || usual }))} />
         <TextInput label={t('fleet.selector')} description={t('fleet.selectWhat')} placeholder="line=3" value={n.select} onChange={(e) => { const v = e.currentTarget.value; setN((o) => ({ ...o, select: v })); }} />
         <Text size="sm" className="quiet">{t(program ? 'fleet.wavesBinary' : 'fleet.waves')}</Text>
       </Ask>
