@@ -16,7 +16,6 @@
 package answers
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,10 +24,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"edgeward"
 	"edgeward/fleet/selector"
+	"edgeward/fleet/strictyaml"
 )
 
 // File is where answers are looked for when no file is named.
@@ -78,29 +76,19 @@ func Read(path string) (*Answers, error) {
 	return a, nil
 }
 
+// bounds of a file: nothing in it is deep.
+var bounds = strictyaml.Bounds{Bytes: MaxBytes, Documents: 1, Depth: 6, Many: "one document, without --- after it, is read", NoField: "is nothing that an answers file says"}
+
 // Parse reads the text of a file. Error: Invalid "answers.invalid".
 func Parse(b []byte) (*Answers, error) {
 	a := &Answers{}
-	if len(b) > MaxBytes {
-		return nil, invalid("more than %d bytes", MaxBytes)
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	var root yaml.Node
-	if err := dec.Decode(&root); errors.Is(err, io.EOF) {
-		return a, nil
-	} else if err != nil {
-		return nil, invalid("%s", plainly(err))
-	}
-	if err := dec.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
-		return nil, invalid("one document, without --- after it, is read")
-	}
-	if err := flat(&root, 0); err != nil {
-		return nil, err
-	}
-	dec = yaml.NewDecoder(bytes.NewReader(b))
-	dec.KnownFields(true)
-	if err := dec.Decode(a); err != nil && !errors.Is(err, io.EOF) {
-		return nil, invalid("%s", plainly(err))
+	for said, err := range strictyaml.Documents[Answers](b, bounds) {
+		if err != nil {
+			return nil, invalid("%w", err)
+		}
+		if said != nil {
+			a = said
+		}
 	}
 	return a, a.check()
 }
@@ -217,35 +205,6 @@ func read(path string) ([]byte, error) {
 		err = fmt.Errorf("more than %d bytes", MaxBytes)
 	}
 	return b, err
-}
-
-// maxDepth is deeper than anything of ours.
-const maxDepth = 6
-
-func flat(n *yaml.Node, depth int) error {
-	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		return invalid("line %d: anchors and aliases are not read", n.Line)
-	}
-	if depth > maxDepth {
-		return invalid("line %d: nothing is as deep as this", n.Line)
-	}
-	for _, c := range n.Content {
-		if err := flat(c, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plainly says what the YAML reader said, on one line and without the names of our types.
-func plainly(err error) string {
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:")
-	for _, t := range []string{" not found in type answers.Answers", " not found in type answers.Admin", " not found in type answers.Fleet"} {
-		text = strings.ReplaceAll(text, t, " is nothing that an answers file says")
-	}
-	text = strings.ReplaceAll(text, " into answers.", " into ")
-	text = strings.Join(strings.Fields(text), " ")
-	return text[:min(len(text), 500)]
 }
 
 func invalid(format string, args ...any) *edgeward.Error {
