@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"io"
 	"slices"
 	"time"
 
@@ -20,49 +19,38 @@ type Admitted struct {
 // Admit reads the answer to a request to join out of a bundle, which is as unread afterwards. Nobody but the fleet that the code's pin names can
 // answer: the hub's word is verified by the signed files of the bundle, and they from the pin on.
 func Admit(ctx context.Context, r *bundle.Reader, node string, pin edgeward.Digest, now time.Time) (out Admitted, err error) {
-	const op = "agent.Admit"
-	b := bringing{trust: map[string][]byte{}}
+	b := bringing{node: node, trust: map[string][]byte{}}
 	type entry struct {
 		bundle.Entry
 		bytes []byte
 	}
 	var read []entry
-	var word []byte
-	for slices.Contains([]string{"trust", "desired", "word"}, r.Ahead()) {
+	for slices.Contains(heads, r.Ahead()) {
 		e, body, err := r.Next()
 		if err != nil {
 			return out, err
 		}
-		if b.size += e.Size; b.size > maxTrust {
-			return out, edgeward.E(op, edgeward.TooLarge, "fleet.too_large", "the signed files have more than %d bytes", maxTrust)
-		}
-		raw, err := io.ReadAll(body)
+		raw, err := b.head(e, body)
 		if err != nil {
 			return out, err
 		}
-		switch kind, id := e.Split(); {
-		case kind == "trust":
-			b.trust[id] = raw
-		case kind == "word" && id == node:
-			word = raw
-		case id != node:
-			continue // of other nodes: nobody asks for it again
+		if raw != nil { // others are of other nodes: nobody asks for them again
+			read = append(read, entry{e, raw})
 		}
-		read = append(read, entry{e, raw})
 	}
 	for _, x := range read {
 		r.Again(x.Entry, x.bytes)
 	}
-	return b.admit(ctx, word, r.Index().Fleet, node, pin, now)
+	return b.admit(ctx, r.Index().Fleet, pin, now)
 }
 
-func (b *bringing) admit(ctx context.Context, word []byte, fleet, node string, pin edgeward.Digest, now time.Time) (out Admitted, err error) {
+func (b *bringing) admit(ctx context.Context, fleet string, pin edgeward.Digest, now time.Time) (out Admitted, err error) {
 	const op = "agent.Admit"
 	out.Root = b.trust[tuf.Root+"/1"]
 	if edgeward.DigestOf(out.Root) != pin {
 		return out, edgeward.E(op, edgeward.Forbidden, "fleet.bundle_other", "the bundle is of another fleet than the join code").WithHint("take the one that the hub made whose code this server has")
 	}
-	if word == nil {
+	if b.word == nil {
 		return out, edgeward.E(op, edgeward.Forbidden, "fleet.not_admitted", "the hub has not let this server in yet, or the bundle is older than that").
 			WithHint("bring this server's request to the hub (edgeward fleet bundle import FILE), approve it there, and export a bundle for its site")
 	}
@@ -77,14 +65,14 @@ func (b *bringing) admit(ctx context.Context, word []byte, fleet, node string, p
 	if err != nil {
 		return out, err
 	}
-	payload, err := tuf.OpenEnvelope(word, bundle.PayloadWord, bundle.MaxWord, c.Hub)
+	payload, err := tuf.OpenEnvelope(b.word, bundle.PayloadWord, bundle.MaxWord, c.Hub)
 	if err != nil {
 		return out, err
 	}
 	if out.Word, err = bundle.ParseWord(payload); err != nil {
 		return out, err
 	}
-	if w := out.Word; w.Node != node || w.Fleet != fleet || w.Name == "" || w.Site == "" || len(w.Chain) != 2 {
+	if w := out.Word; w.Node != b.node || w.Fleet != fleet || w.Name == "" || w.Site == "" || len(w.Chain) != 2 {
 		return out, edgeward.E(op, edgeward.Forbidden, "fleet.other_node", "the hub's word is not for this server, or lets nobody in").WithHint("update the hub, and export the bundle again")
 	}
 	return out, nil

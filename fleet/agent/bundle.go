@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"edgeward"
@@ -33,7 +34,7 @@ func (a *Agent) Bring(ctx context.Context, r *bundle.Reader) (out Brought, err e
 	if i.Kind != bundle.Updates || i.Fleet != a.o.Fleet {
 		return out, edgeward.E("agent.Bring", edgeward.Forbidden, "fleet.bundle_other", "the bundle is of another fleet, or no bundle for nodes").WithHint("take the one that the hub of this fleet made")
 	}
-	b := bringing{a: a, trust: map[string][]byte{}, wants: map[edgeward.Digest]pull.Want{}, manifests: map[edgeward.Digest]spec.Endpoint{}, out: &out}
+	b := bringing{a: a, node: a.o.Node, trust: map[string][]byte{}, wants: map[edgeward.Digest]pull.Want{}, manifests: map[edgeward.Digest]spec.Endpoint{}, out: &out}
 	for {
 		e, body, err := r.Next()
 		if err == io.EOF {
@@ -62,6 +63,7 @@ func (a *Agent) Bring(ctx context.Context, r *bundle.Reader) (out Brought, err e
 // bringing is a bundle on its way in.
 type bringing struct {
 	a         *Agent
+	node      string
 	trust     map[string][]byte
 	size      int64
 	envelope  []byte
@@ -73,29 +75,7 @@ type bringing struct {
 }
 
 func (b *bringing) entry(ctx context.Context, e bundle.Entry, r io.Reader) error {
-	kind, id := e.Split()
-	switch kind {
-	case "trust":
-		if b.size += e.Size; b.size > maxTrust {
-			return edgeward.E("agent.Bring", edgeward.TooLarge, "fleet.too_large", "the signed files have more than %d bytes", maxTrust)
-		}
-		raw, err := io.ReadAll(r)
-		b.trust[id] = raw
-		return err
-	case "desired", "word":
-		if id != b.a.o.Node || b.taken {
-			return nil
-		}
-		if e.Size > 2*bundle.MaxWord {
-			return edgeward.E("agent.Bring", edgeward.TooLarge, "fleet.too_large", "%s has %d bytes", e.Name, e.Size)
-		}
-		raw, err := io.ReadAll(r)
-		if kind == "desired" {
-			b.envelope = raw
-		} else {
-			b.word = raw
-		}
-		return err
+	switch kind, _ := e.Split(); kind {
 	case "manifests":
 		if err := b.document(ctx); err != nil {
 			return err
@@ -107,7 +87,38 @@ func (b *bringing) entry(ctx context.Context, e bundle.Entry, r io.Reader) error
 		}
 		return b.blob(ctx, e, r)
 	}
-	return nil
+	_, err := b.head(e, r)
+	return err
+}
+
+// heads are the kinds of entries that come before all others.
+var heads = []string{"trust", "desired", "word"}
+
+// head reads an entry of those: a signed file, or what is for this node. Of others it reads nothing.
+func (b *bringing) head(e bundle.Entry, r io.Reader) ([]byte, error) {
+	kind, id := e.Split()
+	if !slices.Contains(heads, kind) || kind != "trust" && (id != b.node || b.taken) {
+		return nil, nil
+	}
+	if kind != "trust" && e.Size > 2*bundle.MaxWord {
+		return nil, edgeward.E("agent.Bring", edgeward.TooLarge, "fleet.too_large", "%s has %d bytes", e.Name, e.Size)
+	}
+	if b.size += e.Size; b.size > maxTrust {
+		return nil, edgeward.E("agent.Bring", edgeward.TooLarge, "fleet.too_large", "the signed files have more than %d bytes", maxTrust)
+	}
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "trust":
+		b.trust[id] = raw
+	case "desired":
+		b.envelope = raw
+	default:
+		b.word = raw
+	}
+	return raw, nil
 }
 
 // document believes the signed files and takes the document, once.

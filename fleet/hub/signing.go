@@ -92,18 +92,19 @@ func (h *Hub) Propose(ctx context.Context, by string, p tuf.Proposal) error {
 	return h.pend(ctx, &p, h.change(by, "fleet.proposal.opened", string(p.ID()), "", ""))
 }
 
-// Proposal is the open one, with what it still needs; NotFound fleet.proposal.none if there is none.
-func (h *Hub) Proposal() (tuf.Set, tuf.Proposal, []tuf.Need, error) {
+// Proposal is the open one, with what it would change and still needs; NotFound fleet.proposal.none if there is none.
+func (h *Hub) Proposal() (tuf.Set, tuf.Proposal, tuf.Changes, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.none(); err != nil {
-		return tuf.Set{}, tuf.Proposal{}, nil, err
+		return tuf.Set{}, tuf.Proposal{}, tuf.Changes{}, err
 	}
+	set := h.fleet.Set
 	if h.fleet.Pending == nil {
-		return h.fleet.Set, tuf.Proposal{}, nil, NoProposal()
+		return set, tuf.Proposal{}, tuf.Changes{}, NoProposal()
 	}
-	p, needs, err := h.fleet.Pending.Add(h.fleet.Set)
-	return h.fleet.Set, p, needs, err
+	c, err := tuf.Review(set.Pin(), set, *h.fleet.Pending)
+	return set, *h.fleet.Pending, c, err
 }
 
 // NoProposal says that nothing waits.

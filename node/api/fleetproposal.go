@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"edgeward"
 	"edgeward/fleet/hub"
@@ -65,22 +64,14 @@ func (s *Server) ask(ctx context.Context, model string, version int) error {
 
 // proposalView is the open proposal, if it is any of the caller's business.
 func (s *Server) proposalView(ctx context.Context) (wire.ProposalView, error) {
-	set, p, needs, err := s.parts.Fleet.Hub().Proposal()
+	set, p, c, err := s.parts.Fleet.Hub().Proposal()
 	if err != nil {
 		return wire.ProposalView{}, err
 	}
-	c, err := tuf.Review(set.Pin(), set, p)
-	if err != nil {
-		return wire.ProposalView{Set: set, Proposal: p, Needs: needs, Changes: &c}, err
-	}
-	signed, err := set.Signed()
-	if err != nil {
-		return wire.ProposalView{}, err
-	}
-	if of := groupsOf(c, signed); len(of) > 0 && !slices.ContainsFunc(of, sees(ctx)) {
+	if of := c.Groups(); len(of) > 0 && !slices.ContainsFunc(of, sees(ctx)) {
 		return wire.ProposalView{}, hub.NoProposal()
 	}
-	return wire.ProposalView{Set: set, Proposal: p, Needs: needs, Changes: &c}, nil
+	return wire.ProposalView{Set: set, Proposal: p, Needs: c.Needs, Changes: &c}, nil
 }
 
 // noProposal reports whether none is open, or none that is any of the caller's business.
@@ -98,29 +89,6 @@ func (s *Server) another(ctx context.Context, err error) error {
 		return edgeward.E("api.propose", edgeward.Conflict, "fleet.proposal_open", "a proposal of another group waits for its signatures").WithHint("there is one at a time: wait until it is signed, or ask an administrator of the hub")
 	}
 	return err
-}
-
-// groupsOf are the groups whose versions c is about; none where it is about the fleet itself.
-func groupsOf(c tuf.Changes, signed []tuf.Target) (out []string) {
-	if c.After != nil || len(c.Released) > 0 {
-		return nil
-	}
-	add := func(g string) {
-		if g != "" {
-			out = append(out, g)
-		}
-	}
-	for _, t := range slices.Concat(c.Added, c.Removed) {
-		add(t.Group)
-	}
-	for _, l := range c.Lowered {
-		g, _, _ := strings.Cut(l, "/")
-		add(g)
-	}
-	for _, r := range c.Revoked {
-		add(groupOf(signed, r.Digest))
-	}
-	return out
 }
 
 // groupOf is the group of a signed version; "" for a binary, which is everybody's.

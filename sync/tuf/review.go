@@ -25,7 +25,12 @@ type Changes struct {
 	Released []Release       `json:"released,omitempty"` // binaries of edgeward that would be signed
 	FourEyes bool            `json:"four_eyes"`          // as it would be
 	Needs    []Need          `json:"needs"`
+
+	groups []string
 }
+
+// Groups are those whose versions it is about; none where it is about the fleet itself. Only who reviewed knows them: they are not sent.
+func (c Changes) Groups() []string { return c.groups }
 
 // Need is who must sign one file.
 type Need struct {
@@ -93,7 +98,28 @@ func Review(pin edgeward.Digest, s Set, p Proposal) (Changes, error) {
 	slices.SortFunc(c.Removed, byPath)
 	slices.Sort(c.Lowered)
 	slices.SortFunc(c.Revoked, func(a, b Revocation) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+	if c.After == nil && len(c.Released) == 0 {
+		c.groups = c.groupsIn(v.models)
+	}
 	return c, nil
+}
+
+// groupsIn are the groups of versions that change, where those are signed so far.
+func (c Changes) groupsIn(signed map[string]Target) (out []string) {
+	for _, t := range slices.Concat(c.Added, c.Removed) {
+		out = append(out, t.Group)
+	}
+	for _, l := range c.Lowered {
+		g, _, _ := strings.Cut(l, "/")
+		out = append(out, g)
+	}
+	for _, t := range signed {
+		if slices.ContainsFunc(c.Revoked, func(r Revocation) bool { return r.Digest == t.Digest }) {
+			out = append(out, t.Group)
+		}
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(g string) bool { return g == "" })
 }
 
 // outcome is what holds once a proposal is published.
