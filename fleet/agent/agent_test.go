@@ -629,6 +629,9 @@ func TestWhatIsNotBelieved(t *testing.T) {
 					if k, contact := s.a.Kept(); contact.Code != c.code || k.Rev != map[bool]uint64{true: 4, false: 5}[c.code != ""] {
 						t.Errorf("%s: contact %+v, revision %d", when, contact, k.Rev)
 					}
+					if x := s.a.Report().Refuses; (x != nil) != (c.code != "") || x != nil && (x.Code != c.code || x.Reason == "") {
+						t.Errorf("%s: the hub is told %+v", when, x)
+					}
 					stop()
 					stop = s.run()
 				}

@@ -224,8 +224,8 @@ func (a *Agent) heard(err error, document bool) {
 		a.contact.Code, a.contact.Problem, a.contact.Hint = edgeward.CodeOf(err), edgeward.Words(err), edgeward.HintOf(err)
 	}
 	if a.contact.Code != was {
-		if err == nil {
-			poke(a.reports) // the hub is back: it may be another one
+		if err == nil || document {
+			poke(a.reports) // the hub is back: it may be another one. Or it is to know that its document is not taken
 		}
 		a.o.Log.Info("contact with the hub changed", "code", a.contact.Code, "problem", a.contact.Problem)
 	}

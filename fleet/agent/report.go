@@ -100,6 +100,12 @@ func (a *Agent) Report() spec.Reported {
 	r := spec.Reported{Format: spec.Format, Node: a.o.Node, Boot: a.o.Boot, Seq: a.seq, At: a.o.Now().UTC(), Rev: a.kept.Rev, Term: a.kept.Term, Facts: facts, Traffic: a.kept.Traffic, Gossip: gossip, Queue: queue, Witness: seen}
 	r.Endpoints, r.Binary = a.endpoints(), a.binary()
 	r.Locals = a.locals(a.now())
+	if a.aboutDoc && a.contact.Code != "" {
+		r.Refuses = &spec.Refusal{Code: a.contact.Code, Reason: a.contact.Problem}
+		if a.contact.Hint != "" {
+			r.Refuses.Reason += ": " + a.contact.Hint
+		}
+	}
 	return r
 }
 

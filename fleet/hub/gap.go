@@ -64,6 +64,9 @@ func gap(n Node, e spec.Endpoint, now time.Time) (Gap, bool) {
 	}
 	if s.Want != e.Digest {
 		g.Since, g.Code, g.Why, g.Phase = n.Issued, "fleet.not_taken", "the node has not said that it took the document", s.Phase
+		if x := n.Last.Refuses; x != nil {
+			g.Code, g.Why = x.Code, "the node refuses the document: "+x.Reason
+		}
 		if n.Held {
 			g.Code, g.Why = "fleet.held", "it is held: it has a document that is later than the backup of this hub, and keeps what it runs until a person decides"
 		}

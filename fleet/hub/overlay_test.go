@@ -367,6 +367,12 @@ func TestGaps(t *testing.T) {
 	if len(got) != 2 || got["n2"].Code != "model.fits" || got["n3"].Code != "fleet.not_taken" || !got["n3"].Since.Equal(told) {
 		t.Errorf("%+v", got)
 	}
+	h.ok(h.Report(t.Context(), spec.Reported{Format: 1, Node: "n3", Boot: "boot-n3", Seq: 2, At: h.now, Facts: spec.Facts{Name: "n3"}, Refuses: &spec.Refusal{Code: "fleet.format", Reason: "it is older: update it"}}))
+	for _, g := range h.Gaps() {
+		if g.Node == "n3" && (g.Code != "fleet.format" || !strings.HasSuffix(g.Why, "update it")) {
+			t.Errorf("%+v", g)
+		}
+	}
 	h.now = h.now.Add(time.Hour)
 	for _, g := range h.Gaps() {
 		if g.Code != "fleet.node_away" || g.Online {

@@ -126,6 +126,9 @@ func (h *Hub) state(w http.ResponseWriter, r *http.Request, id string) error {
 		return err
 	}
 	in, err := spec.ParseReported(b)
+	if edgeward.CodeOf(err) == "fleet.format" {
+		return edgeward.E("hub.state", edgeward.Conflict, "fleet.format", "the hub does not understand this server's report: %s", edgeward.Words(err)).WithHint("update the hub first, then its nodes")
+	}
 	if err != nil {
 		return err
 	}

@@ -224,7 +224,7 @@ func readable(format int) error {
 	}
 	if format > Format {
 		return edgeward.E("spec.Parse", edgeward.Conflict, "fleet.format", "the document has format %d, this edgeward reads up to %d", format, Format).
-			WithHint("update this server")
+			WithHint("this server is older than the one that wrote it: update it")
 	}
 	return nil
 }

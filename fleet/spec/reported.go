@@ -42,6 +42,13 @@ type Reported struct {
 	Gossip    Gossip    `json:"gossip,omitzero"`
 	Locals    []Local   `json:"locals,omitempty"`  // its own promotions, the newest last
 	Witness   *Witness  `json:"witness,omitempty"` // how far it has seen the hub's log
+	Refuses   *Refusal  `json:"refuses,omitempty"` // the hub's newest document; nil: it took it, or has not seen it
+}
+
+// Refusal is why a node does not take a document: it is of a format that the node does not know, it has expired by the node's clock.
+type Refusal struct {
+	Code   string `json:"code"`
+	Reason string `json:"reason"` // and what to do, for people
 }
 
 // State is one endpoint on the node.
@@ -127,6 +134,9 @@ func (r Reported) Check() error {
 	}
 	if r.Node == "" || r.Boot == "" || r.Seq == 0 || len(r.Boot) > 64 || len(r.Endpoints) > 1000 {
 		return invalid("reported", "node, boot and seq are needed, and at most 1,000 endpoints")
+	}
+	if x := r.Refuses; x != nil && (x.Code == "" || len(x.Code) > 100 || len(x.Reason) > 2000) {
+		return invalid("reported", "it does not say why the document is refused")
 	}
 	if err := r.Facts.Host.check(); err != nil {
 		return err

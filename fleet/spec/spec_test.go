@@ -85,12 +85,14 @@ func code() spec.Code {
 // language (doc.go).
 func TestGolden(t *testing.T) {
 	inSite, ofSite := gossiping()
+	refuses := reported()
+	refuses.Refuses = &spec.Refusal{Code: "fleet.format", Reason: "the document has format 2, this edgeward reads up to 1: this server is older than the one that wrote it: update it"}
 	wantsBinary, hasBinary := programmed()
 	may, has, promotion := alone()
 	for name, v := range map[string]any{
 		"desired-alone": may, "reported-alone": has, "promotion": promotion, "promotion-taken": taken(promotion), "autonomy-site": spec.Autonomy{Mode: spec.LocalPromote, After: spec.Length(72 * time.Hour), Take: spec.TakeSite}, "brought": spec.Brought{Missing: []edgeward.Digest{one}, Version: 4},
 		"desired-site": inSite, "reported-site": ofSite, "desired-binary": wantsBinary, "reported-binary": hasBinary,
-		"desired": desired(), "reported": reported(), "code": code(),
+		"desired": desired(), "reported": reported(), "reported-refuses": refuses, "code": code(),
 		"machine": spec.Machine{System: "debian 12.7", Kernel: "6.1.0", Features: []string{"avx2", "fma"}, MemoryFree: 4 << 30, Resident: 90 << 20, Disk: 64 << 30, FileSystem: "ext4", Load: 0.25,
 			Uptime: 86400, Started: at, Health: "degraded", Reasons: []string{"disk"}, Devices: []spec.Device{{Name: "NVIDIA L4", Wish: "cuda:0", Driver: "580.95.05", Lacks: "a runtime pack"}},
 			Packs: []string{"onnxruntime-cuda@1.31.1"}, Loaded: []spec.Loaded{{Group: "default", Endpoint: "digits", Model: "digits", Version: 2, Role: "live", Engine: "onnxruntime 1.31.1", Device: "CPU", Memory: 9 << 20,
