@@ -104,8 +104,8 @@ func (h *Hub) await(ctx context.Context, id string, have uint64, wait time.Durat
 		case <-c:
 		case <-timeout:
 			return nil, false, nil
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
+		case <-ctx.Done(): // the node hangs up, or this server ends
+			return nil, false, edgeward.E("hub.await", edgeward.Unavailable, "fleet.hub_away", "the hub ends, or starts anew: %w", ctx.Err()).WithHint("it is called again by itself")
 		}
 	}
 }
