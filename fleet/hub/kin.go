@@ -16,9 +16,9 @@ func akin(a, b spec.Promotion) bool {
 	return a.Origin() == b.Origin() && a.Target == b.Target && a.Endpoint == b.Endpoint
 }
 
-// kin calls f for each promotion of another member of n's site that is akin to p and counts, and returns the nodes that f changed.
+// kin calls f for each promotion of another member of n's site that is akin to p and counts, and returns the nodes that f changed, by id.
 func (h *Hub) kin(n Node, p spec.Promotion, f func(x Node, q *Promoted) bool) (out []Node) {
-	for _, x := range sorted(h.nodes) {
+	for _, x := range h.nodes { // unsorted: a whole fleet may come back at once
 		if x.ID == n.ID || x.Site != n.Site || x.Standing != Member || len(x.Promotions) == 0 {
 			continue
 		}
@@ -33,6 +33,7 @@ func (h *Hub) kin(n Node, p spec.Promotion, f func(x Node, q *Promoted) bool) (o
 			out = append(out, x)
 		}
 	}
+	slices.SortFunc(out, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
 

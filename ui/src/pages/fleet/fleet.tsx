@@ -22,6 +22,10 @@ import { Rollouts } from './rollouts';
 import { Site } from './site';
 import { Trust } from './trust';
 
+/** What an endpoint answers by that is not the hub's wish. */
+const byItself = (p?: NonNullable<Membership['promotions']>[number]['promotion']) =>
+  p?.taken ? t('fleet.localTaken', { from: p.taken.name || p.taken.node, reason: p.reason }) : t('fleet.localOwn', { reason: p?.reason ?? '' });
+
 /** The servers that run what a hub says: this one as the hub, as a node, or neither yet. */
 export default function Fleet() {
   const fleet = useFleet();
@@ -96,7 +100,7 @@ function Member({ of, hub }: { of: Membership; hub: boolean }) {
           <Bundle as="node" />
           {of.autonomy?.mode === 'local-promote' && <Text size="sm" className="quiet">{some(of.may_from) ? t('fleet.localMay', { when: moment(of.may_from) }) : t('fleet.localMayNow')}</Text>}
           {rows(of.endpoints).map((s) => (
-            <Text key={`${s.group}/${s.name}`}><b>{named(s)}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.local ? t('fleet.localOwn', { reason: rows(of.promotions).find((p) => p.promotion.seq === s.local)?.promotion.reason ?? '' }) : why(s)}</span></Text>
+            <Text key={`${s.group}/${s.name}`}><b>{named(s)}</b> <State of={s.phase} kind="phase" /> <span className="quiet">{s.local ? byItself(rows(of.promotions).find((p) => p.promotion.seq === s.local)?.promotion) : why(s)}</span></Text>
           ))}
         </Stack>
       )}
