@@ -22,7 +22,7 @@
 //
 // # Numbers
 //
-// Of each number the symbol of its difference is coded (numbers.go): unchanged, or size in bits and the bit after the leading one; the bits below and the sign are raw. The n bytes are
+// Of each number the symbol of its difference is coded (symbol.go): unchanged, or size in bits and the bit after the leading one; the bits below and the sign are raw. The n bytes are
 //
 //	of 32-bit floats, in matrices of at least 32 rows and columns of which no low bit is empty:
 //	  byte r | r float32 | if r > 0: groups of the left factors, of the right ones (rank.go: the base is moved by their product first)
