@@ -120,17 +120,7 @@ func (a *Agent) keepBinary(ctx context.Context, was, next *BinaryItem) (bool, er
 				By: Item{Want: spec.Endpoint{Rollout: next.Want.Rollout}}.By(), Detail: map[string]string{"digest": string(next.Want.Digest), "code": next.State.Code}})
 		}
 	}
-	if moved || was.Starts != next.Starts {
-		if err := a.o.Store.PutFleetKept(ctx, k, said...); err != nil {
-			return false, err
-		}
-	}
-	a.kept = k
-	if moved {
-		poke(a.reports)
-		poke(a.poke)
-	}
-	return true, nil
+	return a.moved(ctx, k, moved, moved || was.Starts != next.Starts, said...)
 }
 
 // triedBinary notes how an act went, and puts the next try off where it did not go well.

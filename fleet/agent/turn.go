@@ -122,8 +122,14 @@ func (a *Agent) keep(ctx context.Context, was, next Item) (bool, error) {
 	k.Items = slices.Clone(k.Items)
 	k.Items[at] = next
 	moved := was.State.Phase != next.State.Phase || was.State.Live != next.State.Live || was.State.Code != next.State.Code
-	if moved || was.Made != next.Made || was.Answers != next.Answers || len(was.Left) != len(next.Left) || was.First.Digest != next.First.Digest {
-		if err := a.o.Store.PutFleetKept(ctx, k, happened(was, next, a.now())...); err != nil {
+	stored := moved || was.Made != next.Made || was.Answers != next.Answers || len(was.Left) != len(next.Left) || was.First.Digest != next.First.Digest
+	return a.moved(ctx, k, moved, stored, happened(was, next, a.now())...)
+}
+
+// moved keeps what an item became: stored where a start has to know of it, and told where it moved.
+func (a *Agent) moved(ctx context.Context, k Kept, moved, stored bool, said ...Happened) (bool, error) {
+	if stored {
+		if err := a.o.Store.PutFleetKept(ctx, k, said...); err != nil {
 			return false, err
 		}
 	}
