@@ -68,10 +68,14 @@ func newRestoreCommand(e env) *cobra.Command {
 			return err
 		}
 		return r.print(rep, func(w io.Writer) {
-			fmt.Fprintf(w, "restored into %s: %s events, %s records\n", dir, count(rep.Events.Size), count(total(rep.Records)))
+			restored(w, dir, rep)
 		})
 	}
 	return cmd
+}
+
+func restored(w io.Writer, dir string, rep store.Report) {
+	fmt.Fprintf(w, "restored into %s: %s events, %s records\n", dir, count(rep.Events.Size), count(total(rep.Records)))
 }
 
 func total(by map[string]int) (n int) {

@@ -208,7 +208,7 @@ func newFleetRestore(e env) *cobra.Command {
 			return err
 		}
 		return r.print(rep, func(w io.Writer) {
-			fmt.Fprintf(w, "restored into %s: %s events, %s records\n", dir, count(rep.Events.Size), count(total(rep.Records)))
+			restored(w, dir, rep)
 			fmt.Fprintln(r.stderr, "Start it, and look at: edgeward fleet status")
 		})
 	}
