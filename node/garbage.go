@@ -15,6 +15,10 @@ import (
 // server at rest is small, and collecting after every few megabytes would cost a busy one a tenth of its time.
 const fresh = 32 << 20
 
+// large is what the heap may grow by at most at Go's own rule: one that is larger grows by half at least. It is that of a hub of thousands of nodes, which wait, and
+// whose memory is mostly what lives.
+const large = 64 << 20
+
 // tuneGarbage keeps the collector's percentage so for as long as the process lives. It starts once.
 func tuneGarbage() {
 	if !tuned.Swap(true) {
@@ -34,10 +38,16 @@ func afterCollections(f func()) {
 func tune() {
 	live := []gauges.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/gogc:percent"}}
 	gauges.Read(live)
-	percent := max(100, fresh*100/max(live[0].Value.Uint64(), 1<<20))
+	percent := percentAt(live[0].Value.Uint64())
 	if was := live[1].Value.Uint64(); percent > was*11/10 || percent < was*9/10 { // setting it stops the world for a moment
 		debug.SetGCPercent(int(percent))
 	}
+}
+
+// percentAt is the percentage for a heap of which so much lives.
+func percentAt(live uint64) uint64 {
+	live = max(live, 1<<20)
+	return max(50, min(100, large*100/live), fresh*100/live)
 }
 
 // A node rests when it has allocated less than atRest in restAfter, and gives memory back where it has allocated more than

@@ -122,7 +122,8 @@ type Agent struct {
 	poke     chan struct{}
 	reports  chan struct{}
 	gives    chan struct{}
-	met      chan struct{}  // the hub answered a report
+	met      chan struct{} // the hub answered a report
+	gap      gap
 	fetches  sync.WaitGroup // end with the context of Run
 
 	mu        sync.Mutex
@@ -165,7 +166,7 @@ func Open(ctx context.Context, o Options) (*Agent, error) {
 	for n, i := range kept.Items {
 		kept.Items[n] = i.Restarted(kept.Clock.At(o.Now()))
 	}
-	return &Agent{o: o, verifier: v, met: make(chan struct{}, 1), poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), gives: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
+	return &Agent{o: o, verifier: v, met: make(chan struct{}, 1), gap: make(gap), poke: make(chan struct{}, 1), reports: make(chan struct{}, 1), gives: make(chan struct{}, 1), kept: kept, fetching: map[spec.Key]context.CancelFunc{}, failed: map[spec.Key]edgeward.Error{},
 		progress: map[spec.Key][2]int64{}, manifests: map[edgeward.Digest]models.Manifest{}, offers: map[string]offers{}}, nil
 }
 

@@ -26,7 +26,10 @@ func (a *Agent) listen(ctx context.Context) {
 	if !a.sleep(ctx, a.spread()) {
 		return
 	}
+	reports := time.Duration(0) // how long one is waited for
 	for fails := a.backoff(); ctx.Err() == nil; {
+		a.gap.leave(ctx, reports)
+		reports = 0
 		a.mu.Lock()
 		have := a.kept.Rev
 		a.mu.Unlock()
@@ -37,6 +40,7 @@ func (a *Agent) listen(ctx context.Context) {
 			var envelope []byte
 			if envelope, err = a.o.Hub.Desired(ctx, have, 55*time.Second); err == nil && a.asked() {
 				a.Tell()
+				reports = expected
 			}
 			if err == nil && envelope == nil {
 				err = a.held(ctx)
@@ -53,7 +57,9 @@ func (a *Agent) listen(ctx context.Context) {
 		a.heard(err, taken)
 		a.other(err)
 		if err == nil {
-			fails.Answered()
+			if fails.Answered(); taken {
+				reports = expected
+			}
 			continue
 		}
 		if !a.pause(ctx, fails.Next(err), err) {

@@ -16,19 +16,28 @@ const (
 	tellEvery = 10 * time.Minute
 )
 
-// tell reports what changes when it changes, and now and then all of it. That the node lives the hub sees by its long poll.
+// tell reports what changes when it changes, and now and then all of it. That the node lives the hub sees by its long poll. A report goes between two long polls
+// where it can, because then it needs no connection of its own: one that only has to be made now and then waits for that.
 func (a *Agent) tell(ctx context.Context) {
 	fails, told, at, asked := a.backoff(), "", time.Time{}, true
 	for ctx.Err() == nil {
 		r := a.Report()
 		said := substance(r)
+		age := a.o.Now().Sub(at).Abs()
+		news := asked || said != told || a.away()
 		var err error
-		if asked || said != told || a.o.Now().Sub(at).Abs() >= a.o.Tell || a.away() {
+		if news || age >= a.o.Tell-a.o.Tell/10 {
+			end := a.gap.wait(ctx, !news, a.o.Tell-age, a.reports)
+			if !news {
+				r = a.Report()
+				said = substance(r)
+			}
 			if err = a.o.Hub.Report(ctx, r); err == nil {
 				told, at, asked = said, a.o.Now(), false
 				poke(a.met)
 				a.tellsOf(r)
 			}
+			end()
 		}
 		if err != nil {
 			if !a.sleep(ctx, fails.Next(err)) {

@@ -11,6 +11,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
@@ -33,6 +35,7 @@ type Wire struct {
 	slow   time.Duration        // how long an answer that is read whole may take to come, once it has begun
 
 	asked chan struct{} // the hub said that something is asked of this node
+	beats atomic.Bool   // the hub gives signs of life
 	boot  string
 
 	mu   sync.Mutex
@@ -52,13 +55,15 @@ const homesick = 10 * time.Minute
 // slowest bounds an answer that is read whole: the largest, of a MiB, has to come at 3.5 KiB/s. Files have a rate of their own (sync/pull).
 const slowest = 5 * time.Minute
 
-// A line that was cut says nothing, so a ping that goes out when it was Quiet for so long, and whose answer takes longer than Deaf, finds it out. A call that
-// waits notices after Deaf at the soonest and their sum at the latest. Shorter ones cost a node that only waits more bytes: of these a call
-// that waits 55 s takes one, which is 0.45 MiB a day with all heads of TCP and IP; below 27.5 s it would take two.
+// A line that was cut says nothing. The hub gives a call that waits a sign of life each Quiet, so one that hears nothing for Deaf longer finds it out: after Deaf at the
+// soonest and their sum at the latest. Shorter ones cost a node that only waits more bytes: of these a call that waits 55 s takes one.
 const (
-	Quiet = 28 * time.Second
+	Quiet = spec.Beat
 	Deaf  = 10 * time.Second
 )
+
+// prompt is how long the hub may take to begin the answer to a call that does not wait.
+const prompt = time.Minute
 
 // Begins names the start of the process, by which a hub knows two machines with one certificate. It is called before the first call.
 func (w *Wire) Begins(boot string) { w.boot = boot }
@@ -78,11 +83,13 @@ func (w *Wire) Term() []byte {
 }
 
 // NewWire returns one that speaks with the TLS configuration of fleet/pki, through a proxy if there is one. heard is called with the hub's time of
-// each answer.
+// each answer. It speaks HTTP/1.1, because a hub lets a connection wait at a third of the cost that way (fleet/longpoll): what is called between two long polls
+// goes over the same connection, and what is called meanwhile over others, which end soon.
 func NewWire(hubs []string, c *tls.Config, via Proxy, heard func(time.Time)) *Wire {
-	t := &http.Transport{Proxy: via, TLSClientConfig: c, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 2 * time.Minute,
-		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute,
-		HTTP2: &http.HTTP2Config{SendPingTimeout: Quiet, PingTimeout: Deaf}}
+	speaks := &http.Protocols{}
+	speaks.SetHTTP1(true)
+	t := &http.Transport{Proxy: via, TLSClientConfig: c, Protocols: speaks, TLSHandshakeTimeout: 15 * time.Second, IdleConnTimeout: 20 * time.Second,
+		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: 3 * time.Minute, DisableCompression: true}
 	return NewWireOver(hubs, t, heard)
 }
 
@@ -94,22 +101,16 @@ func NewWireOver(hubs []string, way http.RoundTripper, heard func(time.Time)) *W
 // Close ends idle connections.
 func (w *Wire) Close() { w.client.CloseIdleConnections() }
 
-// call asks every address until one answers, and returns its answer whatever it is.
-func (w *Wire) call(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
-	hubs, first := w.turn()
+// call asks every address until one answers, and returns its answer whatever it is. Each has so long to begin its answer; a sign of life gives it Quiet and Deaf from
+// then on.
+func (w *Wire) call(ctx context.Context, first time.Duration, method, path string, body []byte, header http.Header) (*http.Response, error) {
+	hubs, at := w.turn()
 	var last error
 	for i := range hubs {
-		at := (first + i) % len(hubs)
-		r, err := request(ctx, method, hubs[at], path, bytes.NewReader(body))
-		if err != nil {
-			return nil, err
-		}
-		for k, v := range header {
-			r.Header[k] = v
-		}
-		res, err := w.client.Do(r)
+		hub := hubs[(at+i)%len(hubs)]
+		res, err := w.ask(ctx, first, method, hub, path, body, header)
 		if err == nil {
-			w.answered(hubs[at])
+			w.answered(hub)
 			if res.Header.Get(inquiry.Hint) != "" {
 				poke(w.asked)
 			}
@@ -124,6 +125,49 @@ func (w *Wire) call(ctx context.Context, method, path string, body []byte, heade
 		last = err
 	}
 	return nil, unreachable(last)
+}
+
+// ask is call of one address.
+func (w *Wire) ask(ctx context.Context, first time.Duration, method, hub, path string, body []byte, header http.Header) (*http.Response, error) {
+	ctx, end := context.WithCancel(ctx)
+	late := time.AfterFunc(first, end) // room:clock how long the hub says nothing
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+		w.beats.Store(true)
+		late.Reset(Quiet + Deaf)
+		return nil
+	}})
+	r, err := request(ctx, method, hub, path, bytes.NewReader(body))
+	if err != nil {
+		end()
+		return nil, err
+	}
+	r.Header.Set("User-Agent", "") // none: it would be a twentieth of what an idle node sends
+	for k, v := range header {
+		r.Header[k] = v
+	}
+	res, err := w.client.Do(r)
+	if !late.Stop() && err != nil {
+		w.beats.Store(false) // it may be another one by now
+		err = errors.New("nothing came from it any more")
+	}
+	if err != nil {
+		end()
+		return nil, err
+	}
+	res.Body = ending{res.Body, end}
+	return res, nil
+}
+
+// ending is a body whose call ends when it is closed.
+type ending struct {
+	io.ReadCloser
+	end func()
+}
+
+// Close implements io.Closer.
+func (e ending) Close() error {
+	defer e.end()
+	return e.ReadCloser.Close()
 }
 
 // request is one to the hub at an address.
@@ -152,7 +196,7 @@ func unreachable(err error) error {
 
 // do calls and reads an answer of at most limit bytes. 304 is nil.
 func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
-	res, err := w.call(ctx, method, path, body, nil)
+	res, err := w.call(ctx, prompt, method, path, body, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +287,11 @@ func (w *Wire) Desired(ctx context.Context, have uint64, wait time.Duration) ([]
 	if w.boot != "" {
 		path += "&boot=" + url.QueryEscape(w.boot)
 	}
-	res, err := w.call(ctx, http.MethodGet, path, nil, nil)
+	first := wait + prompt
+	if w.beats.Load() {
+		first = Quiet + Deaf
+	}
+	res, err := w.call(ctx, first, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +339,7 @@ func (w *Wire) Blob(ctx context.Context, d edgeward.Digest, offset int64) (io.Re
 	if offset > 0 {
 		h.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")
 	}
-	res, err := w.call(ctx, http.MethodGet, "blobs/"+string(d), nil, h)
+	res, err := w.call(ctx, prompt, http.MethodGet, "blobs/"+string(d), nil, h)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -306,7 +354,7 @@ func (w *Wire) Blob(ctx context.Context, d edgeward.Digest, offset int64) (io.Re
 
 // Delta implements pull.Source.
 func (w *Wire) Delta(ctx context.Context, to, from edgeward.Digest) (io.ReadCloser, error) {
-	res, err := w.call(ctx, http.MethodGet, "deltas/"+string(to)+"?from="+string(from)+"&version="+delta.Version, nil, nil)
+	res, err := w.call(ctx, prompt, http.MethodGet, "deltas/"+string(to)+"?from="+string(from)+"&version="+delta.Version, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -76,8 +76,8 @@ type Hub struct {
 	overlays    map[string]Overlay  // by key
 	set         *overlay.Set        // of overlays
 	documents   map[string]document // of nodes, as far as they were asked for
-	changed     map[string]chan struct{}
-	dirty       map[string]bool // nodes whose report is newer than the one kept
+	bells       map[string][]*bell  // of nodes' calls that wait
+	dirty       map[string]bool     // nodes whose report is newer than the one kept
 	allowed     map[string]map[edgeward.Digest]Part
 	bringing    map[string]bool      // nodes that bring events
 	boots       map[string]pki.Watch // by reports
@@ -102,7 +102,7 @@ type document struct {
 // Open reads what the store has.
 func Open(ctx context.Context, o Options) (*Hub, error) {
 	h := &Hub{o: o, poke: make(chan struct{}, 1), stale: true,
-		documents: map[string]document{}, changed: map[string]chan struct{}{}, dirty: map[string]bool{}, bringing: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}, measured: map[string]measured{}}
+		documents: map[string]document{}, bells: map[string][]*bell{}, dirty: map[string]bool{}, bringing: map[string]bool{}, allowed: map[string]map[edgeward.Digest]Part{}, boots: map[string]pki.Watch{}, calls: map[string]pki.Watch{}, measured: map[string]measured{}}
 	h.reports = together.New(maxReports, h.reported)
 	f, err := o.Store.Fleet(ctx)
 	if err != nil {

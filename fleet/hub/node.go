@@ -223,11 +223,12 @@ func (h *Hub) seen(id string) {
 	}
 }
 
-// wake ends the wait of a node's call.
+// wake ends the waits of a node's calls.
 func (h *Hub) wake(id string) {
-	if c := h.changed[id]; c != nil {
-		close(c)
-		delete(h.changed, id)
+	list := h.bells[id]
+	delete(h.bells, id)
+	for _, b := range list {
+		b.ring()
 	}
 }
 

@@ -128,10 +128,13 @@ func (v view) content(n Node) content {
 	return content{Site: n.Site, Endpoints: v.wanted(n), Policy: v.set.Policy(n.server()), Bring: n.wanting()}
 }
 
+// maxRendered is how many nodes' revisions are kept in one write: what a write takes of memory, all of 10,000 would take at once.
+const maxRendered = 1000
+
 // render gives a new revision to each member whose document would say something else, or would soon expire, and wakes who waits
 // for it. It looks when something has changed, and once a minute.
 func (h *Hub) render(ctx context.Context) error {
-	var w Facts
+	var news []Node
 	view, now := h.view(), h.o.Now()
 	if since := now.Sub(h.rendered); !h.stale && since >= 0 && since < time.Minute {
 		return nil
@@ -172,23 +175,20 @@ func (h *Hub) render(ctx context.Context) error {
 		}
 		if d := string(edgeward.DigestOf(b)); d != n.Content || now.Sub(n.Issued) > documentLife/2 {
 			n.Rev, n.Content, n.Issued = n.Rev+1, d, now
-			w.Nodes = append(w.Nodes, n)
+			news = append(news, n)
 		}
 	}
-	if len(w.Nodes) > 0 {
-		if err := h.put(ctx, w); err != nil {
+	for some := range slices.Chunk(news, maxRendered) { // documents are independent of one another
+		if err := h.put(ctx, Facts{Nodes: some}); err != nil {
 			return err
+		}
+		for _, n := range some {
+			delete(h.documents, n.ID)
+			delete(h.allowed, n.ID)
+			h.wake(n.ID)
 		}
 	}
 	h.stale, h.rendered, h.members, h.keys = false, now, members, keys
-	for _, n := range w.Nodes {
-		delete(h.documents, n.ID)
-		delete(h.allowed, n.ID)
-		if c := h.changed[n.ID]; c != nil {
-			close(c)
-			delete(h.changed, n.ID)
-		}
-	}
 	return nil
 }
 

@@ -176,7 +176,7 @@ func (h *Hub) superseded(ctx context.Context, term uint64) error {
 	}
 	h.fleet = f
 	h.o.Log.Error("another hub of this fleet was restored or moved later: this one tells nodes nothing any more", "fleet", f.Name)
-	for id := range h.changed {
+	for id := range h.bells {
 		h.wake(id)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (h *Hub) Handler(identify Identify, refuse Refuse) http.Handler {
 	open("POST /fleet/v1/join", h.join)
 	node("POST /fleet/v1/renew", h.renew)
 	node("POST /fleet/v1/leave", h.leave)
-	node("GET /fleet/v1/desired", h.desired)
+	node("GET /fleet/v1/desired", func(w http.ResponseWriter, r *http.Request, id string) error { return h.desired(w, r, id, refuse) })
 	node("PUT /fleet/v1/state", h.state)
 	node("POST /fleet/v1/events", h.events)
 	node("PUT /fleet/v1/summaries", h.summaries)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"edgeward/fleet/longpoll"
 	"edgeward/fleet/pki"
 )
 
@@ -20,9 +21,17 @@ type caller struct {
 
 type callerKey struct{}
 
-// withCaller gives each connection a caller (http.Server.ConnContext).
-func withCaller(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, callerKey{}, &caller{})
+// withCaller gives each connection a caller (http.Server.ConnContext). One that comes back from a long poll keeps its own.
+func withCaller(ctx context.Context, c net.Conn) context.Context {
+	who := &caller{}
+	ctx, line := longpoll.With(ctx, c)
+	if line != nil {
+		if before, ok := line.Value.(*caller); ok {
+			who = before
+		}
+		line.Value = who
+	}
+	return context.WithValue(ctx, callerKey{}, who)
 }
 
 func callerOf(r *http.Request) *caller {

@@ -14,6 +14,7 @@ import (
 
 	"edgeward"
 	"edgeward/fleet/hub"
+	"edgeward/fleet/longpoll"
 	"edgeward/fleet/pki"
 	"edgeward/fleet/summary"
 	"edgeward/node/config"
@@ -90,14 +91,14 @@ func (r *Role) listen(ctx context.Context) error {
 	conf.NextProtos = []string{"h2", "http/1.1"}
 	identify := func(q *http.Request) string { return callerOf(q).node(ca.Authority, q.TLS, r.p.Now()) }
 	s := &http.Server{Handler: r.hub.Handler(identify, r.p.Refuse), TLSConfig: conf, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withCaller}
+		ErrorLog: slog.NewLogLogger(r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withCaller, ConnState: longpoll.Turn}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	r.mu.Lock()
 	r.url = "https://" + ln.Addr().String()
 	r.mu.Unlock()
 	r.p.Listens(ln.Addr().String(), nil)
-	if err := s.ServeTLS(ln, "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(longpoll.Listen(ln, conf, r.p.Log)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
