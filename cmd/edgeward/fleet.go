@@ -515,7 +515,10 @@ func newJoinCommand(e env) *cobra.Command {
 			return err
 		}
 		if m.Pending {
-			fmt.Fprintln(r.stderr, "asked; a person at the hub must approve (edgeward fleet node list)")
+			fmt.Fprintln(r.stderr, "asked; a person at the hub must approve: edgeward fleet node list, then edgeward fleet node approve")
+			if wait > 0 {
+				fmt.Fprintf(r.stderr, "This command waits for up to %s (--wait); the server goes on asking without it.\n", wait)
+			}
 		}
 		for until := time.Now().Add(wait); m.Pending && time.Now().Before(until); {
 			select {
