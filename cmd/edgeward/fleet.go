@@ -50,6 +50,7 @@ func newFleetCommand(e env) *cobra.Command {
 		newFleetBinary(r),
 		newFleetProposal(r),
 		newFleetTrust(r),
+		newFleetCA(r),
 		newFleetKey(r),
 		newFleetRollout(r),
 		newFleetOverlay(r),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -173,6 +174,16 @@ func printCharter(w io.Writer, before *tuf.Charter, after tuf.Charter) {
 	}
 	if before.Hub != after.Hub && before.Hub != "" {
 		fmt.Fprintf(w, "  the hub's key: %s (was %s)\n", after.Hub, before.Hub)
+	}
+	for _, der := range after.Authorities {
+		if !slices.ContainsFunc(before.Authorities, func(x []byte) bool { return bytes.Equal(x, der) }) {
+			fmt.Fprintf(w, "  certificate authority: %s\n", edgeward.DigestOf(der))
+		}
+	}
+	for _, der := range before.Authorities {
+		if !slices.ContainsFunc(after.Authorities, func(x []byte) bool { return bytes.Equal(x, der) }) {
+			fmt.Fprintf(w, "  certificate authority no more: %s\n", edgeward.DigestOf(der))
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func (b *bringing) admit(ctx context.Context, fleet string, pin edgeward.Digest,
 	if out.Word, err = bundle.ParseWord(payload); err != nil {
 		return out, err
 	}
-	if w := out.Word; w.Node != b.node || w.Fleet != fleet || w.Name == "" || w.Site == "" || len(w.Chain) != 2 {
+	if w := out.Word; w.Node != b.node || w.Fleet != fleet || w.Name == "" || w.Site == "" || len(w.Chain) < 2 {
 		return out, edgeward.E(op, edgeward.Forbidden, "fleet.other_node", "the hub's word is not for this server, or lets nobody in").WithHint("update the hub, and export the bundle again")
 	}
 	return out, nil

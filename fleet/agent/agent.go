@@ -62,6 +62,7 @@ type Kept struct {
 
 	Heard      time.Time         `json:"heard,omitzero"`       // when the hub last answered, to the hour
 	Shut       string            `json:"shut,omitempty"`       // code with which the hub shut this node out
+	Authority  edgeward.Digest   `json:"authority,omitempty"`  // of the CA that issues, if it was ever changed
 	Delegation *spec.Delegation  `json:"delegation,omitempty"` // of the site's targets
 	Bring      []edgeward.Digest `json:"bring,omitempty"`      // versions of this node's own that the hub asks for
 	Promotions []Promoted        `json:"promotions,omitempty"` // by this node itself, the newest last
@@ -183,6 +184,15 @@ func (a *Agent) Kept() (Kept, Contact) {
 func (a *Agent) FourEyes() bool {
 	c, err := a.verifier.Charter()
 	return err == nil && c.FourEyes()
+}
+
+// Authorities are the fleet's CAs that count, as persons signed; none: that of the join code.
+func (a *Agent) Authorities() [][]byte {
+	c, err := a.verifier.Charter()
+	if err != nil {
+		return nil
+	}
+	return c.Authorities
 }
 
 // HubKey is the key that signs desired documents.

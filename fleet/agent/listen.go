@@ -266,7 +266,7 @@ func (a *Agent) Take(ctx context.Context, envelope []byte) error {
 	if len(d.Hubs) > 0 {
 		k.Hubs = d.Hubs
 	}
-	k.Delegation, k.Bring = d.Delegation, d.Bring
+	k.Delegation, k.Bring, k.Authority = d.Delegation, d.Bring, d.Authority
 	at := k.Clock.At(a.o.Now())
 	k.Binary = wantsBinary(k.Binary, d.Binary, at)
 	k, ended := a.resolve(k, d.Endpoints, at)

@@ -61,10 +61,13 @@ func ParseReceipt(b []byte) (Receipt, error) {
 	return r, r.State.Check()
 }
 
+// maxChain bounds the certificates of a word; pki.MaxChain is less.
+const maxChain = 16
+
 // ParseWord reads a hub's word.
 func ParseWord(b []byte) (Word, error) {
 	var w Word
-	if err := json.Unmarshal(b, &w); err != nil || w.Format < 1 || w.Format > Format || len(w.Events) > 20_000 || len(w.Chain) > 2 {
+	if err := json.Unmarshal(b, &w); err != nil || w.Format < 1 || w.Format > Format || len(w.Events) > 20_000 || len(w.Chain) > maxChain {
 		return w, edgeward.E("bundle.ParseWord", edgeward.Invalid, "fleet.bundle", "the hub's word cannot be read: %v", err)
 	}
 	return w, nil

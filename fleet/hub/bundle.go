@@ -134,7 +134,7 @@ func (h *Hub) word(ctx context.Context, n Node) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := bundle.Word{Format: bundle.Format, Fleet: h.fleet.ID, Node: n.ID, Issued: h.o.Now().UTC(), AuditSeq: t.AuditSeq, AuditID: t.AuditID, Chain: n.Chain, Name: h.fleet.Name, Site: n.Site}
+	w := bundle.Word{Format: bundle.Format, Fleet: h.fleet.ID, Node: n.ID, Issued: h.o.Now().UTC(), AuditSeq: t.AuditSeq, AuditID: t.AuditID, Chain: h.ca.Chain(n.Chain), Name: h.fleet.Name, Site: n.Site}
 	for _, c := range spec.Classes {
 		if c == spec.Audit {
 			continue
@@ -202,6 +202,9 @@ func (h *Hub) TakeReceipt(ctx context.Context, by string, s bundle.SignedReceipt
 	peer, err := h.CA().Signed(bundle.ReceiptPurpose, s.Receipt, s.Certificate, s.Signature, h.o.Now())
 	if err != nil {
 		return ReceiptTaken{}, err
+	}
+	if peer.Former && !h.Issued(peer.Node, peer.Fingerprint) {
+		return ReceiptTaken{}, edgeward.E(op, edgeward.Forbidden, "fleet.certificate", "the receipt is signed by a certificate that this hub did not issue").WithHint("join the server anew with a new code")
 	}
 	r, err := bundle.ParseReceipt(s.Receipt)
 	if err != nil {

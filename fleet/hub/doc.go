@@ -37,6 +37,8 @@ type Fleet struct {
 	Hubs    []string        `json:"hubs"`              // addresses nodes call, as join codes name them
 	Rings   map[string]Ring `json:"rings,omitempty"`   // of the gossip of each site: secrets
 
+	Heritage [][]byte `json:"heritage,omitempty"` // of the CA (pki.CA.Succeeds), once there was another
+
 	Term       uint64    `json:"term,omitempty"`      // grows with each restore
 	Restored   *Restored `json:"restored,omitempty"`  // the last one
 	Superseded time.Time `json:"superseded,omitzero"` // when a node showed that a hub of a later term lives

@@ -35,9 +35,10 @@ type Registry interface {
 // Options are what a Hub is made of. All are needed.
 type Options struct {
 	Store    Store
-	CA       func(fleet string) (pki.CA, error) // reads the CA, or makes it
-	Key      tuf.Key                            // of the hub: snapshot, timestamp, director
-	NextKey  func(tuf.Public) (tuf.Key, error)  // finds the key of the hub that a new charter names
+	CA       func(fleet string) (pki.CA, error)    // reads the CA, or makes it
+	Key      tuf.Key                               // of the hub: snapshot, timestamp, director
+	NextKey  func(tuf.Public) (tuf.Key, error)     // finds the key of the hub that a new charter names
+	NextCA   func(edgeward.Digest) (pki.CA, error) // finds the CA that a new charter names last; nil: it is never another
 	Registry Registry
 	Bytes    Bytes
 	Adopting Adopting
@@ -80,6 +81,7 @@ type Hub struct {
 	dirty       map[string]bool     // nodes whose report is newer than the one kept
 	allowed     map[string]map[edgeward.Digest]Part
 	bringing    map[string]bool      // nodes that bring events
+	renewing    int                  // calls for a certificate under way
 	boots       map[string]pki.Watch // by reports
 	calls       map[string]pki.Watch // by long polls, which are numbered here
 	call        uint64
@@ -112,6 +114,11 @@ func Open(ctx context.Context, o Options) (*Hub, error) {
 	if f.ID != "" {
 		if h.ca, err = o.CA(f.ID); err != nil {
 			return nil, err
+		}
+		if ca, _, err := h.successor(f, h.ca); err != nil {
+			o.Log.Error("the hub goes on with the authority before", "err", err)
+		} else {
+			h.inherit(f, ca)
 		}
 	}
 	if h.codes, err = keyed(ctx, o.Store.FleetCodes, func(c Code) string { return c.ID }); err != nil {

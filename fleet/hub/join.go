@@ -220,7 +220,7 @@ func (h *Hub) admit(n Node) (Node, error) {
 }
 
 func (h *Hub) welcome(n Node) spec.JoinAnswer {
-	a := spec.JoinAnswer{Format: spec.Format, Fleet: h.fleet.ID, Name: h.fleet.Name, Site: n.Site, Chain: n.Chain}
+	a := spec.JoinAnswer{Format: spec.Format, Fleet: h.fleet.ID, Name: h.fleet.Name, Site: n.Site, Chain: h.ca.Chain(n.Chain)}
 	a.Root, _ = h.fleet.Set.File("root/1")
 	return a
 }
@@ -234,7 +234,7 @@ func (h *Hub) Renew(ctx context.Context, id string, csr []byte) ([][]byte, error
 		return nil, err
 	}
 	if bytes.Equal(n.Request, csr) {
-		return n.Chain, nil
+		return h.ca.Chain(n.Chain), nil
 	}
 	n.Request = csr
 	joined := n.Joined
@@ -242,7 +242,7 @@ func (h *Hub) Renew(ctx context.Context, id string, csr []byte) ([][]byte, error
 		return nil, err
 	}
 	n.Joined = joined
-	return n.Chain, h.put(ctx, Facts{Nodes: []Node{n}}, h.change("node:"+id, "fleet.node.renewed", id, n.Last.Facts.Name, ""))
+	return h.ca.Chain(n.Chain), h.put(ctx, Facts{Nodes: []Node{n}}, h.change("node:"+id, "fleet.node.renewed", id, n.Last.Facts.Name, ""))
 }
 
 // guesses counts wrong codes: at most ten a minute are looked at.

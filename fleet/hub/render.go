@@ -119,6 +119,7 @@ type content struct {
 	Term      uint64          `json:"term,omitempty"`
 	Policy    spec.Policy     `json:"policy,omitzero"`
 
+	Authority  edgeward.Digest   `json:"authority,omitempty"`
 	Delegation edgeward.Digest   `json:"delegation,omitempty"`
 	Bring      []edgeward.Digest `json:"bring,omitempty"`
 }
@@ -160,7 +161,7 @@ func (h *Hub) render(ctx context.Context) error {
 			n.Held, n.Content = false, ""
 		}
 		c := view.content(n)
-		c.Hubs, c.Term = h.fleet.Hubs, h.fleet.Term
+		c.Hubs, c.Term, c.Authority = h.fleet.Hubs, h.fleet.Term, h.issues()
 		if gossips(n) {
 			c.Around = sites[n.Site]
 		}
@@ -207,7 +208,7 @@ func (h *Hub) document(ctx context.Context, n Node) (document, error) {
 	c := h.view().content(n)
 	endpoints, binary := split(c.Endpoints)
 	want := spec.Desired{Format: spec.Format, Fleet: h.fleet.ID, Node: n.ID, Site: n.Site, Rev: n.Rev, Issued: n.Issued, Expires: n.Issued.Add(documentLife),
-		Endpoints: endpoints, Binary: binary, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term, Bring: c.Bring}
+		Endpoints: endpoints, Binary: binary, Policy: c.Policy, Hubs: h.fleet.Hubs, Term: h.fleet.Term, Authority: h.issues(), Bring: c.Bring}
 	if err := h.addSite(&want, n); err != nil {
 		return document{}, err
 	}

@@ -227,10 +227,17 @@ func (h *Hub) Return(ctx context.Context, id string, s tuf.Set) error {
 	r := *f.Restored
 	r.Trust = true
 	f.Restored = &r
+	ca, heritage, err := h.successor(f, h.ca)
+	if err != nil {
+		h.o.Log.Error("the hub goes on with the authority before", "err", err)
+		ca, heritage = h.ca, f.Heritage
+	}
+	f.Heritage = heritage
 	if err := h.o.Store.PutFleet(ctx, f, h.change("system:fleet", "fleet.trust_recovered", id, n.Last.Facts.Name, "persons had signed it after the backup")); err != nil {
 		return err
 	}
 	h.fleet, h.stale = f, true
+	h.inherit(f, ca)
 	clear(h.allowed)
 	return nil
 }

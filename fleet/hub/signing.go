@@ -153,7 +153,7 @@ func (h *Hub) Sign(ctx context.Context, by string, id edgeward.Digest, sigs []tu
 	}
 	c := h.change(by, "fleet.proposal.signed", string(id), "", "")
 	f.Pending = &p
-	key := h.o.Key
+	key, ca := h.o.Key, h.ca
 	if missing == 0 {
 		if key, err = h.keyOf(f.Set, p); err != nil {
 			return false, needs, err
@@ -163,11 +163,18 @@ func (h *Hub) Sign(ctx context.Context, by string, id edgeward.Digest, sigs []tu
 		}
 		f.Pending = nil
 		c.Action = "fleet.proposal.published"
+		if ca, f.Heritage, err = h.successor(f, h.ca); err != nil {
+			return false, needs, err
+		}
 	}
-	if err := h.o.Store.PutFleet(ctx, f, c); err != nil {
+	changes := append([]Change{c}, h.trusts(by, h.fleet, f)...)
+	if err := h.o.Store.PutFleet(ctx, f, changes...); err != nil {
 		return false, needs, err
 	}
 	h.fleet = f
+	if missing == 0 {
+		h.inherit(f, ca)
+	}
 	if key.Public() != h.o.Key.Public() {
 		h.o.Key = key
 		clear(h.documents) // the next to be asked for are signed by the new key

@@ -113,6 +113,11 @@ func (h *Hub) renew(w http.ResponseWriter, r *http.Request, id string) error {
 	if err != nil {
 		return err
 	}
+	done, err := h.renews()
+	if err != nil {
+		return err
+	}
+	defer done()
 	chain, err := h.Renew(r.Context(), id, b)
 	if err != nil {
 		return err

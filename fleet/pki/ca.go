@@ -25,16 +25,18 @@ const (
 	slack  = time.Hour // certificates begin this much before they are made: clocks differ
 )
 
-// Authority is what everybody in the fleet knows of its CA: enough to check, not to issue.
+// Authority is what everybody in the fleet knows of its CA: enough to check, not to issue. Copies trust the same CAs (Trust).
 type Authority struct {
 	Fleet string
 	cert  *x509.Certificate
+	trust *trust
 }
 
 // CA issues certificates.
 type CA struct {
 	Authority
-	key *ecdsa.PrivateKey
+	key      *ecdsa.PrivateKey
+	heritage [][]byte
 }
 
 // NewCA makes the CA of a new fleet. fleet is its id: 1 to 64 letters, digits, "-", "_" and ".".
@@ -57,7 +59,7 @@ func NewCA(fleet string, now time.Time) (CA, error) {
 		return CA{}, edgeward.Wrap(op, err)
 	}
 	a, err := ParseAuthority(der)
-	return CA{a, key}, err
+	return CA{Authority: a, key: key}, err
 }
 
 // ParseAuthority reads the CA's certificate (DER). It believes it: compare Digest with what is known.
@@ -75,7 +77,7 @@ func ParseAuthority(der []byte) (Authority, error) {
 	if len(cert.URIs) != 1 || !cert.IsCA || cert.URIs[0].Scheme != scheme || cert.URIs[0].Path != "/ca" || checkID("fleet", cert.URIs[0].Host) != nil || p256(cert) == nil {
 		return bad("its name, its use or its key is another")
 	}
-	return Authority{cert.URIs[0].Host, cert}, nil
+	return Authority{cert.URIs[0].Host, cert, &trust{now: []*x509.Certificate{cert}}}, nil
 }
 
 // DER is the CA's certificate.
@@ -118,7 +120,7 @@ func ParseCA(b []byte) (CA, error) {
 	if err != nil || !ok || !key.PublicKey.Equal(a.cert.PublicKey) {
 		return bad()
 	}
-	return CA{a, key}, nil
+	return CA{Authority: a, key: key}, nil
 }
 
 // IssueNode makes a certificate for node out of its signing request (DER). before is the certificate it renews, nil for the
@@ -168,7 +170,7 @@ func (c CA) IssueHub(names []string, now time.Time) (tls.Certificate, error) {
 		return tls.Certificate{}, edgeward.Wrap(op, err)
 	}
 	leaf, err := x509.ParseCertificate(der)
-	return tls.Certificate{Certificate: [][]byte{der, c.cert.Raw}, PrivateKey: key, Leaf: leaf}, edgeward.Wrap(op, err)
+	return tls.Certificate{Certificate: append([][]byte{der, c.cert.Raw}, c.heritage...), PrivateKey: key, Leaf: leaf}, edgeward.Wrap(op, err)
 }
 
 // HubCert returns the hub's certificate to show: made with the first connection and anew when a third of its life is over.
@@ -200,7 +202,7 @@ func (c CA) issue(t *x509.Certificate, pub *ecdsa.PublicKey, now time.Time) ([]b
 	}
 	if !t.NotAfter.After(now) {
 		return nil, edgeward.E("pki.issue", edgeward.Unavailable, "fleet.authority", "the CA has expired on %s", c.cert.NotAfter.Format(time.DateOnly)).
-			WithHint("look at the hub's clock first; if it is right, make a new fleet and join the servers to it")
+			WithHint("look at the hub's clock first; if it is right, change the authority: edgeward fleet ca rotate --key root.key")
 	}
 	return x509.CreateCertificate(rand.Reader, t, c.cert, pub, c.key)
 }

@@ -3,7 +3,7 @@
 //
 // # Certificates
 //
-//	CA     P-256, 10 years, signs nothing but leaves; its key is the hub's. Its digest is in every join code
+//	CA     P-256, 10 years, signs nothing but leaves and its successor; its key is the hub's. Its digest is in every join code
 //	hub    P-256, 90 days, URI edgeward://<fleet>/hub, and the hub's names and addresses; made anew in memory at each start
 //	node   P-256, 90 days, common name <node>, URI edgeward://<fleet>/node/<node>; for both ends of a connection, never for a hub's
 //
@@ -15,6 +15,13 @@
 // A node asks for a new certificate, for a new key, from one third of its life on (ShouldRenew). The hub goes on taking the one before until the new one
 // was used: the answer may be lost. An expired certificate is taken for 180 days more (Grace) from a node the hub knows: admit is asked about every
 // connection, Peer.Expired says which kind it is. After that only a new join code helps. So a fleet may be without its hub for half a year.
+//
+// # Another CA
+//
+// A CA lives ten years, and its key may be stolen. The fleet's charter, which persons sign by the root keys (sync/tuf), names the CAs that count. While it names two, both
+// do. The one before signs the next one (Cross): a server that trusts only the CA of its join code, because it was away, is led from that to what the next one signs, hears
+// the charter, and trusts what that says. So nothing has to wait for who is away. When the charter names the old one no more, what that signed counts at the hub alone, and there
+// only a certificate that the hub itself knows to have issued (Peer.Former): a stolen key of the old CA opens nothing, and who was away still gets a new certificate.
 //
 // # Wrong clocks
 //

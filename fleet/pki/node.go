@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"slices"
 	"time"
 
 	"edgeward"
@@ -14,7 +15,7 @@ import (
 
 // Identity is a node's certificate and key, as it keeps them.
 type Identity struct {
-	Chain [][]byte `json:"chain"` // the node's certificate, then the CA's; DER
+	Chain [][]byte `json:"chain"` // the node's certificate, then the CA's, then those that lead to it from CAs before; DER
 	Key   []byte   `json:"key"`   // PKCS #8, DER: a secret
 }
 
@@ -61,26 +62,56 @@ func requested(node string, der []byte) (*ecdsa.PublicKey, error) {
 	return pub, nil
 }
 
-// Join completes i by the chain of a JoinAnswer. pin is the CA's digest out of the join code.
+// Join completes i by the chain of a JoinAnswer. pin is the CA's digest out of the join code: that CA, or one that it named its successor, has signed.
 func (i Identity) Join(pin edgeward.Digest, node string, chain [][]byte) (Identity, Authority, error) {
 	const op = "pki.Identity.Join"
-	if len(chain) != 2 || edgeward.DigestOf(chain[1]) != pin {
+	if len(chain) < 2 || len(chain) > MaxChain {
 		return i, Authority{}, errPin(op)
 	}
-	a, err := ParseAuthority(chain[1])
+	at := slices.IndexFunc(chain[1:], func(der []byte) bool { return edgeward.DigestOf(der) == pin })
+	if at < 0 {
+		return i, Authority{}, errPin(op)
+	}
+	a, err := ParseAuthority(chain[1+at])
 	if err != nil {
 		return i, a, edgeward.Wrap(op, err)
+	}
+	i, err = i.Renew(a, node, chain)
+	return i, a, edgeward.Wrap(op, err)
+}
+
+// Renew completes i by a chain that a CA has signed which a trusts.
+func (i Identity) Renew(a Authority, node string, chain [][]byte) (Identity, error) {
+	const op = "pki.Identity.Renew"
+	if len(chain) < 2 || len(chain) > MaxChain {
+		return i, edgeward.E(op, edgeward.Invalid, "fleet.certificate", "a chain of %d certificates", len(chain))
 	}
 	i.Chain = chain
 	c, err := i.TLS()
 	if err != nil {
-		return i, a, err
+		return i, err
 	}
-	p, err := a.peer(c.Leaf)
-	if err == nil && p.Node != node {
+	shown := make([]*x509.Certificate, 0, len(chain)-1)
+	for _, der := range chain[1:] {
+		x, err := ParseCertificate(der)
+		if err != nil {
+			return i, err
+		}
+		shown = append(shown, x)
+	}
+	p, err := a.peer(c.Leaf, shown...)
+	if err == nil && (p.Node != node || p.Former) {
 		err = edgeward.E(op, edgeward.Invalid, "fleet.certificate", "the certificate is for another server")
 	}
-	return i, a, edgeward.Wrap(op, err)
+	return i, err
+}
+
+// Issuer is the digest of the CA that signed the certificate of i; "" if i has none.
+func (i Identity) Issuer() edgeward.Digest {
+	if len(i.Chain) < 2 {
+		return ""
+	}
+	return edgeward.DigestOf(i.Chain[1])
 }
 
 // TLS is i for a tls.Config.

@@ -26,6 +26,7 @@ type Peer struct {
 	NotBefore   time.Time
 	NotAfter    time.Time
 	Expired     bool // taken because of Grace
+	Former      bool // by a CA that is trusted no more: it counts only for who knows that it issued this very certificate
 	Cert        *x509.Certificate
 }
 
@@ -36,7 +37,7 @@ func (a Authority) Peer(cs *tls.ConnectionState, now time.Time) (Peer, error) {
 		return Peer{}, edgeward.E("pki.Peer", edgeward.Unauthenticated, "fleet.no_certificate", "this needs the certificate of a server of the fleet").
 			WithHint("join the server first: edgeward join CODE")
 	}
-	p, err := a.peer(cs.PeerCertificates[0])
+	p, err := a.peer(cs.PeerCertificates[0], cs.PeerCertificates[1:]...)
 	if err != nil {
 		return p, err
 	}
@@ -53,19 +54,23 @@ func (p Peer) At(now time.Time) (Peer, error) {
 	return p, nil
 }
 
-// peer checks all of cert but the time.
-func (a Authority) peer(cert *x509.Certificate) (Peer, error) {
+// peer checks all of cert but the time. shown are the other certificates that came with it.
+func (a Authority) peer(cert *x509.Certificate, shown ...*x509.Certificate) (Peer, error) {
 	bad := func(why string) (Peer, error) {
 		return Peer{}, edgeward.E("pki.Peer", edgeward.Unauthenticated, "fleet.certificate", "the certificate is not of this fleet: %s", why).
 			WithHint("join the server to this fleet: edgeward join CODE")
 	}
-	if len(cert.Raw) > maxDER || a.cert == nil || cert.CheckSignatureFrom(a.cert) != nil {
+	if len(cert.Raw) > maxDER || a.cert == nil {
+		return bad("another authority signed it")
+	}
+	former, ok := a.signed(cert, shown)
+	if !ok {
 		return bad("another authority signed it")
 	}
 	if len(cert.URIs) != 1 || cert.IsCA || len(cert.UnhandledCriticalExtensions) > 0 || p256(cert) == nil {
 		return bad("its form is another")
 	}
-	p := Peer{Fleet: a.Fleet, Fingerprint: edgeward.DigestOf(cert.Raw), NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, Cert: cert}
+	p := Peer{Fleet: a.Fleet, Fingerprint: edgeward.DigestOf(cert.Raw), NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, Former: former, Cert: cert}
 	if u := cert.URIs[0]; *u == *uri(a.Fleet, "hub") && slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageServerAuth) {
 		return p, nil
 	}

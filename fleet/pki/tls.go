@@ -97,10 +97,10 @@ func (a Authority) hub(cs tls.ConnectionState) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errPin("pki.hub")
 	}
-	p, err := a.peer(cs.PeerCertificates[0])
+	p, err := a.peer(cs.PeerCertificates[0], cs.PeerCertificates[1:]...)
 	if err != nil || p.Node != "" {
 		return edgeward.E("pki.hub", edgeward.Forbidden, "fleet.not_the_hub", "the server that answers is not this fleet's hub").
-			WithHint("the way to the hub leads elsewhere: look at its name and at proxies that open TLS. Nothing was sent to it")
+			WithHint("the way to the hub leads elsewhere: look at its name and at proxies that open TLS. If this server was away for more than 270 days, the fleet may have another authority: join anew with a new code. Nothing was sent to it")
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ type Desired struct {
 	Hubs      []string   `json:"hubs,omitempty"`    // addresses to call, in the order to try; none: those known so far
 	Term      uint64     `json:"term,omitempty"`    // of the hub: one more each time it is restored or moved; a node never follows an earlier one again
 
+	Authority edgeward.Digest `json:"authority,omitempty"` // of the CA that issues now: who has a certificate of another one renews it; none: it was never changed
+
 	Bring      []edgeward.Digest `json:"bring,omitempty"`      // manifests of the node's own versions that the hub asks for, in order
 	Delegation *Delegation       `json:"delegation,omitempty"` // of the site's own targets; none: nobody signs any
 }

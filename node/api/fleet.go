@@ -53,6 +53,20 @@ func (s *Server) fleet() {
 			k, err := s.parts.Fleet.NextHubKey(ctx)
 			return answer(wire.HubKey{Key: k}, err)
 		})
+	handle(s, op{id: "fleet.authority", method: http.MethodGet, path: "/fleet/authority", summary: "The fleet's certificate authorities that count, and who still has a certificate of another than issues", verb: auth.Read, resource: auth.Fleet},
+		func(context.Context, *nothing) (*body[wire.FleetAuthority], error) {
+			x, err := s.parts.Fleet.Hub().Succession()
+			out := wire.FleetAuthority{Succession: x}
+			for _, n := range x.Waiting {
+				out.Waiting = append(out.Waiting, wire.AuthorityWaits{ID: n.ID, Name: n.Last.Facts.Name, Seen: n.Seen})
+			}
+			return answer(out, err)
+		})
+	handle(s, op{id: "fleet.authority.next", method: http.MethodPost, path: "/fleet/authority/next", summary: "Make the certificate authority that is to follow the fleet's; a charter has to name it", verb: auth.Promote, resource: auth.Fleet, free: fleetOnce},
+		func(ctx context.Context, _ *nothing) (*body[wire.NextAuthority], error) {
+			current, next, err := s.parts.Fleet.NextAuthority(ctx)
+			return answer(wire.NextAuthority{Current: current, Next: next}, err)
+		})
 	handle(s, op{id: "fleet.codes", method: http.MethodGet, path: "/fleet/codes", summary: "Join codes, without their secrets", verb: auth.Create, resource: auth.Fleet},
 		func(context.Context, *nothing) (*body[wire.List[wire.CodeView]], error) {
 			var out []wire.CodeView

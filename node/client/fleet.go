@@ -24,6 +24,7 @@ type (
 	FleetLeft        = wire.FleetLeft
 	FleetMembership  = wire.FleetMembership
 	FleetWitness     = wire.FleetWitness
+	FleetAuthority   = wire.FleetAuthority
 	FleetProposal    = wire.ProposalView
 	FleetSite        = wire.FleetSite
 	Rollout          = wire.RolloutView
@@ -76,6 +77,16 @@ func (c *Client) ProposeVersion(ctx context.Context, model string, version int) 
 // Propose opens a proposal that was made here.
 func (c *Client) Propose(ctx context.Context, p tuf.Proposal) (FleetProposal, error) {
 	return post[FleetProposal](ctx, c, "/api/v1/fleet/proposal", wire.ProposalRequest{Proposal: &p})
+}
+
+// FleetAuthority says how it stands with the fleet's certificate authority.
+func (c *Client) FleetAuthority(ctx context.Context) (FleetAuthority, error) {
+	return get[FleetAuthority](ctx, c, "/api/v1/fleet/authority")
+}
+
+// NextAuthority makes the certificate authority that is to follow the fleet's, or returns the one that is there.
+func (c *Client) NextAuthority(ctx context.Context) (wire.NextAuthority, error) {
+	return post[wire.NextAuthority](ctx, c, "/api/v1/fleet/authority/next", struct{}{})
 }
 
 // NextHubKey makes the key that is to follow the hub's, or returns the one that is there.

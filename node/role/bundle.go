@@ -111,7 +111,7 @@ func (r *Role) hears(ctx context.Context, m store.Membership, w bundle.Word) err
 	if _, err := id.TLS(); err != nil {
 		return nil
 	}
-	m.Identity, m.Next, m.NextRequest = id, pki.Identity{}, nil
+	m.Identity, m.Next, m.NextRequest, m.CA = id, pki.Identity{}, nil, id.Issuer()
 	if err := r.p.Store.PutMembership(ctx, m, r.event("system:fleet", "fleet.certificate_renewed", m.Name)); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"edgeward"
 	"edgeward/fleet/longpoll"
 	"edgeward/fleet/pki"
 )
@@ -17,6 +18,7 @@ import (
 type caller struct {
 	mu   sync.Mutex
 	peer pki.Peer // zero before it was verified
+	at   uint64   // the epoch of what was trusted then
 }
 
 type callerKey struct{}
@@ -42,17 +44,20 @@ func callerOf(r *http.Request) *caller {
 	return c
 }
 
-// node is the node that calls, "" if it shows no certificate of the fleet that is good at now.
-func (c *caller) node(a pki.Authority, cs *tls.ConnectionState, now time.Time) string {
+// node is the node that calls, "" if it shows no certificate of the fleet that is good at now. Of a CA that counts no more issued says which certificates are known.
+func (c *caller) node(a pki.Authority, cs *tls.ConnectionState, now time.Time, issued func(node string, fingerprint edgeward.Digest) bool) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, err := c.peer.At(now)
+	if epoch := a.Epoch(); epoch != c.at {
+		c.peer, c.at = pki.Peer{}, epoch
+	}
 	if c.peer.Cert == nil || cs == nil || len(cs.PeerCertificates) == 0 || !c.peer.Cert.Equal(cs.PeerCertificates[0]) {
 		if p, err = a.Peer(cs, now); err == nil {
 			c.peer = p
 		}
 	}
-	if err != nil {
+	if err != nil || p.Former && !issued(p.Node, p.Fingerprint) {
 		return ""
 	}
 	return p.Node

@@ -54,7 +54,7 @@ func TestACallerIsJudgedForEachCall(t *testing.T) {
 		{"another fleet's after it", foreign, now, ""},
 		{"none after it", &tls.ConnectionState{}, now, ""},
 	} {
-		if got := c.node(ca.Authority, row.cs, row.at); got != row.want {
+		if got := c.node(ca.Authority, row.cs, row.at, nil); got != row.want {
 			t.Errorf("%s: %q, want %q", row.what, got, row.want)
 		}
 	}

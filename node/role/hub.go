@@ -2,7 +2,6 @@ package role
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -78,8 +77,8 @@ func (r *Role) runHub(ctx context.Context) {
 // listen answers nodes until ctx ends.
 func (r *Role) listen(ctx context.Context) error {
 	ca := r.hub.CA()
-	cert, err := ca.IssueHub(r.names(), r.p.Now())
-	if err != nil {
+	show := r.shown()
+	if _, err := show(); err != nil {
 		return err
 	}
 	ln, err := r.p.Listen(ctx, "tcp", r.p.Address)
@@ -87,9 +86,9 @@ func (r *Role) listen(ctx context.Context) error {
 		return edgeward.E("role.listen", edgeward.Conflict, "listen.in_use", "cannot listen on %s: %w", r.p.Address, err).WithHint("set fleet.address")
 	}
 	admit := func(pki.Peer) error { return nil } // whoever has a certificate of this fleet: routes tell who is shut out why, TLS could not
-	conf := pki.HubTLS(ca.Authority, func() (*tls.Certificate, error) { return &cert, nil }, admit, r.p.Now)
+	conf := pki.HubTLS(ca.Authority, show, admit, r.p.Now)
 	conf.NextProtos = []string{"h2", "http/1.1"}
-	identify := func(q *http.Request) string { return callerOf(q).node(ca.Authority, q.TLS, r.p.Now()) }
+	identify := func(q *http.Request) string { return callerOf(q).node(ca.Authority, q.TLS, r.p.Now(), r.hub.Issued) }
 	s := &http.Server{Handler: r.hub.Handler(identify, r.p.Refuse), TLSConfig: conf, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(r.p.Log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withCaller, ConnState: longpoll.Turn}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })

@@ -22,7 +22,7 @@ const (
 const CAFile = "ca.pem"
 
 // HubFiles are all that a hub cannot go on without beside its store, as far as they are there.
-var HubFiles = []string{CAFile, keyFile, nextKeyFile}
+var HubFiles = []string{CAFile, nextCAFile, keyFile, nextKeyFile}
 
 // HubKey is the public part of the key that the first proposal of a fleet is to name. Once there is a fleet, its charter says which is the hub's.
 func (r *Role) HubKey() (tuf.Public, error) {

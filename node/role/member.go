@@ -3,6 +3,7 @@ package role
 import (
 	"context"
 	"crypto/tls"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"time"
@@ -290,10 +291,11 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 		return err
 	}
 	a, err = agent.Open(ctx, agent.Options{Fleet: m.Fleet, Node: r.p.Node, Pin: m.Pin, Root: m.Root, Authority: authority, Sign: r.sign, Hub: line, Local: r.p.Local, Programs: r.programs(), Store: r.p.Store, Pace: pace, Queue: r.queue, Puller: puller,
-		Bring: here.swarm.Bring, Gossip: here.report, Witness: func() *spec.Witness { return eyes.Kept().Report() }, Took: func() { here.knock(); eyes.Knock() }, Boot: boot, Now: r.p.Now, Log: log})
+		Bring: here.swarm.Bring, Gossip: here.report, Witness: func() *spec.Witness { return eyes.Kept().Report() }, Took: func() { here.knock(); eyes.Knock(); poke(r.renewal) }, Boot: boot, Now: r.p.Now, Log: log})
 	if err != nil {
 		return err
 	}
+	r.trusts(a, authority)
 	r.mu.Lock()
 	r.agent, r.site, r.eyes = a, here, eyes
 	r.mu.Unlock()
@@ -311,7 +313,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	wg.Go(func() { r.count(ctx, a, line) })
 	wg.Go(func() { r.answer(ctx, a, line) })
 	wg.Go(func() {
-		r.renew(ctx, m, line, func(c tls.Certificate) {
+		r.renew(ctx, m, a, authority, line, func(c tls.Certificate) {
 			r.mu.Lock()
 			cert = c
 			r.mu.Unlock()
@@ -332,11 +334,19 @@ func (r *Role) queue() spec.Queue {
 	return q
 }
 
-// renew gets a new certificate when it is time, asking each hour until there is one.
-func (r *Role) renew(ctx context.Context, m store.Membership, line *agent.Wire, use func(tls.Certificate)) {
+// renew gets a new certificate when it is time, or when the fleet's CA is another; meanwhile it has this node trust what the charter says. Where the hub gives none
+// it asks each hour, and where it is only busy, soon.
+func (r *Role) renew(ctx context.Context, m store.Membership, a *agent.Agent, authority pki.Authority, line *agent.Wire, use func(tls.Certificate)) {
+	var not time.Time // before that
 	for {
-		if c, err := m.Identity.TLS(); err == nil && pki.ShouldRenew(c.Leaf, r.p.Now()) {
-			if next, err := r.renewed(ctx, m, line); err != nil {
+		r.trusts(a, authority)
+		if c, err := m.Identity.TLS(); err == nil && !time.Now().Before(not) && (pki.ShouldRenew(c.Leaf, r.p.Now()) || succeeded(a, m)) { // room:clock how often is asked
+			if next, err := r.renewed(ctx, m, authority, line); err != nil {
+				rest := time.Hour
+				if edgeward.CodeOf(err) == "fleet.busy" {
+					rest = 2*time.Second + rand.N(8*time.Second)
+				}
+				not = time.Now().Add(rest) // room:clock how often is asked
 				r.p.Log.Warn("the certificate was not renewed", "until", c.Leaf.NotAfter, "err", err)
 			} else if c, err := next.Identity.TLS(); err == nil {
 				m = next
@@ -346,12 +356,19 @@ func (r *Role) renew(ctx context.Context, m store.Membership, line *agent.Wire, 
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Hour):
+		case <-r.renewal:
+		case <-time.After(10 * time.Second):
 		}
 	}
 }
 
-func (r *Role) renewed(ctx context.Context, m store.Membership, line *agent.Wire) (store.Membership, error) {
+// succeeded reports whether this node's certificate is of another CA than the one that issues now.
+func succeeded(a *agent.Agent, m store.Membership) bool {
+	k, _ := a.Kept()
+	return k.Authority != "" && k.Authority != m.Identity.Issuer()
+}
+
+func (r *Role) renewed(ctx context.Context, m store.Membership, authority pki.Authority, line *agent.Wire) (store.Membership, error) {
 	id, csr, err := pki.Request(r.p.Node)
 	if err != nil {
 		return m, err
@@ -360,8 +377,9 @@ func (r *Role) renewed(ctx context.Context, m store.Membership, line *agent.Wire
 	if err != nil {
 		return m, err
 	}
-	if m.Identity, _, err = id.Join(m.CA, r.p.Node, chain); err != nil {
+	if m.Identity, err = id.Renew(authority, r.p.Node, chain); err != nil {
 		return m, err
 	}
+	m.CA = m.Identity.Issuer()
 	return m, r.p.Store.PutMembership(ctx, m, r.event("system:fleet", "fleet.certificate_renewed", m.Name))
 }

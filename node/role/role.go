@@ -5,6 +5,7 @@
 //
 //	fleet/hub.key   the hub's online key (sync/tuf); 0600
 //	fleet/ca.pem    the fleet's certificate authority with its key (fleet/pki); 0600
+//	fleet/ca-next.pem    the one that is to follow it, or does: whichever the charter names last issues; 0600
 //	fleet/parts/    blobs that are on their way
 //	fleet/deltas/   differences that the hub made; may be removed
 //
@@ -64,6 +65,7 @@ type Role struct {
 	deltas  *deltas
 	founded chan struct{} // poked when a fleet was founded
 	joined  chan struct{} // poked when the membership changed
+	renewal chan struct{} // poked when a new certificate may be due
 
 	mu     sync.Mutex
 	agent  *agent.Agent
@@ -76,7 +78,7 @@ type Role struct {
 
 // Open reads what there is. It starts nothing.
 func Open(ctx context.Context, p Parts) (*Role, error) {
-	r := &Role{p: p, deltas: newDeltas(p), founded: make(chan struct{}, 1), joined: make(chan struct{}, 1)}
+	r := &Role{p: p, deltas: newDeltas(p), founded: make(chan struct{}, 1), joined: make(chan struct{}, 1), renewal: make(chan struct{}, 1)}
 	if err := disk.MkdirAll(p.Dir); err != nil {
 		return nil, disk.Err("role.Open", err)
 	}
@@ -88,7 +90,7 @@ func Open(ctx context.Context, p Parts) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Shape: p.shape, Audit: p.Store, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
+	r.hub, err = hub.Open(ctx, hub.Options{Desk: desk, Store: p.Store, CA: r.authority, Key: key, NextKey: r.named, NextCA: r.namedCA, Registry: registry{p.Store}, Bytes: handed{p.Blobs}, Adopting: adopting{p}, Deltas: r.deltas, Shape: p.shape, Audit: p.Store, Now: p.Now, NewID: p.NewID, Log: p.Log.With("role", "hub")})
 	if err != nil {
 		return nil, err
 	}

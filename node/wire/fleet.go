@@ -55,6 +55,25 @@ type ProposalRequest struct {
 	Proposal *tuf.Proposal `json:"proposal,omitempty"`
 }
 
+// FleetAuthority is how it stands with the fleet's certificate authority.
+type FleetAuthority struct {
+	hub.Succession
+	Waiting []AuthorityWaits `json:"waiting,omitempty"` // members with a certificate of another one than issues
+}
+
+// AuthorityWaits is a member that has not renewed its certificate since the authority was changed.
+type AuthorityWaits struct {
+	ID   string    `json:"id"`
+	Name string    `json:"name"`
+	Seen time.Time `json:"seen,omitzero"`
+}
+
+// NextAuthority are certificates (DER) of the CA that issues and of the one that is to follow it; a charter has to name both.
+type NextAuthority struct {
+	Current []byte `json:"current"`
+	Next    []byte `json:"next"`
+}
+
 // HubKey is the public part of a key of the hub.
 type HubKey struct {
 	Key tuf.Public `json:"key"`

@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
 	"maps"
@@ -47,7 +48,16 @@ type Charter struct {
 	// Release says who may sign binaries of edgeward. Zero: nobody, as in fleets that were made before there was such a role.
 	Release Role   `json:"release,omitzero"`
 	Hub     Public `json:"hub"`
+	// Authorities are the fleet's certificate authorities that count (fleet/pki; DER), the one that issues last. None: that of the join codes, as in
+	// every fleet that has not changed it.
+	Authorities [][]byte `json:"authorities,omitempty"`
 }
+
+// Bounds of Authorities.
+const (
+	maxAuthorities = 4
+	maxAuthority   = 2 << 10 // bytes
+)
 
 // FourEyes reports whether a model needs the signatures of two persons.
 func (c Charter) FourEyes() bool { return c.Models.Threshold >= 2 }
@@ -86,6 +96,14 @@ func (c Charter) Check() error {
 	if _, err := ParsePublic(string(c.Hub)); err != nil {
 		return err
 	}
+	if len(c.Authorities) > maxAuthorities {
+		return bad("%d certificate authorities", len(c.Authorities)).WithHint("drop the old one first: edgeward fleet ca drop")
+	}
+	for i, der := range c.Authorities {
+		if len(der) == 0 || len(der) > maxAuthority || slices.ContainsFunc(c.Authorities[:i], func(x []byte) bool { return bytes.Equal(x, der) }) {
+			return bad("a certificate authority is none, or stands twice")
+		}
+	}
 	names, keys := map[string]Public{}, map[Public]string{}
 	all := map[string]Role{Root: c.Root, Targets: c.Targets, Models: c.Models}
 	if len(c.Release.Holders) > 0 {
@@ -121,19 +139,23 @@ func (c Charter) Check() error {
 type note struct {
 	Fleet  string            `json:"fleet"`
 	People map[string]string `json:"people"` // key id to name
+
+	Authorities [][]byte `json:"authorities,omitempty"` // in root alone
 }
 
 const noteField = "x-edgeward"
 
-func (c Charter) note(roles ...Role) map[string]any {
-	n := note{c.Fleet, map[string]string{}}
+func (c Charter) note(roles ...Role) note {
+	n := note{Fleet: c.Fleet, People: map[string]string{}}
 	for _, r := range roles {
 		for _, h := range r.Holders {
 			n.People[h.Key.ID()] = h.Name
 		}
 	}
-	return map[string]any{noteField: n}
+	return n
 }
+
+func (n note) field() map[string]any { return map[string]any{noteField: n} }
 
 func noteOf(unrecognized map[string]any) (n note, err error) {
 	b, err := json.Marshal(unrecognized[noteField])
@@ -167,11 +189,13 @@ func (c Charter) root(version int64, expires time.Time) metadata.RootType {
 		return &metadata.Role{KeyIDs: ids, Threshold: threshold}
 	}
 	hub := []string{c.Hub.ID()}
+	says := c.note(c.Root, c.Targets)
+	says.Authorities = c.Authorities
 	return metadata.RootType{Type: Root, SpecVersion: metadata.SPECIFICATION_VERSION, ConsistentSnapshot: true, Version: version, Expires: expires,
 		Keys: keysOf(c.Hub, c.Root, c.Targets),
 		Roles: map[string]*metadata.Role{Root: role(c.Root.ids(), c.Root.Threshold), Targets: role(c.Targets.ids(), c.Targets.Threshold),
 			Snapshot: role(hub, 1), Timestamp: role(hub, 1)},
-		UnrecognizedFields: c.note(c.Root, c.Targets)}
+		UnrecognizedFields: says.field()}
 }
 
 func (c Charter) targets(version int64, expires time.Time) metadata.TargetsType {
@@ -184,7 +208,7 @@ func (c Charter) targets(version int64, expires time.Time) metadata.TargetsType 
 	}
 	return metadata.TargetsType{Type: Targets, SpecVersion: metadata.SPECIFICATION_VERSION, Version: version, Expires: expires, Targets: map[string]*metadata.TargetFiles{},
 		Delegations:        &metadata.Delegations{Keys: keysOf(c.Hub, c.Models, c.Release), Roles: roles},
-		UnrecognizedFields: c.note(c.Models, c.Release)}
+		UnrecognizedFields: c.note(c.Models, c.Release).field()}
 }
 
 // charterOf reads what root and targets say. Whether they say nothing else is seen by building them again (Review).
@@ -205,7 +229,7 @@ func charterOf(root metadata.RootType, targets metadata.TargetsType) (Charter, e
 		people = map[string]string{}
 	}
 	maps.Copy(people, rn.People)
-	c := Charter{Fleet: rn.Fleet}
+	c := Charter{Fleet: rn.Fleet, Authorities: rn.Authorities}
 	role := func(keys map[string]*metadata.Key, ids []string, threshold int) Role {
 		r := Role{Threshold: threshold}
 		for _, id := range ids {
