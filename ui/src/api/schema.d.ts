@@ -794,6 +794,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/authority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The fleet's certificate authorities that count, and who still has a certificate of another than issues */
+        get: operations["fleet.authority"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/authority/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the certificate authority that is to follow the fleet's; a charter has to name it */
+        post: operations["fleet.authority.next"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/backup": {
         parameters: {
             query?: never;
@@ -2650,6 +2684,12 @@ export interface components {
             group: string;
             roles: string[] | null;
         };
+        AuthorityWaits: {
+            id: string;
+            name: string;
+            /** Format: date-time */
+            seen?: string;
+        };
         Bench: {
             choice?: components["schemas"]["ServeChoice"];
             device: string;
@@ -3119,6 +3159,13 @@ export interface components {
             location?: string;
             message: string;
         };
+        FleetAuthority: {
+            authorities: components["schemas"]["HubAuthority"][] | null;
+            missing: boolean;
+            /** Format: int64 */
+            renewed: number;
+            waiting?: components["schemas"]["AuthorityWaits"][] | null;
+        };
         FleetEventsView: {
             items: components["schemas"]["HubKeptEvent"][] | null;
             next?: string;
@@ -3456,6 +3503,14 @@ export interface components {
             node: string;
             site: string;
             standing: string;
+        };
+        HubAuthority: {
+            digest: string;
+            issues: boolean;
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
         };
         HubDifference: {
             after?: string;
@@ -4261,6 +4316,10 @@ export interface components {
             password?: string;
             reason?: string;
             roles?: string[] | null;
+        };
+        NextAuthority: {
+            current: string;
+            next: string;
         };
         NodePlace: {
             drop?: string[] | null;
@@ -5961,6 +6020,7 @@ export interface components {
             revoked?: components["schemas"]["TufRevocation"][] | null;
         };
         TufCharter: {
+            authorities?: string[] | null;
             fleet: string;
             hub: string;
             models: components["schemas"]["TufRole"];
@@ -10054,6 +10114,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FleetView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.authority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetAuthority"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fleet.authority.next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextAuthority"];
                 };
             };
             /** @description Unauthorized */
