@@ -11,9 +11,12 @@ type Witness struct {
 	Size uint64    `json:"size"`           // events
 	Root string    `json:"root"`           // RFC 6962 tree hash of so many events, hex
 	Last string    `json:"last"`           // record hash of event number Size, hex
-	At   time.Time `json:"at,omitzero"`    // when the hub's log last led through it, by the hub's clock
+	At   time.Time `json:"at,omitzero"`    // when the hub signed it, by the hub's clock
 	Code string    `json:"code,omitempty"` // why the log that the hub shows now does not fit; empty: it does
 }
+
+// maxEvents is how many events a log may have: more is no number in canonical JSON.
+const maxEvents = 1 << 53
 
 func (w Witness) check() error {
 	for _, h := range []string{w.Root, w.Last} {
@@ -21,7 +24,7 @@ func (w Witness) check() error {
 			return invalid("reported", "the head of the hub's log that was seen is none")
 		}
 	}
-	if w.Size == 0 || len(w.Code) > 100 {
+	if w.Size == 0 || w.Size > maxEvents || len(w.Code) > 100 {
 		return invalid("reported", "the head of the hub's log that was seen is none")
 	}
 	return nil

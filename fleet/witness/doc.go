@@ -11,7 +11,8 @@
 // # What it promises
 //
 //   - A head is believed if the hub's present key signed it for this fleet. Two heads of one term that do not fit are both kept as they were signed: they prove
-//     to anybody that the hub, or who has its key, told two stories.
+//     to anybody that the hub, or who has its key, told two stories. They stay when the hub shows the first story again or begins a new term: the first head that did
+//     not fit and the newest seven others, in the node's store and its backups.
 //   - In one term of the hub the head never goes back, and each head is proved to be a continuation of the one before. What does not fit is never taken; the
 //     finding stays until the hub shows a log again that leads through what was seen, or begins a new term.
 //   - A new term, which begins with each restore from a backup, may have another log. What the backup did not know is lost, and is said (Shorter): the last head of

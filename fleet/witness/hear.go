@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"slices"
 	"time"
 
 	"edgeward/fleet/spec"
@@ -18,7 +19,7 @@ type Past struct {
 	Kept bool `json:"kept"` // the log of the next term began with it: nothing was lost
 }
 
-// maxPast is how many earlier terms are remembered.
+// maxPast is how many earlier terms are remembered, and how many earlier logs that did not fit.
 const maxPast = 8
 
 // Odd is a log that does not fit what was seen.
@@ -33,7 +34,28 @@ type Kept struct {
 	Seen
 	At     time.Time `json:"at,omitzero"` // when the hub last showed a log that leads through Seen, by this node's clock
 	Before []Past    `json:"before,omitempty"`
-	Odd    *Odd      `json:"odd,omitempty"` // the hub's log does not fit: this is what it shows
+	Odd    *Odd      `json:"odd,omitempty"`  // the hub's log does not fit: this is what it shows
+	Odds   []Odd     `json:"odds,omitempty"` // what did not fit earlier, one entry a head, in the order seen: the first and the newest others
+}
+
+// settled is k once what the hub shows is no longer Odd. What it signed is kept: else it could take its proof back by showing the old log again.
+func (k Kept) settled() Kept {
+	if k.Odd == nil {
+		return k
+	}
+	odd := *k.Odd
+	k.Odd = nil
+	same := func(o Odd) bool {
+		return o.Statement.Term == odd.Statement.Term && o.Statement.Head == odd.Statement.Head
+	}
+	if slices.ContainsFunc(k.Odds, same) {
+		return k
+	}
+	k.Odds = append(slices.Clone(k.Odds), odd)
+	if len(k.Odds) > maxPast {
+		k.Odds = slices.Delete(k.Odds, 1, 2)
+	}
+	return k
 }
 
 // Finding is what an answer of the hub means. It is also the code by which people read of it.
@@ -67,18 +89,19 @@ func (k Kept) Hear(s Statement, envelope []byte, proof [][]byte, now time.Time) 
 		if s.Head != old.Head || s.Term != old.Term {
 			k.Seen = seen
 		}
-		k.At, k.Odd = now, nil
-		return k, found
+		k.At = now
+		return k.settled(), found
 	case s.Term > old.Term:
 		k.Before = remembered(k.Before, Past{k.Seen, false})
-		k.Seen, k.At, k.Odd = seen, now, nil
-		return k, Shorter
+		k.Seen, k.At = seen, now
+		return k.settled(), Shorter
 	}
 	found := Forked
 	if s.Head.Size < old.Head.Size {
 		found = WentBack
 	}
 	if k.Odd == nil || k.Odd.Finding != found {
+		k = k.settled()
 		k.Odd = &Odd{Seen: seen, Finding: found, Since: now}
 	}
 	return k, found

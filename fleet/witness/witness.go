@@ -125,7 +125,8 @@ func (w *Witness) Look(ctx context.Context) (Finding, error) {
 		}
 		next, found = was.Hear(s, a.Envelope, a.Proof, now)
 	} else {
-		next.Odd, next.At, found = nil, now, Again
+		next, found = was.settled(), Again
+		next.At = now
 	}
 	told := found
 	if found == Older || was.Odd != nil && next.Odd != nil {

@@ -148,6 +148,35 @@ func TestAHeadGoesOnlyOn(t *testing.T) {
 			t.Errorf("%q %+v", found, k)
 		}
 	})
+	t.Run("what did not fit stays, whatever the hub shows then", func(t *testing.T) {
+		seen, _ := hear(witness.Kept{}, log(t, 20, 0), 1)
+		fork := log(t, 30, 5).head(t)
+		odd, _ := hear(seen, log(t, 30, 5), 1)
+		for name, then := range map[string]*tree{"the same log": log(t, 20, 0), "it goes on": log(t, 31, 0), "fewer events": log(t, 12, 0)} {
+			for _, term := range []uint64{1, 2} {
+				k, _ := hear(odd, then, term)
+				if len(k.Odds) != 1 || k.Odds[0].Statement.Head != fork || string(k.Odds[0].Envelope) != "signed" || k.Odds[0].Finding != witness.Forked {
+					t.Errorf("%s, term %d: %+v", name, term, k.Odds)
+				}
+			}
+		}
+		k := odd
+		for i := range 60 { // it flaps
+			k, _ = hear(k, log(t, 20, 0), 1)
+			k, _ = hear(k, log(t, 30, 5+i%15), 1)
+		}
+		k, _ = hear(k, log(t, 20, 0), 1)
+		if len(k.Odds) != 8 || k.Odds[0].Statement.Head != fork || k.Odd != nil {
+			t.Errorf("after flapping: %d, %+v", len(k.Odds), k.Odds)
+		}
+		for i, x := range k.Odds {
+			for _, y := range k.Odds[:i] {
+				if x.Statement.Head == y.Statement.Head {
+					t.Errorf("twice: %+v", x.Statement)
+				}
+			}
+		}
+	})
 	t.Run("a hub of an earlier term", func(t *testing.T) {
 		seen, _ := hear(witness.Kept{}, log(t, 20, 0), 3)
 		if k, found := hear(seen, log(t, 30, 5), 2); found != witness.Older || k.Odd != nil || k.Statement != seen.Statement {
@@ -276,6 +305,13 @@ func TestANodeAsksAndRemembers(t *testing.T) {
 		synctest.Wait()
 		if len(m.found) != 2 || m.found[1] != witness.Again || m.kept.Odd != nil {
 			t.Errorf("again: %v %+v", m.found, m.kept.Odd)
+		}
+		forks := m.kept.Odds
+		if len(forks) != 2 || forks[0].Statement.Head != log(t, 9, 3).head(t) || forks[1].Finding != witness.WentBack {
+			t.Fatalf("the hub took its proof back: %+v", forks)
+		}
+		if b, err := tuf.OpenEnvelope(forks[0].Envelope, witness.Payload, witness.MaxStatement, key.Public()); err != nil {
+			t.Errorf("as it was signed: %s %v", b, err)
 		}
 		h.becomes(nil)
 		time.Sleep(time.Hour)

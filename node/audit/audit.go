@@ -20,6 +20,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ func Verify(ctx context.Context, log Log, known ...events.Head) (Result, error) 
 		return Result{}, err
 	}
 	known = slices.Clone(known)
-	slices.SortFunc(known, func(a, b events.Head) int { return int(int64(a.Size) - int64(b.Size)) })
+	slices.SortFunc(known, func(a, b events.Head) int { return cmp.Compare(a.Size, b.Size) })
 	var v events.Verifier
 	err = each(ctx, log, head.Size, func(raw []byte) error {
 		if err := v.Add(raw); err != nil {
@@ -201,7 +202,7 @@ func VerifyExport(r io.Reader, known ...events.Head) (Result, error) {
 		return bad("a group's export holds a part of the log and cannot be verified by itself")
 	}
 	known = slices.Clone(known)
-	slices.SortFunc(known, func(a, b events.Head) int { return int(int64(a.Size) - int64(b.Size)) })
+	slices.SortFunc(known, func(a, b events.Head) int { return cmp.Compare(a.Size, b.Size) })
 	var v events.Verifier
 	for lines.Scan() {
 		line := lines.Bytes()

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -27,7 +28,7 @@ func VerifyWitnessed(ctx context.Context, log Log, heads []Witness) (Result, err
 		return Result{}, err
 	}
 	heads = slices.Clone(heads)
-	slices.SortStableFunc(heads, func(a, b Witness) int { return int(int64(a.Head.Size) - int64(b.Head.Size)) })
+	slices.SortStableFunc(heads, func(a, b Witness) int { return cmp.Compare(a.Head.Size, b.Head.Size) })
 	var v events.Verifier
 	w := Witnessed{}
 	rest := heads

@@ -23,6 +23,10 @@ func TestWhatOthersSaw(t *testing.T) {
 	if r, err := audit.VerifyWitnessed(t.Context(), honest, nil); err != nil || !r.OK || r.Witnessed != nil {
 		t.Errorf("nobody saw it: %+v %v", r, err)
 	}
+	sizes := append([]audit.Witness{{"huge", events.Head{Size: 1<<64 - 1}}, {"half", events.Head{Size: 1 << 63}}}, seen[:3]...)
+	if r, err := audit.VerifyWitnessed(t.Context(), honest, sizes); err != nil || !r.OK || r.Witnessed.Servers != 3 || !slices.Equal(r.Witnessed.Against, []string{"half", "huge"}) {
+		t.Errorf("sizes beyond all: %+v %+v %v", r, r.Witnessed, err)
+	}
 	broken := rewritten(t, 40, 0)
 	broken.raws = slices.Delete(broken.raws, 19, 20)
 	if r, err := audit.VerifyWitnessed(t.Context(), broken, seen[:2]); err != nil || r.OK || r.Bad != 20 || r.Witnessed.Servers != 1 || len(r.Witnessed.Against) != 0 {
