@@ -84,11 +84,16 @@ func TestARolloutIsHeldAgainstWhatNodesShowTogether(t *testing.T) {
 			}
 			day := h.now.UTC().Format(time.DateOnly)
 			count := func(n int, answers summary.Cells, errors int64) {
-				h.ok(h.Summarise(t.Context(), "n1", []summary.Summary{{Group: "main", Endpoint: "triage", Model: "triage", Version: n, Digest: digest(n), Day: day, Seq: seq,
-					Counts: summary.Counts{Requests: 800 + errors, Errors: errors, Answers: answers}}}))
+				list := []summary.Summary{{Group: "main", Endpoint: "triage", Model: "triage", Version: n, Digest: digest(n), Day: day, Seq: seq,
+					Counts: summary.Counts{Requests: 800 + errors, Errors: errors, Answers: answers}}}
+				for _, id := range nodes {
+					h.ok(h.Summarise(t.Context(), id, list))
+				}
 			}
 			count(1, c.old, 1)
 			count(2, c.now, c.errors)
+			h.ok(h.shelf.PutFleetSummaries(t.Context(), "elsewhere", []summary.Summary{{Group: "main", Endpoint: "triage", Model: "triage", Version: 2, Digest: digest(2), Day: day, Seq: 1,
+				Counts: summary.Counts{Requests: 1e6, Errors: 5e5, Answers: low}}}, "")) // a node that this rollout tells nothing
 			if got := goes(order(2)); got != c.state {
 				t.Errorf("the second version: %s, want %s", got, c.state)
 			}

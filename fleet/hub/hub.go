@@ -206,6 +206,7 @@ func (h *Hub) Run(ctx context.Context) error {
 
 // Turn does what is due now.
 func (h *Hub) Turn(ctx context.Context) error {
+	h.measure(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fleet.ID == "" {

@@ -147,8 +147,8 @@ func (s *shelf) PutFleetSummaries(_ context.Context, node string, list []summary
 	return nil
 }
 
-func (s *shelf) FleetSummaries(context.Context, string, string) ([]summary.Of, error) {
-	return s.summaries, nil
+func (s *shelf) FleetSummaries(_ context.Context, _, _ string, keep func(*summary.Of) bool) ([]summary.Of, error) {
+	return slices.DeleteFunc(slices.Clone(s.summaries), func(x summary.Of) bool { return keep != nil && !keep(&x) }), nil
 }
 func (s *shelf) FleetEvents(context.Context, hub.EventQuery) (out []hub.KeptEvent, next string, err error) {
 	for _, k := range slices.Sorted(maps.Keys(s.events)) {

@@ -91,6 +91,9 @@ func (h *Hub) ordered(ctx context.Context, by, group string, o Order, set *overl
 	if err != nil {
 		return Move{}, err
 	}
+	if o.Binary != "" && o.Plan.Gate.Requests > 0 {
+		return Move{}, edgeward.E("hub.ordered", edgeward.Invalid, "rollout.plan", "a binary answers no requests of its own: there is nothing to wait for").WithHint("leave --measured out: a binary is on trial on each node until it answers on every endpoint")
+	}
 	from := rollout.Version{}
 	if a, ok := h.assigned(scope, to); ok {
 		from = versionOf(a.Endpoint)
@@ -249,7 +252,7 @@ func (h *Hub) bringForward(ctx context.Context) error {
 			delete(h.measured, m.ID)
 			continue
 		}
-		next, notes := rollout.Next(m.Rollout, h.meant(m), h.worked(ctx, m), h.o.Now())
+		next, notes := rollout.Next(m.Rollout, h.meant(m), h.worked(m), h.o.Now())
 		if reflect.DeepEqual(next, m.Rollout) {
 			continue
 		}

@@ -15,7 +15,7 @@ type Summaries interface {
 	// PutFleetSummaries keeps those of a node that are newer than the kept ones, by Seq, and drops what is of a day before oldest.
 	PutFleetSummaries(ctx context.Context, node string, list []summary.Summary, oldest string) error
 	// FleetSummaries are those of a model of a group, by names.
-	FleetSummaries(ctx context.Context, group, model string) ([]summary.Of, error)
+	FleetSummaries(ctx context.Context, group, model string, keep func(*summary.Of) bool) ([]summary.Of, error) // nil: all
 }
 
 // summaries takes a node's report of its versions' work.

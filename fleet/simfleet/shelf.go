@@ -224,7 +224,9 @@ func (d *desk) PruneFleetEvents(context.Context, spec.Class, time.Time, int) err
 func (d *desk) PutFleetSummaries(context.Context, string, []summary.Summary, string) error {
 	return nil
 }
-func (d *desk) FleetSummaries(context.Context, string, string) ([]summary.Of, error) { return nil, nil }
+func (d *desk) FleetSummaries(context.Context, string, string, func(*summary.Of) bool) ([]summary.Of, error) {
+	return nil, nil
+}
 
 // nothing is asked of nodes.
 type nothing struct{}

@@ -19,6 +19,8 @@ const (
 	MaxFeatures  = 256            // columns counted
 	MaxKept      = 1000           // summaries a node keeps
 	KeptDays     = 35             // days they are kept, on both sides
+
+	most = 1 << 40 // of a count: those of a whole fleet still add up
 )
 
 // Cells are counts by the number of a cell; empty cells are absent.
@@ -159,7 +161,7 @@ func (s Summary) check(now time.Time) error {
 	if err != nil || day.Before(now.AddDate(0, 0, -KeptDays-2)) || day.After(now.AddDate(0, 0, 2)) {
 		return bad("its day is too old or to come")
 	}
-	if s.Seq == 0 || s.Version < 1 || s.Requests < 0 || s.Errors < 0 || s.Errors > s.Requests || s.LatencyUS < 0 || len(s.Features) > MaxFeatures {
+	if s.Seq == 0 || s.Version < 1 || s.Requests < 0 || s.Requests > most || s.Errors < 0 || s.Errors > s.Requests || s.LatencyUS < 0 || len(s.Features) > MaxFeatures {
 		return bad("its counts cannot be")
 	}
 	for _, c := range append([]Cells{s.Latency, s.Answers}, s.Features...) {
@@ -167,7 +169,7 @@ func (s Summary) check(now time.Time) error {
 			return bad("too many cells")
 		}
 		for i, n := range c {
-			if i < 0 || i >= MaxCells || n < 1 || n > 1<<50 {
+			if i < 0 || i >= MaxCells || n < 1 || n > most {
 				return bad("a cell cannot be")
 			}
 		}

@@ -57,14 +57,18 @@ func (db *DB) PutFleetSummaries(ctx context.Context, node string, list []summary
 }
 
 // FleetSummaries implements hub.Summaries.
-func (db *DB) FleetSummaries(ctx context.Context, group, model string) (out []summary.Of, err error) {
+func (db *DB) FleetSummaries(ctx context.Context, group, model string, keep func(*summary.Of) bool) (out []summary.Of, err error) {
 	err = db.View(ctx, func(tx *Tx) error {
 		for page := (Page{Limit: 1000}); ; {
 			items, next, err := fleetSummaries.ListBy(tx, "model", "", group+"/"+model, page)
 			if err != nil {
 				return err
 			}
-			out = append(out, items...)
+			for i := range items {
+				if keep == nil || keep(&items[i]) {
+					out = append(out, items[i])
+				}
+			}
 			if page.Cursor = next; next == "" {
 				return nil
 			}

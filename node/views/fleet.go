@@ -35,7 +35,7 @@ func (f *Fleet) Monitor(ctx context.Context, group, model string, days int) (wir
 	now := f.Now().UTC()
 	from, to := now.AddDate(0, 0, 1-days).Format(time.DateOnly), now.AddDate(0, 0, 1).Format(time.DateOnly) // a node's clock may be ahead
 	out := wire.FleetMonitor{Group: group, Model: model, Days: days, Items: []wire.FleetMonitorRow{}, Names: map[string]string{}}
-	all, err := f.Summaries.FleetSummaries(ctx, group, model)
+	all, err := f.Summaries.FleetSummaries(ctx, group, model, nil)
 	if err != nil {
 		return out, err
 	}
