@@ -110,7 +110,7 @@ func newAuditExport(r *remote) *cobra.Command {
 func newAuditVerifyFile(r *remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "verify-file FILE", Short: "Verify an exported log; needs no server", Args: cobra.ExactArgs(1),
 		Example: "  edgeward audit verify-file audit.ndjson\n  edgeward audit verify-file audit.ndjson --witness membership.json",
-		Long: "verify-file checks the chain of an exported log. With --witness it also holds a hub's log against what a server of\nthe fleet saw of it: give what edgeward fleet membership --json prints there."}
+		Long:    "verify-file checks the chain of an exported log. With --witness it also holds a hub's log against what a server of\nthe fleet saw of it: give what edgeward fleet membership --json prints there."}
 	seen := cmd.Flags().String("witness", "", "`file` with what a server of the fleet saw of this log")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		f, err := open(args[0])

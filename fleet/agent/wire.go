@@ -62,8 +62,11 @@ const (
 	Deaf  = 10 * time.Second
 )
 
-// prompt is how long the hub may take to begin the answer to a call that does not wait.
-const prompt = time.Minute
+// prompt is how long the hub may take to begin the answer to a call that does not wait, once it has what the call brings: that goes at leastRate at least.
+const (
+	prompt    = time.Minute
+	leastRate = 3500 // bytes a second
+)
 
 // Begins names the start of the process, by which a hub knows two machines with one certificate. It is called before the first call.
 func (w *Wire) Begins(boot string) { w.boot = boot }
@@ -196,7 +199,7 @@ func unreachable(err error) error {
 
 // do calls and reads an answer of at most limit bytes. 304 is nil.
 func (w *Wire) do(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
-	res, err := w.call(ctx, prompt, method, path, body, nil)
+	res, err := w.call(ctx, prompt+time.Duration(len(body))*time.Second/leastRate, method, path, body, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -20,9 +20,9 @@ func TestAGate(t *testing.T) {
 		code  string
 		why   string
 	}{
-		"all is well":                                   {rollout.Gate{}, shows(1000, 5, 5), rollout.Succeeded, "", ""},
-		"nothing is known, and nothing is asked for":    {rollout.Gate{}, rollout.Work{}, rollout.Succeeded, "", ""},
-		"drift pauses":                                  {rollout.Gate{}, shows(1000, 0, 0, "answer", "age", "sex", "bmi"), rollout.Paused, rollout.CodeGate, "answer, age, sex"},
+		"all is well": {rollout.Gate{}, shows(1000, 5, 5), rollout.Succeeded, "", ""},
+		"nothing is known, and nothing is asked for": {rollout.Gate{}, rollout.Work{}, rollout.Succeeded, "", ""},
+		"drift pauses": {rollout.Gate{}, shows(1000, 0, 0, "answer", "age", "sex", "bmi"), rollout.Paused, rollout.CodeGate, "answer, age, sex"},
 		"drift takes it back where the plan says so":    {rollout.Gate{Then: rollout.RollBack}, shows(1000, 0, 0, "age"), rollout.RolledBack, rollout.CodeGate, "age"},
 		"nobody looks at it":                            {rollout.Gate{Then: rollout.Ignore, Requests: 1e6}, shows(1000, 900, 0, "age"), rollout.Succeeded, "", ""},
 		"errors that only the sum shows":                {rollout.Gate{}, shows(1000, 20, 1), rollout.Paused, rollout.CodeGate, "2.0 %"},

@@ -140,7 +140,7 @@ func (s *step) judge() {
 		if n.Seen.Fault == spec.OfNode {
 			s.r.Told = slices.DeleteFunc(s.r.Told, func(t string) bool { return t == id })
 			delete(s.told, id)
-			s.aside(id, n.Seen.Reason, false)
+			s.aside(id, n.Seen.Reason)
 			continue
 		}
 		if !s.failed[id] {
@@ -159,9 +159,9 @@ func (s *step) judge() {
 	}
 }
 
-func (s *step) aside(id, reason string, absent bool) {
+func (s *step) aside(id, reason string) {
 	if !slices.ContainsFunc(s.r.Aside, func(a Aside) bool { return a.Node == id }) {
-		s.r.Aside = append(s.r.Aside, Aside{id, reason, absent})
+		s.r.Aside = append(s.r.Aside, Aside{Node: id, Reason: reason})
 		s.note("aside", id, "%s", reason)
 	}
 }
@@ -193,22 +193,21 @@ func (s *step) tell() (some bool) {
 // mine are the nodes the wave reaches, without those set aside. Who is absent is passed over, and comes back into it as soon as it is there.
 func (s *step) mine() (ids []string) {
 	others := s.r.Plan.Waves[s.r.Wave].reach(len(s.r.Order)) - len(s.told)
-	aside := make(map[string]bool, len(s.r.Aside))
+	aside, back := make(map[string]Aside, len(s.r.Aside)), map[string]bool{}
 	for _, a := range s.r.Aside {
-		aside[a.Node] = true
+		aside[a.Node] = a
 	}
 	for _, id := range s.r.Order {
-		n, i := s.by[id], -1
-		if aside[id] {
-			i = slices.IndexFunc(s.r.Aside, func(a Aside) bool { return a.Node == id })
-		}
+		n := s.by[id]
+		a, out := aside[id]
 		switch {
-		case i >= 0 && s.r.Aside[i].Absent && n.Online:
-			s.r.Aside = slices.Delete(s.r.Aside, i, i+1)
-		case i >= 0:
+		case out && a.Absent && n.Online:
+			back[id] = true
+		case out:
 			continue
 		case !n.Online && !s.told[id]:
-			s.aside(id, "it does not answer", true)
+			s.r.Aside = append(s.r.Aside, Aside{id, absent, true})
+			s.note("aside", id, "%s", absent)
 			continue
 		}
 		if s.told[id] {
@@ -218,8 +217,12 @@ func (s *step) mine() (ids []string) {
 			others--
 		}
 	}
+	s.r.Aside = slices.DeleteFunc(s.r.Aside, func(a Aside) bool { return back[a.Node] })
 	return ids
 }
+
+// absent is why a node is passed over.
+const absent = "it does not answer"
 
 // pairStands reports whether the other of n's pair answers and is not moving itself.
 func (s *step) pairStands(n Node) bool {

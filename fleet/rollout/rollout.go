@@ -165,9 +165,12 @@ func (r Rollout) place(node string) string {
 
 // WaveOf says in which wave, from 1, each node of the order is told, as things stand: who is set aside is in none.
 func (r Rollout) WaveOf() map[string]int {
-	out, place := map[string]int{}, 0
+	out, place, aside := map[string]int{}, 0, make(map[string]bool, len(r.Aside))
+	for _, a := range r.Aside {
+		aside[a.Node] = true
+	}
 	for _, id := range r.Order {
-		if slices.ContainsFunc(r.Aside, func(a Aside) bool { return a.Node == id }) {
+		if aside[id] {
 			continue
 		}
 		place++

@@ -36,6 +36,9 @@ const (
 // MinAutonomyAfter is the shortest time: a hub that is started again is not away.
 const MinAutonomyAfter = Length(10 * time.Minute)
 
+// MaxTakeAfter is the longest time with TakeSite: servers of a site show each other their documents, which are taken for 14 days and renewed by the hub alone.
+const MaxTakeAfter = Length(13 * 24 * time.Hour)
+
 // Check reports why a is no autonomy.
 func (a Autonomy) Check() error {
 	switch a.Mode {
@@ -52,6 +55,9 @@ func (a Autonomy) Check() error {
 		}
 		if a.Take != "" && a.Take != TakeOwn && a.Take != TakeSite {
 			return invalid("autonomy", "take is own or site, not %.40q", string(a.Take))
+		}
+		if a.Take == TakeSite && a.After > MaxTakeAfter {
+			return invalid("autonomy", "with take: site after is %s at most: after 14 days without the hub servers of a site give each other nothing new", MaxTakeAfter.Duration())
 		}
 	default:
 		return invalid("autonomy", "%.40q is no autonomy: none or local-promote", string(a.Mode))

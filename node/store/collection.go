@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,6 +21,7 @@ type Collection[T any] struct {
 	Key     func(*T) (group, id string)          // group "" is the node itself; neither may hold a zero byte
 	Indexes []Index[T]                           // written and removed with the value
 	Quiet   bool                                 // bookkeeping whose changes need no event (last used, counters)
+	Max     int                                  // largest JSON of a value in bytes; 0: MaxRecord
 	Upgrade func(uint16, []byte) ([]byte, error) // makes JSON of an older schema into the current one; nil when there is none
 }
 
@@ -327,7 +329,7 @@ func (c *Collection[T]) write(tx *Tx, group string, key []byte, v, old T, replac
 			}
 		}
 	}
-	if err := tx.put(c.Bucket, key, c.Schema, data); err != nil {
+	if err := tx.putUpTo(cmp.Or(c.Max, MaxRecord), c.Bucket, key, c.Schema, data); err != nil {
 		return err
 	}
 	c.note(tx)

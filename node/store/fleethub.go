@@ -17,7 +17,7 @@ var (
 		Key: func(n *hub.Node) (string, string) { return "", n.ID }}
 	fleetAssignments = Collection[hub.Assignment]{Noun: "fleet.assignment", Bucket: "fleet_assignments", Schema: 1, Quiet: true,
 		Key: func(a *hub.Assignment) (string, string) { return "", a.Scope + " " + a.Endpoint.Key().String() }}
-	fleetMoves = Collection[hub.Move]{Noun: "fleet.rollout", Bucket: "fleet_rollouts", Schema: 1, Quiet: true,
+	fleetMoves = Collection[hub.Move]{Noun: "fleet.rollout", Bucket: "fleet_rollouts", Schema: 1, Quiet: true, Max: 16 << 20, // it names each node, and of those set aside why
 		Key: func(m *hub.Move) (string, string) { return "", m.ID }}
 	fleetOverlays = Collection[hub.Overlay]{Noun: "fleet.overlay", Bucket: "fleet_overlays", Schema: 1, Quiet: true,
 		Key: func(o *hub.Overlay) (string, string) { return "", o.Key() }}

@@ -7,7 +7,7 @@ import (
 	"edgeward"
 )
 
-// MaxRecord is the largest data of one record in bytes. More belongs into a blob.
+// MaxRecord is the largest data of one record in bytes, unless its collection says otherwise (Collection.Max). More belongs into a blob.
 const MaxRecord = 1 << 20
 
 const envelope = 2 + 4 // schema and CRC

@@ -69,13 +69,17 @@ func (tx *Tx) get(bucket string, key []byte) (schema uint16, data []byte, found 
 	return schema, data, true, nil
 }
 
-func (tx *Tx) put(bucket string, key []byte, schema uint16, data []byte) (err error) {
+func (tx *Tx) put(bucket string, key []byte, schema uint16, data []byte) error {
+	return tx.putUpTo(MaxRecord, bucket, key, schema, data)
+}
+
+func (tx *Tx) putUpTo(limit int, bucket string, key []byte, schema uint16, data []byte) (err error) {
 	defer fault(bucket, &err)
 	if !tx.writable {
 		return edgeward.E("store.put", edgeward.Internal, "", "write to %s in a read transaction", bucket)
 	}
-	if len(data) > MaxRecord {
-		return edgeward.E("store.put", edgeward.TooLarge, "store.record_too_large", "a record of %s has %d bytes, more than %d", bucket, len(data), MaxRecord)
+	if len(data) > limit {
+		return edgeward.E("store.put", edgeward.TooLarge, "store.record_too_large", "a record of %s has %d bytes, more than %d", bucket, len(data), limit)
 	}
 	b, err := tx.bucket(bucket)
 	if err != nil {

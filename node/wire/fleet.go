@@ -22,8 +22,8 @@ type FleetView struct {
 	FourEyes bool             `json:"four_eyes,omitempty"`
 	Signed   []tuf.Target     `json:"signed,omitempty"`
 	Revoked  []tuf.Revocation `json:"revoked,omitempty"`
-	Files    []tuf.Life       `json:"files,omitempty"` // the signed files, and until when each is valid
-	Nodes    map[string]int   `json:"nodes"`           // by standing, and "online"
+	Files    []tuf.Life       `json:"files,omitempty"`    // the signed files, and until when each is valid
+	Nodes    map[string]int   `json:"nodes"`              // by standing, and "online"
 	Programs map[string]int   `json:"programs,omitempty"` // how many members run which version of edgeward
 	Waiting  bool             `json:"proposal_waits,omitempty"`
 

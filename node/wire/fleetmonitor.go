@@ -40,7 +40,7 @@ type FleetMatrixNode struct {
 	Seen     time.Time         `json:"seen,omitzero"`
 	Software string            `json:"software"`
 	Program  FleetMatrixCell   `json:"program"` // edgeward itself; Live and Want are its versions
-	Cells    []FleetMatrixCell `json:"cells"` // in the order of Endpoints
+	Cells    []FleetMatrixCell `json:"cells"`   // in the order of Endpoints
 }
 
 // FleetMatrixCell is an endpoint on a node. Nothing is wanted and nothing runs where State is "none".

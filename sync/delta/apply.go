@@ -205,7 +205,7 @@ func (a *applier) match(n int64) ([]byte, error) {
 		return nil, err
 	}
 	shape, err := a.in.ReadByte()
-	if err != nil || shape>>4 > 4 || shape&15 > 8 {
+	if err != nil || shape>>4+shape&15 > 4 { // LZMA2's own bound: what a shape takes is made anew for each block
 		return nil, bad("matches of shape %d", shape)
 	}
 	packed, err := a.payload()
