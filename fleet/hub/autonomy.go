@@ -119,7 +119,6 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 			i = len(n.Promotions)
 			n.Promotions = append(n.Promotions, Promoted{Promotion: p, Got: h.o.Now(), Refused: true})
 			n.Promotions[i].Code = "new"
-			h.inherits(*n, &n.Promotions[i])
 		}
 		k := &n.Promotions[i]
 		was := *k
@@ -129,6 +128,7 @@ func (h *Hub) heard(n *Node, list []spec.Local) (c []Change) {
 				k.Code, k.Why = edgeward.CodeOf(err), edgeward.Words(err)
 			} else {
 				k.Promotion = p
+				h.inherits(*n, k)
 			}
 		}
 		if k.Ended = l.Ended; !k.Refused {

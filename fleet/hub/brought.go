@@ -30,7 +30,7 @@ type Adopting interface {
 // wanting are the manifests of n's own versions that it is asked for.
 func (n Node) wanting() (out []edgeward.Digest) {
 	for _, p := range n.Promotions {
-		if p.Verdict == Adopt && p.Number == 0 && !p.Refused && p.With == "" {
+		if p.waits() && p.With == "" {
 			out = append(out, p.Promotion.Digest())
 		}
 	}

@@ -63,12 +63,82 @@ func (h *Hub) numbered(n Node, p Promoted) []Node {
 	})
 }
 
-// inherits gives a promotion of n that the hub has just heard of what a person said before to one akin to it.
+// inherits gives a promotion of n, whose signature counts since now, what a person said last to one akin to it. Of nodes that heard the same, the first by
+// id names who brings the bytes.
 func (h *Hub) inherits(n Node, p *Promoted) {
+	if p.Verdict != "" {
+		return
+	}
+	var from Node
+	var last Promoted
 	h.kin(n, p.Promotion, func(x Node, q *Promoted) bool {
-		if q.Verdict != "" && p.Verdict == "" {
-			p.Verdict, p.By, p.Decided, p.Reason, p.Number, p.With = q.Verdict, q.By, q.Decided, q.Reason, q.Number, cmp.Or(q.With, x.ID)
+		if q.Verdict != "" && cmp.Or(q.Decided.Compare(last.Decided), cmp.Compare(q.Number, last.Number), cmp.Compare(from.ID, x.ID)) > 0 {
+			from, last = x, *q
 		}
 		return false
 	})
+	if last.Verdict == "" {
+		return
+	}
+	p.Verdict, p.By, p.Decided, p.Reason, p.Number, p.With = last.Verdict, last.By, last.Decided, last.Reason, last.Number, cmp.Or(last.With, from.ID)
+	if p.With == n.ID { // the hub had forgotten this one, and others wait for it
+		p.With = ""
+	}
+}
+
+// version is one version behind one endpoint of a site, by one promotion: see akin.
+type version struct {
+	site     string
+	origin   spec.Taken
+	target   string
+	endpoint string
+}
+
+// without lets another node bring each version that n, which is a member no more, was to bring: the first by id, before others one whose promotion holds.
+// It returns the nodes that this changes.
+func (h *Hub) without(n Node) (out []Node) {
+	for _, x := range h.nodes { // unsorted, as in kin
+		if x.ID != n.ID && x.Standing == Member && slices.ContainsFunc(x.Promotions, func(q Promoted) bool { return q.waits() && q.With == n.ID }) {
+			x.Promotions = slices.Clone(x.Promotions)
+			out = append(out, x)
+		}
+	}
+	slices.SortFunc(out, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
+	next := map[version]string{}
+	for _, ended := range []bool{false, true} {
+		for _, x := range out {
+			for _, q := range x.Promotions {
+				k := version{x.Site, q.Promotion.Origin(), q.Promotion.Target, q.Promotion.Endpoint}
+				if q.waits() && q.With == n.ID && q.Ended.IsZero() != ended && next[k] == "" {
+					next[k] = x.ID
+				}
+			}
+		}
+	}
+	for _, x := range out {
+		for i := range x.Promotions {
+			q := &x.Promotions[i]
+			if !q.waits() || q.With != n.ID {
+				continue
+			}
+			if q.With = next[version{x.Site, q.Promotion.Origin(), q.Promotion.Target, q.Promotion.Endpoint}]; q.With == x.ID {
+				q.With = ""
+			}
+		}
+	}
+	return out
+}
+
+// waits reports whether a person wants to adopt p's version and its bytes are not here yet.
+func (p Promoted) waits() bool { return p.Verdict == Adopt && p.Number == 0 && !p.Refused }
+
+// alone is n back as a member: what it had left to another node meanwhile it brings itself.
+func (n Node) alone() Node {
+	n.Promotions = slices.Clone(n.Promotions)
+	for i := range n.Promotions {
+		if n.Promotions[i].waits() {
+			n.Promotions[i].With = ""
+		}
+	}
+	return n
 }

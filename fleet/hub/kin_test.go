@@ -119,6 +119,149 @@ func TestOneChoiceReturnsAllThatTookIt(t *testing.T) {
 	}
 }
 
+// TestOnlyAVerifiedPromotionInheritsAVerdict is what a node gains by words that it has not signed, and what it does not lose.
+func TestOnlyAVerifiedPromotionInheritsAVerdict(t *testing.T) {
+	for name, c := range map[string]struct {
+		version int // that it signs in the end
+		want    hub.Choice
+	}{"the same, properly": {7, hub.Adopt}, "another version under the same number": {8, ""}} {
+		h, _, _, d := ward(t)
+		_, err := h.Choose(t.Context(), "user:ann", "a", 1, hub.Adopt, "better")
+		h.ok(err)
+		good := h.tookBy(d, "d", "a", 7)
+		bad := good
+		bad.Signature = slices.Clone(good.Signature)
+		bad.Signature[8] ^= 1
+		h.ok(h.tells("d", 9000, 7, 1, bad))
+		if p := h.promotion("d"); !p.Refused || p.Verdict != "" || p.With != "" {
+			t.Errorf("%s: while it is refused: %+v", name, p)
+		}
+		if c.version != 7 {
+			good = h.promotes(d, "d", "north", 1, c.version, 1, "")
+		}
+		h.ok(h.tells("d", 9001, c.version, 1, good))
+		if p := h.promotion("d"); p.Refused || p.Promotion.Version != c.version || p.Verdict != c.want || (p.With == "a") != (c.want != "") {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}
+
+func TestTheLatestVerdictIsInherited(t *testing.T) {
+	h, _, _, _ := ward(t)
+	_, err := h.Choose(t.Context(), "user:ann", "a", 1, hub.Adopt, "better")
+	h.ok(err)
+	for _, node := range []string{"e1", "e2", "e3", "e4", "e5"} {
+		l := h.tookBy(h.identity("north", node), node, "a", 7)
+		l.Ended, l.Code = h.now.UTC(), "fleet.local_taken_back"
+		h.ok(h.tells(node, 9000, 1, 0, l))
+		if p := h.promotion(node); p.Verdict != hub.Adopt || p.Ended.IsZero() {
+			t.Fatalf("%s: %+v", node, p)
+		}
+	}
+	h.now = h.now.Add(time.Hour)
+	_, err = h.Choose(t.Context(), "user:eva", "c", 1, hub.Return, "worse at night")
+	h.ok(err)
+	for _, node := range []string{"f1", "f2", "f3"} {
+		h.ok(h.tells(node, 9000, 7, 1, h.tookBy(h.identity("north", node), node, "a", 7)))
+		if p := h.promotion(node); p.Verdict != hub.Return || p.By != "user:eva" || p.With != "c" {
+			t.Errorf("%s: %+v", node, p)
+		}
+	}
+}
+
+// copied puts a node into quarantine.
+func (h *house) copied(node string) {
+	h.Helper()
+	for seq := uint64(9500); seq < 9505; seq++ {
+		for _, boot := range []string{"one", "two"} {
+			_ = h.Report(h.Context(), spec.Reported{Format: 1, Node: node, Boot: boot, Seq: seq, At: h.now})
+		}
+	}
+	if n, err := h.Node(node); err != nil || n.Standing != hub.Quarantine {
+		h.Fatalf("%+v %v", n.Standing, err)
+	}
+}
+
+// TestWhoWasToBringItIsAMemberNoMore is a node that ends before it brought what a person adopts: one of the others brings it, before one whose promotion ended.
+func TestWhoWasToBringItIsAMemberNoMore(t *testing.T) {
+	for name, ends := range map[string]func(h *house) error{
+		"left": func(h *house) error { return h.Leave(h.Context(), "a") },
+		"revoked": func(h *house) error {
+			_, err := h.Decide(h.Context(), "user:ann", "a", hub.Revoke, "stolen")
+			return err
+		},
+		"forgotten": func(h *house) error {
+			h.copied("a")
+			_, err := h.Decide(h.Context(), "user:ann", "a", hub.Forget, "gone")
+			return err
+		},
+	} {
+		h, lib, c, d := ward(t)
+		h.ok(h.tells("d", 9000, 7, 1, h.tookBy(d, "d", "a", 7)))
+		_, err := h.Choose(t.Context(), "user:ann", "a", 1, hub.Adopt, "better")
+		h.ok(err)
+		l := h.tookBy(c, "c", "a", 7)
+		l.Ended, l.Code = h.now.UTC(), "fleet.local_taken_back"
+		h.ok(h.tells("c", 9001, 1, 0, l))
+		h.turn()
+		h.ok(ends(h))
+		h.restart()
+		h.turn()
+		if p, q := h.promotion("c"), h.promotion("d"); p.With != "d" || q.With != "" {
+			t.Errorf("%s: c waits for %q, d for %q", name, p.With, q.With)
+		}
+		if p, q := h.desired("c", 0), h.desired("d", 0); len(p.Bring) != 0 || len(q.Bring) != 1 {
+			t.Errorf("%s: c is asked for %v, d for %v", name, p.Bring, q.Bring)
+		}
+		_, raw, err := manifest("triage", 7)
+		h.ok(err)
+		for _, b := range [][]byte{raw, file(7), raw} {
+			if code, body := h.call("d", http.MethodPut, "own/"+string(edgeward.DigestOf(b)), b); code >= 300 {
+				t.Errorf("%s: %d %s", name, code, body)
+			}
+		}
+		if p, q := h.promotion("c"), h.promotion("d"); p.Number != 4 || q.Number != 4 || len(lib.adopted) != 1 {
+			t.Errorf("%s: c has number %d, d %d", name, p.Number, q.Number)
+		}
+	}
+}
+
+// A node that is let in again does not wait for one that ended meanwhile.
+func TestWhoComesBackBringsIt(t *testing.T) {
+	h, _, _, _ := ward(t)
+	_, err := h.Choose(t.Context(), "user:ann", "a", 1, hub.Adopt, "better")
+	h.ok(err)
+	h.copied("c")
+	h.ok(h.Leave(t.Context(), "a"))
+	_, err = h.Decide(t.Context(), "user:ann", "c", hub.Approve, "the other one is off")
+	h.ok(err)
+	h.turn()
+	if doc := h.desired("c", 0); len(doc.Bring) != 1 {
+		t.Errorf("it waits for %q", h.promotion("c").With)
+	}
+}
+
+// A node whose promotion fell out of what the hub keeps of it, while others wait for its bytes, is asked again.
+func TestNobodyWaitsForItself(t *testing.T) {
+	h, a, _ := autonomous(t)
+	c := h.identity("north", "c")
+	h.ok(h.tells("a", 9000, 7, 1, h.promotes(a, "a", "north", 1, 7, 1, "")))
+	h.ok(h.tells("c", 9000, 7, 1, h.tookBy(c, "c", "a", 7)))
+	_, err := h.Choose(t.Context(), "user:ann", "a", 1, hub.Adopt, "better")
+	h.ok(err)
+	h.ok(h.tells("a", 9001, 1, 0, h.promotes(a, "a", "north", 1, 7, 1, "fleet.local_taken_back")))
+	for i := range uint64(spec.MaxLocals) {
+		h.ok(h.tells("a", 9002+i, 1, 0, h.promotes(a, "a", "north", 2+i, 5, 1, "fleet.local_taken_back")))
+	}
+	if p, q := h.promotion("a"), h.promotion("c"); p.Promotion.Seq != spec.MaxLocals+1 || q.With != "a" {
+		t.Fatalf("%+v %+v", p, q)
+	}
+	h.ok(h.tells("a", 9900, 7, 1, h.promotes(a, "a", "north", 1, 7, 1, "")))
+	if p := h.promotion("a"); p.Promotion.Seq != 1 || p.Verdict != hub.Adopt || p.With != "" {
+		t.Errorf("%+v", p)
+	}
+}
+
 // A node that brings nothing, because its disk broke, does not hold the others up: a person says it to another one.
 func TestAnotherNodeBringsIt(t *testing.T) {
 	h, _, _, _ := ward(t)

@@ -23,7 +23,7 @@ func (h *Hub) Leave(ctx context.Context, id string) error {
 		return err
 	}
 	n.Standing, n.Why = Left, "it left"
-	if err := h.put(ctx, Facts{Nodes: []Node{n}}, h.change("node:"+id, "fleet.node.left", id, n.Last.Facts.Name, "")); err != nil {
+	if err := h.put(ctx, Facts{Nodes: append(h.without(n), n)}, h.change("node:"+id, "fleet.node.left", id, n.Last.Facts.Name, "")); err != nil {
 		return err
 	}
 	h.wake(id)

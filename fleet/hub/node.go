@@ -77,6 +77,7 @@ func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason strin
 		if n.Standing == Pending {
 			n = n.granted() // the person saw them
 		}
+		n = n.alone()
 		n.Ended = nil // of two machines the person says which one it is
 		if n, err = h.admit(n); err != nil {
 			return n, err
@@ -86,11 +87,17 @@ func (h *Hub) Decide(ctx context.Context, by, id string, v Verdict, reason strin
 	case v == Revoke && n.Standing != Pending && n.Standing != Declined:
 		n.Standing, n.Why = Revoked, reason
 	case v == Forget && n.Standing != Member:
-		return n, h.put(ctx, Facts{Gone: []string{id}}, c)
+		others := h.without(n) // of one in quarantine, which may still come back, they waited
+		h.stale = h.stale || len(others) > 0
+		return n, h.put(ctx, Facts{Nodes: others, Gone: []string{id}}, c)
 	default:
 		return n, edgeward.E("hub.Decide", edgeward.Conflict, "fleet.node.standing", "%s: not while the node is %s", v, n.Standing).WithHint("a node that asks is approved or declined, a member revoked, and who is no member forgotten")
 	}
-	if err := h.put(ctx, Facts{Nodes: []Node{n}}, c); err != nil {
+	w := Facts{Nodes: []Node{n}}
+	if v == Revoke {
+		w.Nodes = append(h.without(n), n)
+	}
+	if err := h.put(ctx, w, c); err != nil {
 		return n, err
 	}
 	h.wake(id)
