@@ -244,6 +244,7 @@ type machine struct {
 	trust    tuf.Set
 	kept     agent.Kept
 	happened []agent.Happened
+	full     error // of what is to be kept
 }
 
 func (m *machine) Fits(_ context.Context, _ spec.Endpoint, x models.Manifest) error {
@@ -349,6 +350,9 @@ func (m *machine) FleetKept(context.Context) (agent.Kept, error) {
 func (m *machine) PutFleetKept(_ context.Context, k agent.Kept, h ...agent.Happened) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.full != nil {
+		return m.full
+	}
 	k.Items = slices.Clone(k.Items)
 	m.kept, m.happened = k, append(m.happened, h...)
 	return nil

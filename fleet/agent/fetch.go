@@ -74,7 +74,7 @@ func windows(p spec.Policy, all bool, in spec.Phase, at time.Time) (download, ac
 }
 
 // found returns the manifest of what an item wants: the repository's, or of a promotion of this node the registry's, or of one that was taken what was
-// brought with it.
+// brought with it, which is brought again where a sweep took it while the item waited.
 func (a *Agent) found(ctx context.Context, i Item) (models.Manifest, error) {
 	if i.Local == 0 {
 		return a.manifest(ctx, i.Want)
@@ -85,6 +85,11 @@ func (a *Agent) found(ctx context.Context, i Item) (models.Manifest, error) {
 	m, ok := a.o.Local.Known(ctx, i.Want, i.Want.Digest)
 	if !ok {
 		if p, taken := a.taken(i); taken {
+			within, cancel := context.WithTimeout(ctx, bringWithin)
+			defer cancel()
+			if err := a.bringManifest(within, p); err != nil { // what is here it only makes young
+				return m, err
+			}
 			return a.brought(ctx, p)
 		}
 		return m, edgeward.E("agent.found", edgeward.NotFound, "fleet.local_gone", "version %d is not in this server's registry any more", i.Want.Version)

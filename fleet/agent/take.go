@@ -29,19 +29,18 @@ type Offered struct {
 // offers is what one node said last.
 type offers struct {
 	list []spec.SignedPromotion
-	said map[string]bool // codes with which some were refused, as the audit has it
+	said map[string]bool // codes with which some were refused, as the audit has it; kept when it offers nothing any more
 }
 
 // Shares are the promotions of this node that a node with such a document may take: those that stand, whose version was trained here and has passed its
-// probation, of endpoints that both have. Signed with the certificate of today.
+// probation, of endpoints that both have; the newest spec.MaxLocals of them. Signed with the certificate of today.
 func (a *Agent) Shares(d spec.Desired) []spec.SignedPromotion {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	list := a.kept.shared()
+	a.mu.Unlock()
+	list = slices.DeleteFunc(list, func(p spec.Promotion) bool { return !takes(d, p) })
 	var out []spec.SignedPromotion
-	for _, p := range a.kept.shared() {
-		if !takes(d, p) {
-			continue
-		}
+	for _, p := range list[max(0, len(list)-spec.MaxLocals):] {
 		s, err := a.sign(p)
 		if err != nil {
 			a.o.Log.Warn("a promotion is not offered to the site", "endpoint", p.Endpoint, "err", err)
@@ -117,18 +116,15 @@ func (a *Agent) Offer(ctx context.Context, node string, list []spec.SignedPromot
 	defer a.mu.Unlock()
 	next := offers{list: list[:min(len(list), spec.MaxLocals)], said: map[string]bool{}}
 	maps.Copy(next.said, a.offers[node].said)
-	if len(list) == 0 {
-		delete(a.offers, node)
-		return
-	}
 	for _, s := range next.list {
 		p, err := a.said(node, s)
 		if code := edgeward.CodeOf(err); code != "" && !next.said[code] {
-			next.said[code] = true
 			h := Happened{What: "fleet.local.refused", Object: p.Endpoint, Reason: edgeward.Words(err), At: a.now(), By: "system:fleet", Detail: map[string]string{"node": node, "code": code, "target": p.Target}}
 			if err := a.o.Store.PutFleetKept(ctx, a.kept, h); err != nil {
 				a.o.Log.Warn("a promotion of another server was refused, and is not in the audit log", "node", node, "code", code, "err", err)
+				continue
 			}
+			next.said[code] = true
 		}
 	}
 	a.offers[node] = next

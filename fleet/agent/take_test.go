@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -259,7 +260,11 @@ func TestWhatOthersOfferAndIsNotTaken(t *testing.T) {
 				if name == "of a server that the hub does not name, such as a revoked one" {
 					from = "stranger"
 				}
+				n.look(func() { n.m.full = edgeward.E("disk", edgeward.Exhausted, "disk.full", "no space") })
+				n.a.Offer(t.Context(), from, []spec.SignedPromotion{s}) // it is said when it can be
+				n.look(func() { n.m.full = nil })
 				for range 3 {
+					n.a.Offer(t.Context(), from, nil)
 					n.a.Offer(t.Context(), from, []spec.SignedPromotion{s})
 				}
 				o := n.a.Offered()
@@ -400,6 +405,66 @@ func TestATakenVersionThatDoesNotPassHere(t *testing.T) {
 		n.want("it did not pass", n.settles(), "live 1, committed")
 		if n.ended() != autonomy.Failed {
 			t.Errorf("%q", n.ended())
+		}
+	})
+}
+
+// TestATakenVersionWhoseManifestWasSwept waited longer for this server than blobs are kept that nothing points at.
+func TestATakenVersionWhoseManifestWasSwept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, stop := gone(t)
+		defer func() { stop() }()
+		n.look(func() { n.m.lacks = "onnx" })
+		n.a.Offer(t.Context(), "n2", []spec.SignedPromotion{n.promoted("n2", nil)})
+		n.ok(n.take(""))
+		n.want("it does not fit yet", n.settles(), "live 1, refused fleet.engine")
+		swept := func(after time.Duration) int {
+			got, err := n.m.blobs.Sweep(t.Context(), func(d edgeward.Digest) bool { return d != digest(5) }, 10*time.Minute, time.Now().Add(after))
+			n.ok(err)
+			return got.Removed
+		}
+		time.Sleep(20 * time.Minute)
+		if swept(0) != 0 {
+			t.Error("it was swept while this server looks at it")
+		}
+		stop() // for longer than that
+		if swept(time.Hour) != 1 {
+			t.Fatal("it was not swept")
+		}
+		stop = n.run()
+		n.look(func() { n.m.lacks = "" })
+		n.want("it fits", n.settles(), "live 5, committed")
+	})
+}
+
+// TestManyAreOffered is the newest of more than go into one answer.
+func TestManyAreOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, stop := gone(t)
+		_, err := n.a.Promote(t.Context(), n.own(5))
+		n.ok(err)
+		n.want("its own", n.settles(), "live 5, committed")
+		stop()
+		d := n.together(9, 1)
+		n.look(func() { // the same at more endpoints
+			k := &n.m.kept
+			for seq := uint64(2); seq <= spec.MaxLocals+2; seq++ {
+				i, p, e := k.Items[0], k.Promotions[0], d.Endpoints[0]
+				e.Name = fmt.Sprintf("ward%02d", seq)
+				i.Want.Name, i.Local, i.State.Local = e.Name, seq, seq
+				p.Promotion.Endpoint, p.Promotion.Seq = e.Name, seq
+				k.Items, k.Promotions, d.Endpoints = append(k.Items, i), append(k.Promotions, p), append(d.Endpoints, e)
+			}
+		})
+		defer n.run()()
+		s := n.a.Shares(d)
+		if len(s) != spec.MaxLocals {
+			t.Fatalf("%d are offered", len(s))
+		}
+		for i, x := range s {
+			if p, err := spec.ParsePromotion(x.Promotion); err != nil || p.Seq != uint64(i+3) {
+				t.Errorf("%d: %d %v", i, p.Seq, err)
+			}
 		}
 	})
 }
