@@ -83,6 +83,9 @@ type node struct {
 	ring    peer.Ring
 	own     pki.Identity
 	targets func() []peer.Target
+	shares  []spec.SignedPromotion
+	lends   []edgeward.Digest
+	reads   map[edgeward.Digest]int // of its blobs
 }
 
 func newYard(t *testing.T, seed uint64, n int) *yard {
@@ -124,7 +127,7 @@ func newYard(t *testing.T, seed uint64, n int) *yard {
 
 func (y *yard) add(id string, last byte) *node {
 	t := y.t
-	x := &node{y: y, id: id, host: y.net.Host(netip.AddrFrom4([4]byte{10, 0, 0, last}))}
+	x := &node{y: y, id: id, reads: map[edgeward.Digest]int{}, host: y.net.Host(netip.AddrFrom4([4]byte{10, 0, 0, last}))}
 	request, csr, err := pki.Request(id)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +180,12 @@ func (x *node) open() {
 	x.swarm = peer.NewSwarm(peer.SwarmOptions{Node: x.id, Puller: puller, Near: puller, Hub: fromHub{x}, Site: x,
 		Hears: func() bool { return !y.gone }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Ban: y.ban})
 	s := peer.NewServer(peer.ServeOptions{Fleet: "01f", Authority: y.ca.Authority, Roster: roster, Hub: func() (tuf.Public, error) { return y.key.Public(), nil }, Bytes: handed{x},
-		Coming: x.swarm.Coming, Hears: func() bool { return !y.gone }, Ring: func() peer.Ring { return x.ring }, Now: time.Now})
+		Coming: x.swarm.Coming, Hears: func() bool { return !y.gone }, Ring: func() peer.Ring { return x.ring }, Now: time.Now,
+		Shares: func(spec.Desired) []spec.SignedPromotion { return x.shares }, Lends: func(spec.Desired) []edgeward.Digest {
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			return x.lends
+		}})
 	x.web = &http.Server{Handler: s.Handler(refuse)}
 	go func() { _ = x.web.Serve(x.door.For(peer.ForBytes)) }()
 }
@@ -215,6 +223,9 @@ func (x *node) close() {
 type handed struct{ x *node }
 
 func (h handed) Open(_ context.Context, d edgeward.Digest) (io.ReadSeekCloser, int64, error) {
+	h.x.y.mu.Lock()
+	h.x.reads[d]++
+	h.x.y.mu.Unlock()
 	info, err := h.x.blobs.Stat(d)
 	if err != nil {
 		return nil, 0, err
@@ -632,6 +643,68 @@ func TestAPeerGivesOnlyWhatTheDocumentLeadsTo(t *testing.T) {
 			thief.client.Close()
 			other(c.spoil, c.key)
 			absent("a document that is " + name)
+		}
+	})
+}
+
+// TestWhatIsLentIsReadOnce, however often one asks, and is lent no longer than it is.
+func TestWhatIsLentIsReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 4, 2)
+		defer y.end()
+		a, b := y.nodes[0], y.nodes[1]
+		lent, dl := y.model("lent", 1000)
+		plain, dp := y.model("plain", 1000)
+		file := lent.Files[0].Digest
+		a.put(file)
+		b.wants(plain, dp)
+		lends := func(list ...edgeward.Digest) {
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			a.lends, a.reads = list, map[edgeward.Digest]int{}
+		}
+		here := func() bool {
+			t.Helper()
+			h, err := b.client.Have(t.Context(), a.id, []edgeward.Digest{file})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h.Blobs[0].Here
+		}
+		if lends(dl); here() {
+			t.Error("it is not known yet where it leads")
+		}
+		a.put(dl)
+		lends(dl)
+		for range 5 {
+			if !here() {
+				t.Error("what is lent is not handed out")
+			}
+		}
+		y.mu.Lock()
+		if n := a.reads[dl]; n != 1 {
+			t.Errorf("the manifest was read %d times", n)
+		}
+		y.mu.Unlock()
+		if lends(); here() {
+			t.Error("what is lent no more is handed out")
+		}
+	})
+}
+
+// TestManyPromotions of a server that tells of more than go into an answer: the newest count.
+func TestManyPromotions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, 4, 2)
+		defer y.end()
+		a, b := y.nodes[0], y.nodes[1]
+		b.told()
+		for i := range spec.MaxLocals + 2 {
+			a.shares = append(a.shares, spec.SignedPromotion{Promotion: []byte{byte(i)}})
+		}
+		got, err := b.client.Promotions(t.Context(), a.id)
+		if err != nil || len(got) != spec.MaxLocals || got[0].Promotion[0] != 2 {
+			t.Errorf("%d %v", len(got), err)
 		}
 	})
 }

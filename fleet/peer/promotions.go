@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 
 	"edgeward"
 	"edgeward/fleet/spec"
@@ -27,7 +28,7 @@ func (s *Server) promotions(w http.ResponseWriter, _ *http.Request, node string)
 	return json.NewEncoder(w).Encode(out)
 }
 
-// Promotions asks one for what it promoted by itself. Whose word that is, is the caller's to check.
+// Promotions asks one for what it promoted by itself: the newest spec.MaxLocals of it. Whose word that is, is the caller's to check.
 func (c *Client) Promotions(ctx context.Context, node string) ([]spec.SignedPromotion, error) {
 	res, err := c.call(ctx, node, http.MethodGet, "promotions", nil, nil)
 	if err != nil {
@@ -35,8 +36,8 @@ func (c *Client) Promotions(ctx context.Context, node string) ([]spec.SignedProm
 	}
 	defer res.Body.Close()
 	var out []spec.SignedPromotion
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxPromotions)).Decode(&out); err != nil || len(out) > spec.MaxLocals {
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxPromotions)).Decode(&out); err != nil {
 		return nil, edgeward.E("peer.Promotions", edgeward.Unavailable, "fleet.peer_answer", "its answer cannot be read: %v", err)
 	}
-	return out, nil
+	return slices.Clone(out[max(0, len(out)-spec.MaxLocals):]), nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 	maxAsked    = 1000    // digests in one question
 	maxManifest = 1 << 20 // bytes
 	maxUploads  = 8       // at a time; who comes then asks another one
+	maxLeads    = 64      // lent manifests that are remembered, before those that are not lent to who asks are forgotten
 )
 
 // Bytes are the blobs of this server.
@@ -56,7 +58,8 @@ type Server struct {
 	uploads chan struct{}
 
 	mu    sync.Mutex
-	shown map[string]*shown // documents, by node; of nodes on the roster only
+	shown map[string]*shown                     // documents, by node; of nodes on the roster only
+	leads map[edgeward.Digest][]edgeward.Digest // the blobs of manifests that were lent: they never change
 }
 
 // shown is never changed: several requests of one node look at it at a time.
@@ -69,7 +72,7 @@ type shown struct {
 
 // NewServer answers nobody yet.
 func NewServer(o ServeOptions) *Server {
-	return &Server{o: o, uploads: make(chan struct{}, maxUploads), shown: map[string]*shown{}}
+	return &Server{o: o, uploads: make(chan struct{}, maxUploads), shown: map[string]*shown{}, leads: map[edgeward.Digest][]edgeward.Digest{}}
 }
 
 // Answer is what a server says of one blob.
@@ -183,13 +186,33 @@ func (s *Server) reach(ctx context.Context, node string) (map[edgeward.Digest]bo
 	reach = maps.Clone(reach)
 	for _, d := range lent {
 		reach[d] = true
-		if m, err := s.manifest(ctx, d); err == nil {
-			for _, b := range m.Blobs() {
-				reach[b] = true
-			}
+		for _, b := range s.lead(ctx, d, lent) {
+			reach[b] = true
 		}
 	}
 	return reach, nil
+}
+
+// lead is where a manifest leads that is lent with others. It is read once, and not for each request; one that is not here leads nowhere yet.
+func (s *Server) lead(ctx context.Context, d edgeward.Digest, lent []edgeward.Digest) []edgeward.Digest {
+	s.mu.Lock()
+	list, ok := s.leads[d]
+	s.mu.Unlock()
+	if ok {
+		return list
+	}
+	m, err := s.manifest(ctx, d)
+	if err != nil {
+		return nil
+	}
+	list = m.Blobs()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.leads) >= maxLeads {
+		maps.DeleteFunc(s.leads, func(x edgeward.Digest, _ []edgeward.Digest) bool { return !slices.Contains(lent, x) })
+	}
+	s.leads[d] = list
+	return list
 }
 
 // named is what a peer's document leads to. Manifests that have come since it was shown are looked into.
