@@ -15,7 +15,7 @@ import (
 // server at rest is small, and collecting after every few megabytes would cost a busy one a tenth of its time.
 const fresh = 32 << 20
 
-// large is what the heap may grow by at most at Go's own rule: one that is larger grows by half at least. It is that of a hub of thousands of nodes, which wait, and
+// large is what the heap may grow by at most at Go's own rule: one that is larger grows by a quarter at least. It is that of a hub of thousands of nodes, which wait, and
 // whose memory is mostly what lives.
 const large = 64 << 20
 
@@ -47,7 +47,7 @@ func tune() {
 // percentAt is the percentage for a heap of which so much lives.
 func percentAt(live uint64) uint64 {
 	live = max(live, 1<<20)
-	return max(50, min(100, large*100/live), fresh*100/live)
+	return max(25, min(100, large*100/live), fresh*100/live)
 }
 
 // A node rests when it has allocated less than atRest in restAfter, and gives memory back where it has allocated more than

@@ -43,7 +43,7 @@ func (l *Line) hear() error {
 
 // greet makes the handshake, on a goroutine that ends with it: it takes much stack.
 func (l *Line) greet() {
-	free, ok := l.lot.take(l.lot.handshakes)
+	free, ok := l.lot.take(l.lot.handshakes, brief)
 	if !ok {
 		_ = l.Conn.Close()
 		return
@@ -77,7 +77,7 @@ func (l *Line) next() {
 // hand hands the connection on, when its turn is.
 func (l *Line) hand() {
 	var ok bool
-	if l.free, ok = l.lot.take(l.lot.requests); !ok {
+	if l.free, ok = l.lot.take(l.lot.requests, turn); !ok {
 		_ = l.Conn.Close()
 		return
 	}
@@ -88,9 +88,9 @@ func (l *Line) hand() {
 	}
 }
 
-// Turn is for http.Server.ConnState: a connection that has answered its request makes room for others.
+// Turn is for http.Server.ConnState: a connection whose call waits, or that ended, makes room for others. One that answered may bring another request before its call waits.
 func Turn(c net.Conn, s http.ConnState) {
-	if t, ok := c.(*tls.Conn); ok && s != http.StateNew && s != http.StateActive {
+	if t, ok := c.(*tls.Conn); ok && (s == http.StateHijacked || s == http.StateClosed) {
 		if l, ok := t.NetConn().(*Line); ok {
 			l.free()
 		}

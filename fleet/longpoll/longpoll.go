@@ -10,7 +10,7 @@
 //   - A call is answered once, or its connection ends: it was closed, its caller said something before the answer, or the Lot was closed.
 //   - While it waits, its caller is told so every spec.Beat (102 Processing): a caller that hears nothing for longer knows that the line is cut.
 //   - However many come together, or are woken together, few handshakes, requests and answers are worked on at a time, and who is slow holds up nobody for
-//     long: a handshake or request that takes longer than brief is counted no more, and no answer waits for another one's line.
+//     long: a handshake that takes longer than brief is counted no more, nor a connection that is with the server for longer than turn, and no answer waits for another one's line.
 //   - A handshake that is not made within Slow, an answer that is not taken within Slow, and a connection that is silent for Idle end.
 //   - What answers may panic: that ends its connection only.
 package longpoll
@@ -32,10 +32,11 @@ const (
 	Slow = 10 * time.Second
 	Idle = 3 * time.Minute // from an answer to the next request
 
-	handshakes = 256 // that are made at a time
-	requests   = 512 // that are worked on at a time
-	answers    = 32  // that are made at a time
-	brief      = 250 * time.Millisecond
+	handshakes = 256                    // that are made at a time
+	requests   = 512                    // that are worked on at a time
+	answers    = 32                     // that are made at a time
+	brief      = 250 * time.Millisecond // a handshake counts for so long
+	turn       = time.Second            // a connection with the server
 )
 
 // Lot is a net.Listener of TLS connections, and where their calls wait.
@@ -140,15 +141,15 @@ func (l *Lot) run() {
 	}
 }
 
-// take takes one of slots, for brief at most: free gives it back. False if the lot was closed before.
-func (l *Lot) take(slots chan struct{}) (free func(), ok bool) {
+// take takes one of slots, for d at most: free gives it back. False if the lot was closed before.
+func (l *Lot) take(slots chan struct{}, d time.Duration) (free func(), ok bool) {
 	select {
 	case slots <- struct{}{}:
 	case <-l.done:
 		return nil, false
 	}
 	free = sync.OnceFunc(func() { <-slots })
-	time.AfterFunc(brief, free) // room:clock how long it counts
+	time.AfterFunc(d, free) // room:clock how long it counts
 	return free, true
 }
 
