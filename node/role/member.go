@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edgeward"
@@ -254,7 +255,7 @@ func (r *Role) follow(parent context.Context, m store.Membership) {
 }
 
 func (r *Role) act(ctx context.Context, m store.Membership) error {
-	cert, err := m.Identity.TLS()
+	first, err := m.Identity.TLS()
 	if err != nil {
 		return err
 	}
@@ -262,11 +263,9 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	if err != nil {
 		return err
 	}
-	current := func() (*tls.Certificate, error) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return &cert, nil
-	}
+	var cert atomic.Pointer[tls.Certificate] // what it points at is never changed: handshakes go on with it
+	cert.Store(&first)
+	current := func() (*tls.Certificate, error) { return cert.Load(), nil }
 	var a *agent.Agent
 	var box *outbox.Outbox
 	line := agent.NewWire(m.Hubs, pki.NodeTLS(authority, current), r.p.Proxy, func(t time.Time) {
@@ -314,9 +313,7 @@ func (r *Role) act(ctx context.Context, m store.Membership) error {
 	wg.Go(func() { r.answer(ctx, a, line) })
 	wg.Go(func() {
 		r.renew(ctx, m, a, authority, line, func(c tls.Certificate) {
-			r.mu.Lock()
-			cert = c
-			r.mu.Unlock()
+			cert.Store(&c)
 			line.Close()
 		})
 	})
