@@ -46,18 +46,23 @@ func newTrustAmend(r *remote) *cobra.Command {
 				return err
 			}
 		}
-		return s.propose(ctx, r, c, func(set tuf.Set) (tuf.Proposal, error) {
-			charter, err := set.Charter()
-			if err != nil {
-				return tuf.Proposal{}, err
-			}
-			if charter, err = a.apply(charter); err != nil {
-				return tuf.Proposal{}, err
-			}
-			return tuf.Amend(set, charter, time.Now())
-		})
+		return s.amend(ctx, r, c, a.apply)
 	})
 	return cmd
+}
+
+// amend proposes the charter that change makes of the present one, and signs.
+func (s *signer) amend(ctx context.Context, r *remote, c *client.Client, change func(tuf.Charter) (tuf.Charter, error)) error {
+	return s.propose(ctx, r, c, func(set tuf.Set) (tuf.Proposal, error) {
+		charter, err := set.Charter()
+		if err != nil {
+			return tuf.Proposal{}, err
+		}
+		if charter, err = change(charter); err != nil {
+			return tuf.Proposal{}, err
+		}
+		return tuf.Amend(set, charter, time.Now())
+	})
 }
 
 // apply returns c changed. Those who hold root hold targets too, as edgeward fleet init made it, unless the two differ already.

@@ -74,16 +74,12 @@ func newCARotate(r *remote) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.propose(ctx, r, c, func(set tuf.Set) (tuf.Proposal, error) {
-			charter, err := set.Charter()
-			if err != nil {
-				return tuf.Proposal{}, err
-			}
+		return s.amend(ctx, r, c, func(charter tuf.Charter) (tuf.Charter, error) {
 			if len(charter.Authorities) > 1 {
-				return tuf.Proposal{}, edgeward.E("ca", edgeward.Conflict, "fleet.authority_changing", "the authority is being changed already").WithHint("edgeward fleet ca show, then edgeward fleet ca drop --key root.key")
+				return charter, edgeward.E("ca", edgeward.Conflict, "fleet.authority_changing", "the authority is being changed already").WithHint("edgeward fleet ca show, then edgeward fleet ca drop --key root.key")
 			}
 			charter.Authorities = [][]byte{a.Current, a.Next}
-			return tuf.Amend(set, charter, time.Now())
+			return charter, nil
 		})
 	})
 	return cmd
@@ -108,17 +104,13 @@ func newCADrop(r *remote) *cobra.Command {
 				return err
 			}
 		}
-		return s.propose(ctx, r, c, func(set tuf.Set) (tuf.Proposal, error) {
-			charter, err := set.Charter()
-			if err != nil {
-				return tuf.Proposal{}, err
-			}
+		return s.amend(ctx, r, c, func(charter tuf.Charter) (tuf.Charter, error) {
 			last := a.Authorities[len(a.Authorities)-1]
 			charter.Authorities = slices.DeleteFunc(slices.Clone(charter.Authorities), func(der []byte) bool { return edgeward.DigestOf(der) != last.Digest })
 			if len(charter.Authorities) != 1 {
-				return tuf.Proposal{}, edgeward.E("ca", edgeward.Conflict, "fleet.proposal_outdated", "the charter names other authorities by now").WithHint("edgeward fleet ca show")
+				return charter, edgeward.E("ca", edgeward.Conflict, "fleet.proposal_outdated", "the charter names other authorities by now").WithHint("edgeward fleet ca show")
 			}
-			return tuf.Amend(set, charter, time.Now())
+			return charter, nil
 		})
 	})
 	return cmd

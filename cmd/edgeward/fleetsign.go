@@ -175,16 +175,15 @@ func printCharter(w io.Writer, before *tuf.Charter, after tuf.Charter) {
 	if before.Hub != after.Hub && before.Hub != "" {
 		fmt.Fprintf(w, "  the hub's key: %s (was %s)\n", after.Hub, before.Hub)
 	}
-	for _, der := range after.Authorities {
-		if !slices.ContainsFunc(before.Authorities, func(x []byte) bool { return bytes.Equal(x, der) }) {
-			fmt.Fprintf(w, "  certificate authority: %s\n", edgeward.DigestOf(der))
+	only := func(what string, in, notIn [][]byte) {
+		for _, der := range in {
+			if !slices.ContainsFunc(notIn, func(x []byte) bool { return bytes.Equal(x, der) }) {
+				fmt.Fprintf(w, "  %s: %s\n", what, edgeward.DigestOf(der))
+			}
 		}
 	}
-	for _, der := range before.Authorities {
-		if !slices.ContainsFunc(after.Authorities, func(x []byte) bool { return bytes.Equal(x, der) }) {
-			fmt.Fprintf(w, "  certificate authority no more: %s\n", edgeward.DigestOf(der))
-		}
-	}
+	only("certificate authority", after.Authorities, before.Authorities)
+	only("certificate authority no more", before.Authorities, after.Authorities)
 }
 
 func printSigned(w io.Writer, c tuf.Changes, published bool, needs []tuf.Need) {
