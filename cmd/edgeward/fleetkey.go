@@ -3,9 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"edgeward"
 	"edgeward/sync/tuf"
 )
 
@@ -46,4 +50,53 @@ func newFleetKey(r *remote) *cobra.Command {
 	}
 	cmd.AddCommand(fresh, show)
 	return cmd
+}
+
+// keyIn reads a key that an interrupted init left, or makes it.
+func keyIn(dir, name string, phrase passphrase) (tuf.Key, error) {
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return tuf.ReadKey(path, phrase.read)
+	}
+	return makeKey(path, phrase)
+}
+
+// makeKey writes a new key, encrypted where there is a passphrase.
+func makeKey(path string, phrase passphrase) (tuf.Key, error) {
+	k, err := tuf.NewKey()
+	if err != nil {
+		return k, err
+	}
+	secret := ""
+	if phrase.file != "" {
+		if secret, err = phrase.read(); err != nil {
+			return k, err
+		}
+	}
+	return k, k.WriteFile(path, secret)
+}
+
+// passphrase protects key files.
+type passphrase struct{ file string }
+
+func (p *passphrase) flag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "`file` with the passphrase of the key files, its first line")
+}
+
+// needed is the flag where there is no going on without one.
+func (p *passphrase) needed(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.file, "passphrase-file", "", "`file` with the passphrase, its first line")
+	must(cmd.MarkFlagRequired("passphrase-file"))
+}
+
+func (p passphrase) read() (string, error) {
+	if p.file == "" {
+		return "", edgeward.E("key", edgeward.Invalid, "fleet.passphrase", "the key file has a passphrase").WithHint("give --passphrase-file FILE")
+	}
+	b, err := os.ReadFile(p.file)
+	if err != nil {
+		return "", edgeward.E("key", edgeward.Invalid, "fleet.passphrase", "%v", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
 }
