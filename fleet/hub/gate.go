@@ -80,13 +80,13 @@ func (h *Hub) measure(ctx context.Context) {
 	}
 }
 
-// before is how many days before a rollout are read too: what a version without a reference of its training is compared with.
-const before = 7
+// referenceDays are how many days before a rollout are read too: what a version without a reference of its training is compared with.
+const referenceDays = 7
 
 // addUp counts the nodes that were told the new version, and of the one before those for which the rollout is meant.
 func (h *Hub) addUp(ctx context.Context, m Move, meant map[string]bool, shapes map[edgeward.Digest]summary.Shape) (w rollout.Work, err error) {
 	from, to := m.Created.UTC().Format(time.DateOnly), h.o.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly) // a node's clock may be ahead
-	oldest := m.Created.UTC().AddDate(0, 0, -before).Format(time.DateOnly)
+	oldest := m.Created.UTC().AddDate(0, 0, -referenceDays).Format(time.DateOnly)
 	all, err := h.o.Store.FleetSummaries(ctx, m.Endpoint.Group, m.To.Model, func(x *summary.Of) bool {
 		if x.Endpoint != m.Endpoint.Name || x.Day < oldest {
 			return false

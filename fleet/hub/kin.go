@@ -11,10 +11,13 @@ import (
 // Promotions of several nodes of a site stand for one version where one node trained and promoted it and others took it from there. Persons decide about the
 // version: what they say to one of these promotions is said to all, and the node that they said it to brings the bytes.
 
-// akin reports whether a and b stand for one version behind one endpoint, by one promotion.
-func akin(a, b spec.Promotion) bool {
-	return a.Origin() == b.Origin() && a.Target == b.Target && a.Endpoint == b.Endpoint
+// matter is one version behind one endpoint, by one promotion: promotions of one matter are akin.
+type matter struct {
+	origin           spec.Taken
+	target, endpoint string
 }
+
+func matterOf(p spec.Promotion) matter { return matter{p.Origin(), p.Target, p.Endpoint} }
 
 // kin calls f for each promotion of another member of n's site that is akin to p and counts, and returns the nodes that f changed, by id.
 func (h *Hub) kin(n Node, p spec.Promotion, f func(x Node, q *Promoted) bool) (out []Node) {
@@ -24,7 +27,7 @@ func (h *Hub) kin(n Node, p spec.Promotion, f func(x Node, q *Promoted) bool) (o
 		}
 		list, moved := slices.Clone(x.Promotions), false
 		for i := range list {
-			if q := &list[i]; !q.Refused && akin(q.Promotion, p) && f(x, q) {
+			if q := &list[i]; !q.Refused && matterOf(q.Promotion) == matterOf(p) && f(x, q) {
 				moved = true
 			}
 		}
@@ -86,14 +89,6 @@ func (h *Hub) inherits(n Node, p *Promoted) {
 	}
 }
 
-// version is one version behind one endpoint of a site, by one promotion: see akin.
-type version struct {
-	site     string
-	origin   spec.Taken
-	target   string
-	endpoint string
-}
-
 // without lets another node bring each version that n, which is a member no more, was to bring: the first by id, before others one whose promotion holds.
 // It returns the nodes that this changes.
 func (h *Hub) without(n Node) (out []Node) {
@@ -104,11 +99,15 @@ func (h *Hub) without(n Node) (out []Node) {
 		}
 	}
 	slices.SortFunc(out, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
-	next := map[version]string{}
+	type at struct {
+		site string
+		matter
+	}
+	next := map[at]string{}
 	for _, ended := range []bool{false, true} {
 		for _, x := range out {
 			for _, q := range x.Promotions {
-				k := version{x.Site, q.Promotion.Origin(), q.Promotion.Target, q.Promotion.Endpoint}
+				k := at{x.Site, matterOf(q.Promotion)}
 				if q.waits() && q.With == n.ID && q.Ended.IsZero() != ended && next[k] == "" {
 					next[k] = x.ID
 				}
@@ -121,7 +120,7 @@ func (h *Hub) without(n Node) (out []Node) {
 			if !q.waits() || q.With != n.ID {
 				continue
 			}
-			if q.With = next[version{x.Site, q.Promotion.Origin(), q.Promotion.Target, q.Promotion.Endpoint}]; q.With == x.ID {
+			if q.With = next[at{x.Site, matterOf(q.Promotion)}]; q.With == x.ID {
 				q.With = ""
 			}
 		}
