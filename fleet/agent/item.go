@@ -194,11 +194,13 @@ func (i Item) waits(o Observed) Item {
 }
 
 // because is what a person reads of e, here and at the hub: what is wrong, and what to do about it.
-func because(e *edgeward.Error) string {
-	if hint := edgeward.HintOf(e); hint != "" {
-		return edgeward.Words(e) + ": " + hint
+func because(e *edgeward.Error) string { return hinted(edgeward.Words(e), edgeward.HintOf(e)) }
+
+func hinted(problem, hint string) string {
+	if hint == "" {
+		return problem
 	}
-	return edgeward.Words(e)
+	return problem + ": " + hint
 }
 
 func (i Item) fail(p spec.Phase, now time.Time, fault spec.Fault, code, format string, args ...any) Item {

@@ -110,10 +110,7 @@ func (a *Agent) Report() spec.Reported {
 	r.Endpoints, r.Binary = a.endpoints(), a.binary()
 	r.Locals = a.locals(a.now())
 	if a.aboutDoc && a.contact.Code != "" {
-		r.Refuses = &spec.Refusal{Code: a.contact.Code, Reason: a.contact.Problem}
-		if a.contact.Hint != "" {
-			r.Refuses.Reason += ": " + a.contact.Hint
-		}
+		r.Refuses = &spec.Refusal{Code: a.contact.Code, Reason: hinted(a.contact.Problem, a.contact.Hint)}
 	}
 	return r
 }
