@@ -57,31 +57,40 @@ type Result struct {
 // Verify checks the whole log up to the head it has now, and that it leads through each of the known heads. The error
 // says that the log could not be read; what is wrong with it is in the Result.
 func Verify(ctx context.Context, log Log, known ...events.Head) (Result, error) {
-	head, err := log.Head(ctx)
-	if err != nil {
-		return Result{}, err
-	}
 	known = slices.Clone(known)
 	slices.SortFunc(known, func(a, b events.Head) int { return cmp.Compare(a.Size, b.Size) })
-	var v events.Verifier
-	err = each(ctx, log, head.Size, func(raw []byte) error {
-		if err := v.Add(raw); err != nil {
-			return err
-		}
-		return through(&v, &known)
-	})
-	if err == nil {
-		err = v.Matches(head)
+	v, err := walk(ctx, log, func(v *events.Verifier) error { return through(v, &known) })
+	if v == nil {
+		return Result{}, err
 	}
 	if err == nil && len(known) > 0 {
 		err = v.Matches(known[0])
 	}
-	return result(&v, err)
+	return result(v, err)
+}
+
+// walk takes the log up to the head it has now through a verifier, which at looks at after each event; nil if there is no head.
+func walk(ctx context.Context, log Log, at func(*events.Verifier) error) (*events.Verifier, error) {
+	head, err := log.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &events.Verifier{}
+	err = each(ctx, log, head.Size, func(raw []byte) error {
+		if err := v.Add(raw); err != nil {
+			return err
+		}
+		return at(v)
+	})
+	if err == nil {
+		err = v.Matches(head)
+	}
+	return v, err
 }
 
 // through compares the log so far with the known heads of its size.
 func through(v *events.Verifier, known *[]events.Head) error {
-	for size := v.Head().Size; len(*known) > 0 && (*known)[0].Size <= size; *known = (*known)[1:] {
+	for size := v.Size(); len(*known) > 0 && (*known)[0].Size <= size; *known = (*known)[1:] {
 		if h := (*known)[0]; h.Size == size {
 			if err := v.Matches(h); err != nil {
 				return err

@@ -23,34 +23,25 @@ type Witnessed struct {
 
 // VerifyWitnessed is Verify, and holds the log against what others saw of it. A head that does not fit makes no sound log broken: who says so may be the one that lies.
 func VerifyWitnessed(ctx context.Context, log Log, heads []Witness) (Result, error) {
-	head, err := log.Head(ctx)
-	if err != nil {
-		return Result{}, err
-	}
 	heads = slices.Clone(heads)
 	slices.SortStableFunc(heads, func(a, b Witness) int { return cmp.Compare(a.Head.Size, b.Head.Size) })
-	var v events.Verifier
-	w := Witnessed{}
-	rest := heads
-	err = each(ctx, log, head.Size, func(raw []byte) error {
-		if err := v.Add(raw); err != nil {
-			return err
-		}
+	w, rest := Witnessed{}, heads
+	v, err := walk(ctx, log, func(v *events.Verifier) error {
 		for len(rest) > 0 && rest[0].Head.Size <= v.Size() {
 			w.hear(rest[0], v.Matches(rest[0].Head) == nil)
 			rest = rest[1:]
 		}
 		return nil
 	})
-	if err == nil {
-		err = v.Matches(head)
+	if v == nil {
+		return Result{}, err
 	}
 	if err == nil {
 		for _, x := range rest { // longer than the log
 			w.hear(x, false)
 		}
 	}
-	r, err := result(&v, err)
+	r, err := result(v, err)
 	if len(heads) > 0 {
 		r.Witnessed = &w
 	}
