@@ -32,10 +32,9 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 		kinds[string(f)] = true
 	}
 	n.local = &follow.Follow{Store: n.store, Blobs: n.blobs, Work: n.work, Serve: n.serve, Kinds: kinds, About: n.facts,
-		Free: func() int64 { return int64(host.Read(context.Background(), n.cfg.DataDir).DiskFree) },
 		Room: func() follow.Room {
 			in := host.Read(context.Background(), n.cfg.DataDir)
-			return follow.Room{Arch: in.Arch, Features: in.Features, Free: int64(in.MemoryFree), Worker: int64(n.cfg.Workers.Memory)}
+			return follow.Room{Arch: in.Arch, Features: in.Features, Free: int64(in.MemoryFree), Worker: int64(n.cfg.Workers.Memory), Disk: int64(in.DiskFree)}
 		}}
 	proxy, err := n.fleetProxy()
 	if err != nil {
@@ -44,7 +43,7 @@ func (n *Node) openFleet(ctx context.Context) (err error) {
 	n.role, err = role.Open(ctx, role.Parts{Store: n.store, Blobs: n.blobs, Local: n.local, Own: n.local.Own, Count: &follow.Count{Counter: n.counter, Follow: n.local, Records: n.records}, Node: n.id, Dir: n.dir("fleet"), Address: n.cfg.Fleet.Address, SiteAddress: n.cfg.Gossip.Address, Version: n.o.Version, Names: n.fleetNames, Proxy: proxy,
 		Answer: n.answer,
 		Programs: func() agent.Programs {
-			return update.Programs{Update: n.update, Blobs: n.blobs, Store: store.Readable, Free: n.local.Free}
+			return update.Programs{Update: n.update, Blobs: n.blobs, Store: store.Readable, Free: func() int64 { return n.local.Room().Disk }}
 		},
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { api.Refuse(w, err) },
 		Now:    n.now, NewID: n.o.NewID, Log: n.log.With("part", "fleet"),

@@ -251,7 +251,7 @@ func opened(dir string) (*endpoints, error) {
 	}
 	n := time.Now().UnixNano()
 	w := work.New(&work.Parts{Store: db, Blobs: b, Serve: serve.New(serve.Config{Store: db}), Now: time.Now, NewID: func() string { n++; return fmt.Sprint(n) }, Changed: func() {}})
-	return &endpoints{Follow: &follow.Follow{Store: db, Blobs: b, Work: w, Serve: w.Serve, Kinds: map[string]bool{"onnx": true}, Free: func() int64 { return 1 << 40 }, Room: func() follow.Room { return follow.Room{} },
+	return &endpoints{Follow: &follow.Follow{Store: db, Blobs: b, Work: w, Serve: w.Serve, Kinds: map[string]bool{"onnx": true}, Room: func() follow.Room { return follow.Room{Disk: 1 << 40} },
 		About: func() spec.Facts { return spec.Facts{Name: "ward-3"} }}}, nil
 }
 

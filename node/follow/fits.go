@@ -18,6 +18,7 @@ type Room struct {
 	Features []string // of the processor
 	Free     int64    // bytes of memory that are free
 	Worker   int64    // bytes that a worker may map
+	Disk     int64    // bytes free on the data directory's file system
 }
 
 // reserve stays free on the disk, whatever the fleet wants.
@@ -35,7 +36,8 @@ func (f *Follow) Fits(_ context.Context, w spec.Endpoint, m models.Manifest) err
 	if err := (&onnxgraph.Info{Opset: m.Opset}).Check(); err != nil {
 		return edgeward.E(op, edgeward.Conflict, "fleet.opset", "%s", edgeward.Words(err)).WithHint("update this server, or have the model exported with an older operator set")
 	}
-	if err := f.Room().holds(w, m); err != nil {
+	room := f.Room()
+	if err := room.holds(w, m); err != nil {
 		return err
 	}
 	var need int64
@@ -44,7 +46,7 @@ func (f *Follow) Fits(_ context.Context, w spec.Endpoint, m models.Manifest) err
 			need += 2 * file.Size // while it comes it is there twice
 		}
 	}
-	if free := f.Free(); free > 0 && need > 0 && need > free-reserve {
+	if free := room.Disk; free > 0 && need > 0 && need > free-reserve {
 		return edgeward.E(op, edgeward.Exhausted, "fleet.disk", "version %d needs %d MiB and %d MiB are free; %d MiB stay free", w.Version, mib(need), free>>20, int64(reserve)>>20).
 			WithHint("free space on the data directory's disk")
 	}

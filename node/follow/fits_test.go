@@ -43,11 +43,11 @@ func TestWhatDoesNotFitIsRefusedBeforeItsBytesMove(t *testing.T) {
 		"nobody measured it, and its files alone are more": {func(_ *Follow, r *Room, m *models.Manifest) { m.Engines, r.Free = nil, 99<<20 }, "fleet.ram"},
 		"nobody measured it, and its files have room":      {func(_ *Follow, r *Room, m *models.Manifest) { m.Engines, r.Free = nil, 101<<20 }, ""},
 		"nobody knows what is free":                        {func(_ *Follow, r *Room, _ *models.Manifest) { r.Free, r.Worker = 0, 0 }, ""},
-		"the disk is full":                                 {func(f *Follow, _ *Room, _ *models.Manifest) { f.Free = func() int64 { return reserve + 199<<20 } }, "fleet.disk"},
+		"the disk is full":                                 {func(_ *Follow, r *Room, _ *models.Manifest) { r.Disk = reserve + 199<<20 }, "fleet.disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			room := Room{Arch: "amd64", Features: []string{"sse4_2", "avx2"}, Free: 1 << 30, Worker: 4 << 30}
-			f := &Follow{Blobs: store, Kinds: map[string]bool{"onnx": true}, Free: func() int64 { return 1 << 30 }, Room: func() Room { return room }}
+			room := Room{Arch: "amd64", Features: []string{"sse4_2", "avx2"}, Free: 1 << 30, Worker: 4 << 30, Disk: 1 << 30}
+			f := &Follow{Blobs: store, Kinds: map[string]bool{"onnx": true}, Room: func() Room { return room }}
 			m := models.Manifest{Kind: "onnx", Opset: map[string]int64{"": 17}, Files: []models.File{{Name: "model.onnx", Role: "model", Size: 100 << 20, Digest: edgeward.DigestOf(nil)}, {Role: "source", Size: 1}},
 				Engines: engines(took(900, true), took(300, true), took(10, false))}
 			c.with(f, &room, &m)

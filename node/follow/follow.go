@@ -35,7 +35,6 @@ type Follow struct {
 	Serve *serve.Server
 	About func() spec.Facts
 	Kinds map[string]bool // of manifests that this build's engines load
-	Free  func() int64    // bytes free on the data directory's file system
 	Room  func() Room     // what else a version is held against before its bytes move
 }
 
