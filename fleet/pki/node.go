@@ -114,6 +114,16 @@ func (i Identity) Issuer() edgeward.Digest {
 	return edgeward.DigestOf(i.Chain[1])
 }
 
+// Kept is what a node shows of an identity that it keeps, and the CA that it believes, whose digest is pin.
+func (i Identity) Kept(pin edgeward.Digest, node string) (tls.Certificate, Authority, error) {
+	c, err := i.TLS()
+	if err != nil {
+		return c, Authority{}, err
+	}
+	_, a, err := i.Join(pin, node, i.Chain)
+	return c, a, err
+}
+
 // TLS is i for a tls.Config.
 func (i Identity) TLS() (tls.Certificate, error) {
 	bad := func() (tls.Certificate, error) {

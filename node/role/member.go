@@ -179,11 +179,7 @@ func (r *Role) Leave(ctx context.Context, by, reason string) (told bool, err err
 func (r *Role) goodbye(ctx context.Context, m store.Membership) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cert, err := m.Identity.TLS()
-	if err != nil {
-		return err
-	}
-	_, authority, err := m.Identity.Join(m.CA, r.p.Node, m.Identity.Chain)
+	cert, authority, err := m.Identity.Kept(m.CA, r.p.Node)
 	if err != nil {
 		return err
 	}
@@ -255,11 +251,7 @@ func (r *Role) follow(parent context.Context, m store.Membership) {
 }
 
 func (r *Role) act(ctx context.Context, m store.Membership) error {
-	first, err := m.Identity.TLS()
-	if err != nil {
-		return err
-	}
-	_, authority, err := m.Identity.Join(m.CA, r.p.Node, m.Identity.Chain)
+	first, authority, err := m.Identity.Kept(m.CA, r.p.Node)
 	if err != nil {
 		return err
 	}

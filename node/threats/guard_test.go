@@ -109,9 +109,7 @@ func (g *guard) join(code string) {
 // line is a wire with the node's certificate.
 func (g *guard) line(hubs []string, heard func(time.Time)) *agent.Wire {
 	g.Helper()
-	cert, err := g.m.Identity.TLS()
-	g.ok(err)
-	_, authority, err := g.m.Identity.Join(g.m.CA, g.id, g.m.Identity.Chain)
+	cert, authority, err := g.m.Identity.Kept(g.m.CA, g.id)
 	g.ok(err)
 	w := agent.NewWire(hubs, pki.NodeTLS(authority, func() (*tls.Certificate, error) { return &cert, nil }), nil, heard)
 	g.Cleanup(w.Close)

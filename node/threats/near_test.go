@@ -96,9 +96,7 @@ func sites(g *guard) { g.near = &near{g: g} }
 func (n *near) joins(o *agent.Options) {
 	g := n.g
 	g.Helper()
-	cert, err := g.m.Identity.TLS()
-	g.ok(err)
-	_, authority, err := g.m.Identity.Join(g.m.CA, g.id, g.m.Identity.Chain)
+	cert, authority, err := g.m.Identity.Kept(g.m.CA, g.id)
 	g.ok(err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	g.ok(err)
