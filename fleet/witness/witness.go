@@ -109,11 +109,6 @@ func (w *Witness) Look(ctx context.Context) (Finding, error) {
 		return Fits, err
 	}
 	next, found := was, Fits
-	if b == nil && was.Odd == nil {
-		next.At = now
-		w.set(next) // nothing is new: not worth a write
-		return Fits, nil
-	}
 	if b != nil {
 		key, err := w.o.Key()
 		if err != nil {
@@ -124,21 +119,22 @@ func (w *Witness) Look(ctx context.Context) (Finding, error) {
 			return Fits, err
 		}
 		next, found = was.Hear(s, a.Envelope, a.Proof, now)
-	} else {
-		next, found = was.settled(), Again
+	} else if next = was.settled(); was.Odd != nil {
+		found = Again
+	}
+	if b == nil {
 		next.At = now
 	}
 	told := found
 	if found == Older || was.Odd != nil && next.Odd != nil {
 		told = Fits // of no interest; was said
 	}
-	at := next.At
-	if next.At = was.At; told == Fits && reflect.DeepEqual(next, was) {
-		next.At = at
+	same := next
+	same.At = was.At
+	if told == Fits && reflect.DeepEqual(same, was) { // nothing is new: not worth a write
 		w.set(next)
 		return found, nil
 	}
-	next.At = at
 	if err := w.o.Store.PutFleetWitness(ctx, next, told, now); err != nil {
 		return found, err
 	}
