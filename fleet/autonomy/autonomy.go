@@ -81,8 +81,8 @@ type Offer struct {
 	Last   uint64         // the highest Seq of the other node's promotions of the endpoint that was taken here; 0: none was
 }
 
-// Ahead is how much later than this node's clock another one's may be.
-const Ahead = time.Hour
+// ahead is how much later than this node's clock another one's may be.
+const ahead = time.Hour
 
 // MayTake reports why a person may not take p at now; nil if they may. Case.Trained does not count.
 func MayTake(p spec.Promotion, o Offer, now time.Time) error {
@@ -103,7 +103,7 @@ func MayTake(p spec.Promotion, o Offer, now time.Time) error {
 		return edgeward.E(op, edgeward.Conflict, "fleet.local_endpoint", "endpoint %s has model %s here", p.Endpoint, o.Wanted.Model).WithHint("a server takes promotions of endpoints that it has itself")
 	case o.Wanted.Digest == p.Digest():
 		return edgeward.E(op, edgeward.Conflict, "fleet.already_there", "version %d is what the hub wants", p.Version)
-	case p.At.After(now.Add(Ahead)):
+	case p.At.After(now.Add(ahead)):
 		return edgeward.E(op, edgeward.Conflict, "fleet.local_time", "it was promoted at %s, and it is %s here", p.At.UTC().Format(time.DateTime), now.UTC().Format(time.DateTime)).WithHint("look at the clocks of both servers")
 	case o.Wanted.Digest != p.Over:
 		return old("it was promoted over another version than the hub wants here")

@@ -26,9 +26,10 @@ func (s *Server) fleetOverlays() {
 				return nil, err
 			}
 			docs := append(slices.Clone(in.Body.Documents), more...)
+			group, none := s.inGroup(ctx)
 			for _, d := range docs { // an endpoint is of a group; all else is of the fleet
 				if d.Kind == overlay.Endpoint {
-					_, err = s.inGroup(ctx)
+					err = none
 				} else {
 					err = allowed(ctx, auth.Create, auth.Fleet)
 				}
@@ -36,7 +37,7 @@ func (s *Server) fleetOverlays() {
 					return nil, err
 				}
 			}
-			return answer(s.parts.Fleet.Hub().Apply(ctx, principal(ctx).Ref(), s.groupOf(ctx), docs, in.Body.Reason, in.Body.Dry))
+			return answer(s.parts.Fleet.Hub().Apply(ctx, principal(ctx).Ref(), group, docs, in.Body.Reason, in.Body.Dry))
 		})
 	handle(s, op{id: "fleet.gaps", method: http.MethodGet, path: "/fleet/gaps", summary: "Endpoints that are not on a node as they are wanted, and why", verb: auth.List, resource: auth.Fleet},
 		func(ctx context.Context, in *Page) (*body[wire.List[wire.FleetGap]], error) {

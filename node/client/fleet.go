@@ -252,6 +252,6 @@ func (c *Client) FleetJoinRequest(ctx context.Context, w io.Writer) error {
 }
 
 // LeaveFleet ends the membership.
-func (c *Client) LeaveFleet(ctx context.Context) (out FleetLeft, err error) {
-	return out, c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/fleet/membership/leave"}, &out)
+func (c *Client) LeaveFleet(ctx context.Context) (FleetLeft, error) {
+	return post[FleetLeft](ctx, c, "/api/v1/fleet/membership/leave", nil)
 }

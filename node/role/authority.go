@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"edgeward"
+	"edgeward/fleet/agent"
 	"edgeward/fleet/pki"
 	"edgeward/sync/disk"
 )
@@ -89,7 +90,7 @@ func (r *Role) shown() pki.Cert {
 }
 
 // trusts has this node trust the CAs that the fleet's charter names.
-func (r *Role) trusts(a interface{ Authorities() [][]byte }, authority pki.Authority) {
+func (r *Role) trusts(a *agent.Agent, authority pki.Authority) {
 	list := a.Authorities()
 	if len(list) == 0 {
 		return

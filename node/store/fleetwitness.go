@@ -61,7 +61,7 @@ func (db *DB) AuditHead(ctx context.Context, have uint64) (head witness.Head, ro
 		if err != nil {
 			return err
 		}
-		head = witness.Head{Size: h.Size, Root: h.Root, Last: h.Last}
+		head = witness.Head(h)
 		if have == 0 || have > h.Size {
 			return nil
 		}
