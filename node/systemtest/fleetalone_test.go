@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -31,9 +32,7 @@ func TestSoakAMonthWithoutTheHub(t *testing.T) {
 	needNative(t)
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	at := ln.Addr().String()
-	ln.Close()
+	at := freeAddress(t)
 	dir := dataDir(t)
 	serve := func() *server {
 		return start(t, options{dir: dir, now: now, set: map[string]string{"fleet.address": at, "node.name": "hub"}})
@@ -42,10 +41,7 @@ func TestSoakAMonthWithoutTheHub(t *testing.T) {
 	ctx := within(t, 8*time.Minute)
 	train := func(c *client.Client, seed uint64) client.TrainResult {
 		t.Helper()
-		imported(t, c, "roasts", fmt.Sprintf("roasts-%d.csv", seed), roasts(seed))
-		a := must[client.RecipeAnswer](t)(c.Recipe(ctx, "roasts", 0, client.RecipeRequest{Kind: "table", Target: "cupping"}))
-		j := must[client.Job](t)(c.Train(ctx, "roast-score", client.TrainRequest{DataSet: "roasts", Recipe: a.Recipe}))
-		return must[client.TrainResult](t)(client.Trained(must[client.Job](t)(c.Wait(ctx, j.ID, nil))))
+		return trainRoasts(ctx, t, c, "roasts", fmt.Sprintf("roasts-%d.csv", seed), roasts(seed))
 	}
 	train(h.Client, 1)
 	root, ann := newKey(t), newKey(t)
@@ -196,6 +192,23 @@ func operatorOf(t *testing.T, s *server, group string) *client.Client {
 	var k client.Token
 	unmarshal(t, made.body, &k)
 	return s.as(t, k.Secret, "")
+}
+
+// freeAddress is an address that is free now: join codes name the hub's.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// trainRoasts imports a table of coffees and trains roast-score on it.
+func trainRoasts(ctx context.Context, t *testing.T, c *client.Client, dataSet, file, table string) client.TrainResult {
+	t.Helper()
+	imported(t, c, dataSet, file, table)
+	a := must[client.RecipeAnswer](t)(c.Recipe(ctx, dataSet, 0, client.RecipeRequest{Kind: "table", Target: "cupping"}))
+	j := must[client.Job](t)(c.Train(ctx, "roast-score", client.TrainRequest{DataSet: dataSet, Recipe: a.Recipe}))
+	return must[client.TrainResult](t)(client.Trained(must[client.Job](t)(c.Wait(ctx, j.ID, nil))))
 }
 
 // roasts is a table of coffees whose score depends on how they were roasted.

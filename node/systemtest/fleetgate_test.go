@@ -3,7 +3,6 @@ package systemtest
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -21,17 +20,12 @@ import (
 // node never had it.
 func TestDriftTakesARolloutBack(t *testing.T) {
 	needNative(t)
-	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	at := ln.Addr().String()
-	ln.Close()
+	at := freeAddress(t)
 	h := start(t, options{set: map[string]string{"fleet.address": at, "node.name": "hub"}})
 	ctx := within(t, 4*time.Minute)
 	train := func(name, table string) int {
 		t.Helper()
-		imported(t, h.Client, name, name+".csv", table)
-		a := must[client.RecipeAnswer](t)(h.Recipe(ctx, name, 0, client.RecipeRequest{Kind: "table", Target: "cupping"}))
-		j := must[client.Job](t)(h.Train(ctx, "roast-score", client.TrainRequest{DataSet: name, Recipe: a.Recipe}))
-		return must[client.TrainResult](t)(client.Trained(must[client.Job](t)(h.Wait(ctx, j.ID, nil)))).Version
+		return trainRoasts(ctx, t, h.Client, name, name+".csv", table).Version
 	}
 	root, ann := newKey(t), newKey(t)
 	foundFleet(t, h.Client, "https://"+at, root, tuf.Charter{Fleet: "drifting", Models: tuf.Role{Threshold: 1, Holders: []tuf.Holder{{Name: "ann", Key: ann.Public()}}}})

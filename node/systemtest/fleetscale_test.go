@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,12 +121,7 @@ type extra struct {
 
 func newCrowd(t testing.TB, n int) *crowd {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &crowd{TB: t, dir: dataDir(t), at: ln.Addr().String()}
-	ln.Close()
+	c := &crowd{TB: t, dir: dataDir(t), at: freeAddress(t)}
 	c.serve()
 	ctx := within(t, time.Minute)
 	must[client.ImportedVersion](t)(c.hub.ImportModel(ctx, "affine", bytes.NewReader(enginetest.ONNX(t, "affine").Bytes), client.ModelUpload{}))
@@ -138,9 +132,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 	for i := range n {
 		if i%1000 == 0 { // the most that one lets in
 			made := must[client.FleetCode](t)(c.hub.CreateFleetCode(ctx, client.FleetCodeRequest{Site: "north", Auto: true, Uses: min(n-i, 1000), Minutes: 600}))
-			if code, err = spec.ParseCode(made.Text); err != nil {
-				t.Fatal(err)
-			}
+			code = must[spec.Code](t)(spec.ParseCode(made.Text))
 		}
 		c.nodes = append(c.nodes, &extra{id: fmt.Sprintf("node%06d", i), hub: f.HubKey, code: code})
 	}

@@ -2,7 +2,6 @@ package systemtest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -26,9 +25,7 @@ func TestSoakASiteWithoutTheHub(t *testing.T) {
 	needNative(t)
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	at := ln.Addr().String()
-	ln.Close()
+	at := freeAddress(t)
 	dir := dataDir(t)
 	serve := func() *server {
 		return start(t, options{dir: dir, now: now, set: map[string]string{"fleet.address": at, "node.name": "hub"}})
@@ -37,10 +34,7 @@ func TestSoakASiteWithoutTheHub(t *testing.T) {
 	ctx := within(t, 9*time.Minute)
 	train := func(c *client.Client, seed uint64) client.TrainResult {
 		t.Helper()
-		imported(t, c, "roasts", fmt.Sprintf("roasts-%d.csv", seed), roasts(seed))
-		a := must[client.RecipeAnswer](t)(c.Recipe(ctx, "roasts", 0, client.RecipeRequest{Kind: "table", Target: "cupping"}))
-		j := must[client.Job](t)(c.Train(ctx, "roast-score", client.TrainRequest{DataSet: "roasts", Recipe: a.Recipe}))
-		return must[client.TrainResult](t)(client.Trained(must[client.Job](t)(c.Wait(ctx, j.ID, nil))))
+		return trainRoasts(ctx, t, c, "roasts", fmt.Sprintf("roasts-%d.csv", seed), roasts(seed))
 	}
 	train(h.Client, 1)
 	root, ann := newKey(t), newKey(t)

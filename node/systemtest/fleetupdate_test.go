@@ -3,7 +3,6 @@ package systemtest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,12 +52,7 @@ func TestFleetUpdatesItsNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := ln.Addr().String()
-	ln.Close()
+	at := freeAddress(t)
 	hubProcess, h := serve(t, dataDir(t), "--set", "fleet.address="+at)
 	p, c := serveBy(t, "supervise", dataDir(t), "--set", "fleet.address=off", "--set", "node.name=ward-3")
 	url := ends(t, p)

@@ -1,23 +1,14 @@
 // J14: a server becomes a hub, another joins it by a code, and a signed version is rolled out, paused and taken back.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { launch, looks, open } from './browser.mjs';
-import { inhabited } from './server.mjs';
+import { freePort, inhabited } from './server.mjs';
 import { field, inspect, signIn } from './walk.mjs';
 
 const onnx = path.join(import.meta.dirname, '../../node/demo/data/digits/digits-cnn.onnx');
-
-/** A port that is free now: the hub's address stands in its join codes. */
-const freePort = () => new Promise((ok) => {
-  const s = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = s.address();
-    s.close(() => ok(port));
-  });
-});
 
 test('a fleet of two servers, by the page', async (t) => {
   const keys = fs.mkdtempSync(path.join(os.tmpdir(), 'edgeward-keys-'));

@@ -1,20 +1,12 @@
 // J16: a new server joins a fleet on its first page, by a code in a file; the hub's page gives it tags, and takes them back.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { launch, looks, open } from './browser.mjs';
-import { inhabited, start } from './server.mjs';
+import { freePort, inhabited, start } from './server.mjs';
 import { field, inspect, signIn, until } from './walk.mjs';
-
-const freePort = () => new Promise((ok) => {
-  const s = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = s.address();
-    s.close(() => ok(port));
-  });
-});
 
 test('a server joins a fleet while it is set up, and its tags are changed', async (t) => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'edgeward-join-'));

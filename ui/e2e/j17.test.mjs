@@ -2,22 +2,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { launch, looks, open } from './browser.mjs';
-import { inhabited } from './server.mjs';
+import { freePort, inhabited } from './server.mjs';
 import { inspect, signIn, tabs, until } from './walk.mjs';
 
 const binary = process.env.EDGEWARD_BIN ?? path.join(import.meta.dirname, '../../bin/edgeward');
-
-const freePort = () => new Promise((ok) => {
-  const s = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = s.address();
-    s.close(() => ok(port));
-  });
-});
 
 /** A program that says all that one must say before its trial, and then does not serve. */
 function badBinary(dir, endpoint) {

@@ -1,10 +1,19 @@
 // The real program for the journeys: bin/edgeward on loopback port 0 with a data directory of its own.
 import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
 const binary = process.env.EDGEWARD_BIN ?? path.join(import.meta.dirname, '../../bin/edgeward');
+
+/** A port that is free now: the hub's address stands in its join codes. */
+export const freePort = () => new Promise((ok) => {
+  const s = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = s.address();
+    s.close(() => ok(port));
+  });
+});
 
 /** Starts a server. demo plays the demonstration as fast as it goes; one that is supervised can change its own program; set are further settings. The first administrator's link or token comes back. */
 export async function start({ demo = false, supervised = false, token = '', set = [] } = {}) {
